@@ -1,0 +1,57 @@
+# `make demo` and `make test` prepare everything they need; `make` alone lists the rest.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# A checkout elsewhere must not lend its configuration or credentials to tests.
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-long check format bench lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv from requirements.lock, with headrace in it
+
+# uv where present, else venv and pip: the lock pins every version and hash for both.
+$(STAMP): requirements.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ; \
+	fi
+	@touch $@
+
+demo: install ## a simulated table, a live workload, and SQL over it
+	@$(BIN)/headrace demo
+
+test: install ## every test but the long ones
+	@$(BIN)/pytest -n 2 -m "not long"
+
+test-long: install ## thousands of simulation seeds, soak and crash loops
+	@$(BIN)/pytest -n 2 -m long
+
+check: install ## lint, format, types and architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: install ## apply the formatter and the safe lint fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install ## first figures: bootstrap against peers, and freshness
+	@$(BIN)/python bench/run.py
+
+lock: ## pin the newest versions that pyproject.toml allows
+	@uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --python-version 3.11 --upgrade --quiet --output-file requirements.lock
+
+clean: ## remove what make made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""ChangeBatch -> rows and Checkpoint, in one transaction. One file per engine."""

@@ -1,0 +1,78 @@
+"""Changes on their way from a table to its copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from headrace.position import SequenceNumber
+from headrace.schema import TableSchema
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBatch:
+    """Rows in the order in which they changed, each the whole item after the change.
+
+    ``rows`` has exactly the columns of ``schema``. ``deleted`` marks the rows that are deletions, of
+    which only the key columns hold values; None says that none is. ``wire_bytes`` is the size of the
+    page that the batch came from: the measure by which memory is bounded.
+    """
+
+    schema: TableSchema
+    rows: pa.RecordBatch
+    deleted: pa.BooleanArray | None
+    wire_bytes: int
+
+    @property
+    def count(self) -> int:
+        """The number of changes."""
+        return int(self.rows.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A change that could not be decoded or applied, kept whole beside the reason.
+
+    ``shard`` is None for an item of a Scan. ``key`` and ``record`` are DynamoDB JSON text. ``at`` is
+    epoch seconds.
+    """
+
+    shard: str | None
+    sequence: SequenceNumber | None
+    key: str | None
+    reason: str
+    record: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsPage:
+    """One answer of GetRecords.
+
+    An empty page is not the end: records may lie ahead. The end is ``next_iterator`` None, and that page
+    may hold records too. ``last`` is the last record's number, ``oldest_at`` and ``newest_at`` the least
+    and greatest ApproximateCreationDateTime of the page's records (epoch seconds, floored by the
+    service to the second); all None on an empty page. ``count`` is the number of records, dead letters
+    included.
+    """
+
+    changes: ChangeBatch | None
+    dead: tuple[DeadLetter, ...]
+    count: int
+    last: SequenceNumber | None
+    oldest_at: float | None
+    newest_at: float | None
+    next_iterator: str | None
+    service_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """One answer of Scan. ``cursor`` is the LastEvaluatedKey as JSON text, None at the segment's end."""
+
+    changes: ChangeBatch | None
+    dead: tuple[DeadLetter, ...]
+    count: int
+    cursor: str | None
+    service_time: float | None = None

@@ -1,0 +1,1 @@
+"""Spicepod YAML and the environment -> Dataset."""

@@ -1,0 +1,123 @@
+"""A dataset: one table, one key, one engine. The unit of configuration, replication, metrics and SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Engine(StrEnum):
+    """Which engine holds the local copy."""
+
+    DUCKDB = "duckdb"
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+    CAYENNE = "cayenne"
+
+
+class Mode(StrEnum):
+    """Whether the copy outlives the process."""
+
+    MEMORY = "memory"
+    FILE = "file"
+
+
+class RefreshMode(StrEnum):
+    """How the copy is kept current."""
+
+    FULL = "full"
+    APPEND = "append"
+    CHANGES = "changes"
+
+
+class GapBehavior(StrEnum):
+    """What to do when the stream has forgotten changes that were not read.
+
+    ERROR stops and says so. READY_BEFORE_LOAD serves the old copy while a new one is built beside it,
+    READY_AFTER_LOAD (``restart`` in newer Spicepods) serves nothing until the new one is complete.
+    """
+
+    ERROR = "error"
+    READY_BEFORE_LOAD = "ready_before_load"
+    READY_AFTER_LOAD = "ready_after_load"
+
+
+class Secret:
+    """A text that never shows itself: ``repr`` and ``str`` hide it, ``reveal`` gives it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class AwsAccess:
+    """How to reach a table. None leaves the choice to the AWS configuration and its credential chain."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    access_key_id: Secret | None = None
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceleration:
+    """The local copy. ``path`` is absolute, None in memory."""
+
+    engine: Engine = Engine.DUCKDB
+    mode: Mode = Mode.MEMORY
+    refresh_mode: RefreshMode = RefreshMode.FULL
+    path: Path | None = None
+    on_conflict: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """How a stream is followed. Times are seconds, sizes bytes.
+
+    ``scan_segments`` None chooses by the table's item count and size. ``scan_interval`` is the least
+    time between two polls of a shard; an idle shard is polled less often, within what ``ready_lag``
+    allows. ``buffer_bytes`` bounds the pages that are fetched but not yet applied.
+    """
+
+    scan_segments: int | None = None
+    scan_interval: float = 0.0
+    ready_lag: float = 2.0
+    gap_behavior: GapBehavior = GapBehavior.ERROR
+    consistent_read: bool = True
+    buffer_bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One table under one name.
+
+    ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``metrics`` names the
+    metrics to publish, None all. ``unbuilt`` are sentences, one for each part of the configuration that
+    this version does not carry out; ``blocked`` says whether one of them keeps the dataset from working.
+    """
+
+    name: str
+    table: str
+    access: AwsAccess = field(default_factory=AwsAccess)
+    acceleration: Acceleration | None = None
+    replication: Replication = field(default_factory=Replication)
+    metrics: frozenset[str] | None = None
+    unbuilt: tuple[str, ...] = ()
+    blocked: bool = False

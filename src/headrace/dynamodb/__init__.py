@@ -1,0 +1,1 @@
+"""Scan and Streams -> ChangeBatch. The only room that knows AWS."""

@@ -1,0 +1,105 @@
+"""The exception tree.
+
+HeadraceError
+├── ConfigError                 the Spicepod, or what it refers to, is wrong
+├── SourceError                 DynamoDB answered, or failed to
+│   ├── Throttled               asked too often: back off
+│   ├── Unavailable             timeout, 5xx, connection lost, wrong CRC, cut-off body: back off
+│   ├── IteratorExpired         reopen after the last record read
+│   ├── PositionTrimmed         the stream has forgotten this position: a gap
+│   ├── ShardGone               the shard or its stream does not exist (any more)
+│   ├── RequestRejected         the service finds the request invalid
+│   ├── AccessDenied            credentials missing, wrong, expired, or not permitted
+│   └── TableUnusable           table absent, not active, or its stream is off or of the wrong view type
+├── AcceleratorError            the local copy cannot be read or written
+│   ├── AcceleratorLocked       another process holds it
+│   ├── AcceleratorFull         no space: nothing was written
+│   └── CommitUnknown           the commit may or may not have happened: reopen and read the checkpoint
+└── QueryError                  a statement cannot be answered
+
+Every message says what happened, to what, and what cures it. Secrets never enter one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class HeadraceError(Exception):
+    """Anything that Headrace raises on purpose."""
+
+
+class ConfigError(HeadraceError):
+    """The configuration is wrong; the message names file, line, key, the choices and the cure."""
+
+
+class SourceError(HeadraceError):
+    """A call to DynamoDB did not give what was asked."""
+
+
+class Throttled(SourceError):
+    """The service asks for fewer requests."""
+
+
+class Unavailable(SourceError):
+    """The service could not be reached or did not answer whole."""
+
+
+class IteratorExpired(SourceError):
+    """The shard iterator is older than 15 minutes."""
+
+
+class PositionTrimmed(SourceError):
+    """The stream has trimmed the records at this position: changes are lost to us."""
+
+
+class ShardGone(SourceError):
+    """The service does not know the shard, or its stream."""
+
+
+class RequestRejected(SourceError):
+    """The service found the request invalid (ValidationException and alike)."""
+
+
+class AccessDenied(SourceError):
+    """The service refused the credentials, or there are none."""
+
+
+class TableUnusable(SourceError):
+    """The table or its stream is not in a state that can be read."""
+
+
+class AcceleratorError(HeadraceError):
+    """The accelerator could not do what was asked; nothing of it was kept."""
+
+
+class AcceleratorLocked(AcceleratorError):
+    """Another process holds the accelerator's file."""
+
+
+class AcceleratorFull(AcceleratorError):
+    """The disk is full."""
+
+
+class CommitUnknown(AcceleratorError):
+    """The commit's outcome is not known; only reading the stored checkpoint tells."""
+
+
+class QueryFault(StrEnum):
+    """Why a statement was not answered; ``serve`` maps each to one HTTP status."""
+
+    INVALID = "invalid"
+    UNKNOWN_NAME = "unknown_name"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    NOT_READY = "not_ready"
+    FAILED = "failed"
+
+
+class QueryError(HeadraceError):
+    """A statement was not answered, for the reason ``fault``."""
+
+    def __init__(self, fault: QueryFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault

@@ -1,0 +1,1 @@
+"""Observers: Prometheus and logs."""

@@ -1,0 +1,186 @@
+"""Facts about a running dataset, stated once, for whoever logs, counts or shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from headrace.status import State
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapStarted:
+    """A Scan begins: ``items`` and ``size_bytes`` as DescribeTable estimates them."""
+
+    dataset: str
+    segments: int
+    items: int
+    size_bytes: int
+    rebuild: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapResumed:
+    """A Scan that an earlier process began goes on."""
+
+    dataset: str
+    segments_done: int
+    segments: int
+    rows_scanned: int
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapProgressed:
+    """More of the Scan is durable; ``rows`` counts from its beginning, ``items`` is the estimate."""
+
+    dataset: str
+    rows: int
+    items: int
+    segments_done: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapFinished:
+    """The last segment is durable. ``seconds`` since this process began or resumed it."""
+
+    dataset: str
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResumed:
+    """The stream is followed from a stored checkpoint, without a Scan."""
+
+    dataset: str
+    shards: int
+    checkpoint_age: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsRead:
+    """A page of records arrived."""
+
+    dataset: str
+    shard: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchApplied:
+    """A transaction is durable. ``seconds`` is what it took, ``records`` counts the stream's part."""
+
+    dataset: str
+    records: int
+    scanned: int
+    upserted: int
+    deleted: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEvolved:
+    """Columns were added or widened; one sentence each."""
+
+    dataset: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsChanged:
+    """The lineage changed: how many shards are read, wait for a parent, and are finished."""
+
+    dataset: str
+    reading: int
+    waiting: int
+    finished: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransientFault:
+    """A call failed and will be tried again after ``retry_in`` seconds."""
+
+    dataset: str
+    what: str
+    error: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """The stream has forgotten changes that were not read: from where, and what follows."""
+
+    dataset: str
+    shard: str | None
+    reason: str
+    behavior: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reinitialized:
+    """The dataset is being copied anew, for ``reason``."""
+
+    dataset: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateRecordsHeld:
+    """Records older than the Scan's end arrived after Ready; they are applied once the shard is at its tip."""
+
+    dataset: str
+    shard: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Changes that could not be decoded or applied were stored as dead letters."""
+
+    dataset: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """What the outside is told: Loading, Ready, Refreshing or Error, and why.
+
+    ``ready``: the table may be queried. ``live``: every open shard made progress lately. ``fresh``: lag
+    is under ``ready_lag``. ``lag`` is in seconds, None while there is no watermark.
+    """
+
+    dataset: str
+    status: State
+    ready: bool
+    live: bool
+    fresh: bool
+    lag: float | None
+    reason: str | None
+
+
+Observation = (
+    BootstrapStarted
+    | BootstrapResumed
+    | BootstrapProgressed
+    | BootstrapFinished
+    | StreamResumed
+    | RecordsRead
+    | BatchApplied
+    | SchemaEvolved
+    | ShardsChanged
+    | TransientFault
+    | GapFound
+    | Reinitialized
+    | LateRecordsHeld
+    | DeadLetters
+    | StatusChanged
+)
+
+
+class Observer(Protocol):
+    """Receives facts from any thread; must return at once and never raise."""
+
+    def __call__(self, observation: Observation, /) -> None:
+        """Take note of one fact."""
+        ...

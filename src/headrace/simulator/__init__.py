@@ -1,0 +1,1 @@
+"""DynamoDB and DynamoDB Streams as a function, as strict as AWS, on an injected clock."""

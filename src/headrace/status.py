@@ -1,0 +1,36 @@
+"""What the outside is told of a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """One word for a dataset's condition; ready, live and fresh are told apart beside it."""
+
+    LOADING = "Loading"
+    READY = "Ready"
+    REFRESHING = "Refreshing"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStatus:
+    """One dataset at one moment.
+
+    ``source`` is as in the Spicepod (``dynamodb:orders``). ``ready``: the table may be queried.
+    ``live``: every open shard made progress lately. ``fresh``: lag is under ``ready_lag``. ``lag_ms`` and
+    ``rows`` are None while they are not known. ``reason`` says why it is not ready, live or fresh.
+    """
+
+    name: str
+    source: str
+    engine: str | None
+    status: State
+    ready: bool
+    live: bool
+    fresh: bool
+    lag_ms: int | None
+    rows: int | None
+    reason: str | None
