@@ -1,0 +1,88 @@
+"""Every metric that is published: its name, its kind and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "dataset_dynamodb_"
+"""Stands before each name in the Prometheus text."""
+
+
+class MetricKind(StrEnum):
+    """How the values of a metric move, in Prometheus' words."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. ``name`` is what a ``metrics:`` block lists; ``help`` is a sentence for HELP lines."""
+
+    name: str
+    kind: MetricKind
+    help: str
+
+    @property
+    def full_name(self) -> str:
+        """The name in the Prometheus text."""
+        return PREFIX + self.name
+
+
+def _counter(name: str, text: str) -> Metric:
+    return Metric(name, MetricKind.COUNTER, text)
+
+
+def _gauge(name: str, text: str) -> Metric:
+    return Metric(name, MetricKind.GAUGE, text)
+
+
+METRICS = (
+    _gauge("shards_active", "Shards of the stream that are being read."),
+    _counter("records_consumed_total", "Records read from the stream."),
+    _gauge(
+        "lag_ms",
+        "Milliseconds between the stream's watermark and now, computed at the scrape, so that it grows when "
+        "the stream is dead. Until a watermark is known: since the process started.",
+    ),
+    _counter("errors_transient_total", "Calls that failed and were to be tried again."),
+    _counter(
+        "reinitializations_on_lag_exceeds_shard_retention_total",
+        "New bootstraps because the stream had forgotten changes that were not read.",
+    ),
+    _counter("reinitializations_total", "New bootstraps for any reason."),
+    _counter("gaps_total", "Times that the stream had forgotten changes that were not read."),
+    _counter("dead_letters_total", "Changes that could not be decoded or applied, kept as dead letters."),
+    _counter(
+        "held_records_total",
+        "Records older than the Scan's end that arrived after Ready and were held until their shard caught up.",
+    ),
+    _gauge("shards_waiting", "Shards whose parent is not yet read to its end."),
+    _gauge("shards_finished", "Shards read to their end and still listed by the stream."),
+    _counter("rows_scanned_total", "Rows of the bootstrap Scan that are durable."),
+    _counter("rows_upserted_total", "Rows written to the accelerator, after merging changes of one key."),
+    _counter("rows_deleted_total", "Rows deleted from the accelerator, after merging changes of one key."),
+    Metric("apply_seconds", MetricKind.HISTOGRAM, "Seconds that one transaction of the accelerator took."),
+    _gauge(
+        "checkpoint_age_seconds",
+        "Seconds since the last durable checkpoint (an idle table makes none); since the process started "
+        "until one is known.",
+    ),
+    _counter("schema_changes_total", "Columns added or widened."),
+    _gauge("bootstrap_rows", "Rows of the current or last bootstrap Scan that are durable."),
+    _gauge(
+        "bootstrap_items", "Items that DynamoDB estimates the table to hold, for the bootstrap's progress."
+    ),
+    _gauge("ready", "1 if the table may be queried, else 0."),
+    _gauge("live", "1 if every open shard made progress lately, else 0."),
+    _gauge("fresh", "1 if the lag is under ready_lag, else 0."),
+)
+"""In the order in which they are published; the first five are Spice's."""
+
+METRIC_NAMES = frozenset(metric.name for metric in METRICS)
+"""What a ``metrics:`` block may list."""
+
+APPLY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the apply_seconds buckets, in seconds; infinity follows."""

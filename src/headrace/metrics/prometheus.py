@@ -1,0 +1,186 @@
+"""Facts -> Prometheus text."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from headrace.dataset import Dataset, GapBehavior
+from headrace.errors import ConfigError
+from headrace.metrics.catalogue import APPLY_BUCKETS, METRIC_NAMES, METRICS, Metric, MetricKind
+from headrace.observe import (
+    BatchApplied,
+    BootstrapProgressed,
+    BootstrapResumed,
+    BootstrapStarted,
+    DeadLetters,
+    GapFound,
+    LateRecordsHeld,
+    Observation,
+    RecordsRead,
+    Reinitialized,
+    SchemaEvolved,
+    ShardsChanged,
+    StatusChanged,
+    StreamResumed,
+    TransientFault,
+)
+
+_COUNTED: dict[type[Observation], dict[str, str | None]] = {
+    RecordsRead: {"records_consumed_total": "records"},
+    BatchApplied: {
+        "rows_scanned_total": "scanned",
+        "rows_upserted_total": "upserted",
+        "rows_deleted_total": "deleted",
+    },
+    TransientFault: {"errors_transient_total": None},
+    GapFound: {"gaps_total": None},
+    Reinitialized: {"reinitializations_total": None},
+    SchemaEvolved: {"schema_changes_total": "changes"},
+    LateRecordsHeld: {"held_records_total": "records"},
+    DeadLetters: {"dead_letters_total": "count"},
+}
+"""For each fact, the counters that it moves on, and by which of its fields; by one where there is none."""
+
+_LEVELS: dict[type[Observation], dict[str, str | None]] = {
+    ShardsChanged: {"shards_active": "reading", "shards_waiting": "waiting", "shards_finished": "finished"},
+    StatusChanged: {"ready": "ready", "live": "live", "fresh": "fresh"},
+    BootstrapStarted: {"bootstrap_items": "items"},
+    BootstrapResumed: {"bootstrap_rows": "rows_scanned"},
+    BootstrapProgressed: {"bootstrap_rows": "rows", "bootstrap_items": "items"},
+}
+"""For each fact, the gauges that it sets, and to which of its fields."""
+
+_AFTER_GAP = "reinitializations_on_lag_exceeds_shard_retention_total"
+
+
+class PrometheusObserver(Collector):
+    """Counts facts, and renders them in the Prometheus text format.
+
+    Each dataset's metrics exist from the start, at zero: those that its ``metrics`` names, or all.
+    Several threads may tell and render at once. Raises ConfigError for a name that is not a metric.
+    ``clock`` gives seconds and only ever goes forward.
+    """
+
+    def __init__(self, datasets: Iterable[Dataset], clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._figures = {dataset.name: _Figures(_wanted(dataset), clock()) for dataset in datasets}
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+
+    def __call__(self, observation: Observation, /) -> None:
+        """Count one fact; a fact about a dataset that is not known counts nowhere."""
+        figures = self._figures.get(observation.dataset)
+        if figures is not None:
+            with self._lock:
+                figures.count(observation, self._clock())
+
+    def render(self) -> tuple[bytes, str]:
+        """The text of all metrics now, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def collect(self) -> Iterator[Family]:
+        """One family for each metric that some dataset publishes, as the registry asks for them."""
+        with self._lock:
+            now = self._clock()
+            for metric in METRICS:
+                family = _family(metric)
+                for dataset, figures in self._figures.items():
+                    if metric.name in figures.wanted:
+                        figures.add_to(family, metric.name, dataset, now)
+                if family.samples:
+                    yield family
+
+
+class _Figures:
+    """What is known of one dataset. Not safe for several threads; moments are the clock's."""
+
+    def __init__(self, wanted: frozenset[str], now: float) -> None:
+        self.wanted = wanted
+        self._values = dict.fromkeys((metric.name for metric in METRICS), 0.0)
+        self._apply_counts = [0] * (len(APPLY_BUCKETS) + 1)
+        self._apply_seconds = 0.0
+        self._watermark_at = now
+        self._checkpoint_at = now
+        self._gap_to_mend = False
+
+    def count(self, observation: Observation, now: float) -> None:
+        """Take one fact into the figures."""
+        for name, fact in _COUNTED.get(type(observation), {}).items():
+            self._values[name] += _amount(observation, fact)
+        for name, fact in _LEVELS.get(type(observation), {}).items():
+            self._values[name] = _amount(observation, fact)
+        match observation:
+            case BatchApplied(seconds=seconds):
+                self._apply_counts[bisect_left(APPLY_BUCKETS, seconds)] += 1
+                self._apply_seconds += seconds
+                self._checkpoint_at = now
+            case StreamResumed(checkpoint_age=float() | int() as age):
+                self._checkpoint_at = now - age
+            case StatusChanged(lag=float() | int() as lag):
+                self._watermark_at = now - lag
+            case GapFound(behavior=behavior):
+                self._gap_to_mend = behavior != GapBehavior.ERROR
+            case BootstrapStarted():
+                self._values["bootstrap_rows"] = 0
+            case Reinitialized():
+                self._values[_AFTER_GAP] += self._gap_to_mend
+                self._gap_to_mend = False
+            case _:
+                pass
+
+    def add_to(self, family: Family, name: str, dataset: str, now: float) -> None:
+        """Add this dataset's sample of one metric, as it is at ``now``."""
+        if isinstance(family, HistogramMetricFamily):
+            family.add_metric([dataset], self._buckets(), sum_value=self._apply_seconds)
+        elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
+            family.add_metric([dataset], self._value(name, now))
+
+    def _value(self, name: str, now: float) -> float:
+        if name == "lag_ms":
+            return float(round((now - self._watermark_at) * 1000))
+        if name == "checkpoint_age_seconds":
+            return round(now - self._checkpoint_at, 3)
+        return self._values[name]
+
+    def _buckets(self) -> list[tuple[str, float]]:
+        total = 0
+        buckets: list[tuple[str, float]] = []
+        for bound, count in zip((*map(str, APPLY_BUCKETS), "+Inf"), self._apply_counts, strict=True):
+            total += count
+            buckets.append((bound, total))
+        return buckets
+
+
+def _amount(observation: Observation, fact: str | None) -> float:
+    value = 1 if fact is None else getattr(observation, fact)
+    return float(len(value) if isinstance(value, tuple) else value)
+
+
+def _family(metric: Metric) -> Family:
+    match metric.kind:
+        case MetricKind.COUNTER:
+            return CounterMetricFamily(metric.full_name, metric.help, labels=["dataset"])
+        case MetricKind.GAUGE:
+            return GaugeMetricFamily(metric.full_name, metric.help, labels=["dataset"])
+        case MetricKind.HISTOGRAM:
+            return HistogramMetricFamily(metric.full_name, metric.help, labels=["dataset"])
+
+
+def _wanted(dataset: Dataset) -> frozenset[str]:
+    if dataset.metrics is None:
+        return METRIC_NAMES
+    unknown = sorted(dataset.metrics - METRIC_NAMES)
+    if unknown:
+        choices = ", ".join(metric.name for metric in METRICS)
+        raise ConfigError(f"dataset {dataset.name}: metrics: {', '.join(unknown)}: choose from {choices}")
+    return dataset.metrics

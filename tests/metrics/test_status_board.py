@@ -1,0 +1,86 @@
+import threading
+import time
+
+from headrace.dataset import Acceleration, Dataset, Engine
+from headrace.errors import AcceleratorError
+from headrace.metrics.status import StatusBoard
+from headrace.observe import RecordsRead, StatusChanged
+from headrace.status import DatasetStatus, State
+
+ORDERS = Dataset("orders", "orders_table", acceleration=Acceleration(Engine.DUCKDB))
+USERS = Dataset("users", "users")
+
+
+def ready(dataset, lag=0.1):
+    return StatusChanged(dataset, State.READY, ready=True, live=True, fresh=True, lag=lag, reason=None)
+
+
+def all_ready(statuses):
+    return all(status.ready for status in statuses)
+
+
+def test_before_anything_is_told_every_dataset_is_loading_and_says_why():
+    orders, users = StatusBoard([ORDERS, USERS]).statuses()
+    assert orders == DatasetStatus(
+        name="orders",
+        source="dynamodb:orders_table",
+        engine="duckdb",
+        status=State.LOADING,
+        ready=False,
+        live=False,
+        fresh=False,
+        lag_ms=None,
+        rows=None,
+        reason="the dataset has not been opened yet",
+    )
+    assert (users.name, users.engine) == ("users", None)
+
+
+def test_the_latest_status_is_shown_with_the_rows_counted_now():
+    counts = iter([10, 11])
+    board = StatusBoard([ORDERS, USERS], rows={"orders": lambda: next(counts)})
+    board(ready("orders"))
+    assert [status.rows for status in board.statuses()] == [10, None]
+    assert board.statuses()[0].rows == 11
+
+
+def test_rows_that_cannot_be_counted_are_not_known():
+    def count():
+        raise AcceleratorError("locked")
+
+    board = StatusBoard([ORDERS], rows={"orders": count})
+    assert board.statuses()[0].rows is None
+
+
+def test_the_lag_of_a_status_grows_until_the_next_is_told():
+    now = [50.0]
+    board = StatusBoard([ORDERS], clock=lambda: now[0])
+    board(ready("orders", lag=0.5))
+    now[0] += 2
+    assert board.statuses()[0].lag_ms == 2500
+
+
+def test_other_facts_and_other_datasets_change_nothing():
+    board = StatusBoard([ORDERS])
+    before = board.statuses()
+    board(RecordsRead("orders", "shard", 1))
+    board(ready("nobody"))
+    assert board.statuses() == before
+
+
+def test_waiting_ends_when_the_statuses_become_what_is_waited_for():
+    board = StatusBoard([ORDERS, USERS])
+    outcome = []
+    waiter = threading.Thread(target=lambda: outcome.append(board.wait(all_ready, time.monotonic() + 20)))
+    waiter.start()
+    board(ready("orders"))
+    board(ready("users"))
+    waiter.join(20)
+    assert outcome == [True]
+
+
+def test_waiting_ends_at_its_deadline_and_says_so():
+    board = StatusBoard([ORDERS])
+    assert board.wait(all_ready, time.monotonic() + 0.05) is False
+    board(ready("orders"))
+    assert board.wait(all_ready, time.monotonic() - 1) is True
