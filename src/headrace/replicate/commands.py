@@ -1,0 +1,129 @@
+"""What the machine asks of the world, and what the world answers.
+
+Each command has one outside effect and an id; its outcome comes back as one event with that id, or
+never. Tell and WakeAt have no outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.accelerator import Applied, Stored, Work
+from headrace.change import RecordsPage, ScanPage
+from headrace.errors import HeadraceError
+from headrace.observe import Observation
+from headrace.position import Position
+from headrace.shard import ShardListing
+from headrace.source import SourceTable
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """Open, or reopen, the accelerator. Answer: Stored."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """DescribeTable. Answer: SourceTable."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListShards:
+    """One page of DescribeStream. Answer: ShardListing."""
+
+    id: int
+    stream_arn: str
+    start_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListChildren:
+    """DescribeStream for the children of one shard. Answer: ShardListing."""
+
+    id: int
+    stream_arn: str
+    parent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIterator:
+    """GetShardIterator. Answer: the iterator's text."""
+
+    id: int
+    stream_arn: str
+    shard_id: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class GetRecords:
+    """GetRecords. Answer: RecordsPage."""
+
+    id: int
+    shard_id: str
+    iterator: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSegment:
+    """One page of a Scan segment. Answer: ScanPage."""
+
+    id: int
+    segment: int
+    segments: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One transaction in the accelerator. Answer: Applied."""
+
+    id: int
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """State a fact to the observers."""
+
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send a Tick no later than at this time (the caller's clock), unless another event comes first."""
+
+    at: float
+
+
+Request = OpenStore | Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment | Apply
+Command = Request | Tell | WakeAt
+Answer = Stored | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The command of this id gave its answer."""
+
+    id: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The command of this id raised."""
+
+    id: int
+    error: HeadraceError
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Nothing but time has passed."""
+
+
+Event = Done | Failed | Tick

@@ -1,0 +1,73 @@
+"""How a machine begins, or begins again: go on from a stored copy, copy the table, or face a gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.accelerator import Stored, StoredCopy
+from headrace.checkpoint import Checkpoint
+from headrace.dataset import GapBehavior
+from headrace.source import SourceTable
+
+RETENTION = 23 * 3600.0
+"""Seconds after which a position without a sequence number may have been trimmed: 24 h less an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Changes that the stream has forgotten before they were read."""
+
+    shard_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on where the copy's checkpoint stands."""
+
+    copy: StoredCopy
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTable:
+    """Copy the table; ``reason`` says why it is not the first time, None if it is."""
+
+    reason: str | None
+
+
+def decide(
+    stored: Stored, table: SourceTable, service_now: float, *, gap: Gap | None, drained: bool
+) -> Resume | CopyTable | Gap:
+    """What to do with ``stored``, given the table as it is now.
+
+    ``gap`` was found while reading; ``drained`` says that the stream was off and read to its end. A table
+    or stream that was re-created explains both, and is copied anew whatever the configured behaviour:
+    nothing of the old stream is missing, or all of it.
+    """
+    copy = stored.building or stored.live
+    if copy is None:
+        return CopyTable(None)
+    checkpoint = copy.checkpoint
+    if checkpoint.table_id != table.table_id:
+        return CopyTable(f"table {table.name} was re-created")
+    moved = checkpoint.stream_arn != table.stream_arn
+    if moved and (gap is not None or drained or checkpoint.scan_ended_at is None):
+        return CopyTable(f"the stream of {table.name} was turned off and on again")
+    return gap or _outlived(checkpoint, service_now) or Resume(copy)
+
+
+def serves_old(stored: Stored, behavior: GapBehavior) -> bool:
+    """Whether a complete older copy may be queried while another is built beside it."""
+    live = stored.live
+    return live is not None and live.checkpoint.was_ready and behavior is GapBehavior.READY_BEFORE_LOAD
+
+
+def _outlived(checkpoint: Checkpoint, service_now: float) -> Gap | None:
+    for state in checkpoint.shards:
+        position = state.position
+        if position is None or position.set_at is None:
+            continue
+        age = service_now - position.set_at
+        if age > RETENTION:
+            return Gap(state.id, f"its position was set {age / 3600:.1f} h ago and the stream keeps 24 h")
+    return None

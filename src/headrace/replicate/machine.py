@@ -1,0 +1,414 @@
+"""The machine that replicates one table: ``step(event, now) -> commands``.
+
+It decides and does nothing: no I/O, lock, thread, clock or randomness. Every request it makes has one
+outside effect and comes back as one event, or never. From the same events at the same times it makes
+the same commands, so that a run can be replayed from its seed.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+from functools import partial
+
+from headrace.accelerator import Applied, Stored, Target, Work
+from headrace.change import RecordsPage, ScanPage
+from headrace.checkpoint import Checkpoint, SegmentState, Stage
+from headrace.dataset import GapBehavior, Replication
+from headrace.errors import HeadraceError
+from headrace.observe import (
+    BatchApplied,
+    BootstrapFinished,
+    BootstrapProgressed,
+    BootstrapResumed,
+    BootstrapStarted,
+    DeadLetters,
+    GapFound,
+    LateRecordsHeld,
+    Reinitialized,
+    SchemaEvolved,
+    StatusChanged,
+    StreamResumed,
+)
+from headrace.position import Position
+from headrace.replicate.clock import ServiceClock
+from headrace.replicate.commands import (
+    Answer,
+    Apply,
+    Command,
+    Describe,
+    Done,
+    Event,
+    Failed,
+    GetRecords,
+    ListChildren,
+    ListShards,
+    OpenIterator,
+    OpenStore,
+    ReadSegment,
+    Request,
+)
+from headrace.replicate.desk import Desk
+from headrace.replicate.entry import CopyTable, Gap, Resume, decide, serves_old
+from headrace.replicate.errands import Errands
+from headrace.replicate.health import Health
+from headrace.replicate.lane import Lane
+from headrace.replicate.lineage import Lineage
+from headrace.replicate.outbox import Outbox
+from headrace.replicate.plan import Plan
+from headrace.replicate.report import Reporter, lag, state_of, trouble
+from headrace.replicate.run import Run
+from headrace.replicate.scan import choose_segments
+from headrace.schema import TableSchema
+from headrace.shard import Shard, ShardListing
+from headrace.source import SourceTable
+
+OVERLAP = 300.0
+"""Seconds before the Scan from which open shards are read, so that no clock difference opens a hole."""
+
+SETTLE = 10.0
+"""Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
+
+RECHECK = 30.0
+"""Seconds between looks at a table whose stream is off."""
+
+
+class _Phase(Enum):
+    OPENING = auto()
+    LISTING = auto()
+    CREATING = auto()
+    RUNNING = auto()
+    HALTED = auto()
+
+
+class Machine:
+    """One dataset's replication. ``salt`` spreads the backoff of datasets and processes."""
+
+    def __init__(self, dataset: str, settings: Replication, salt: str = "") -> None:
+        self.dataset = dataset
+        self.settings = settings
+        self._outbox = Outbox()
+        self._clock = ServiceClock()
+        self._health = Health(dataset, self._outbox, f"{salt}/{dataset}")
+        self._desk = Desk(dataset, settings, self._outbox, self._clock, self._health)
+        self._errands = Errands(self._outbox, self._health)
+        self._reporter = Reporter(self._outbox)
+        self._lane = Lane(self._outbox, self._health)
+        self._phase = _Phase.OPENING
+        self._stored: Stored | None = None
+        self._table: SourceTable | None = None
+        self._run: Run | None = None
+        self._target = Target.LIVE
+        self._ready = False
+        self._gap: Gap | None = None
+        self._drained = False
+        self._shards: list[Shard] = []
+        self._next_start: str | None = None
+        self._scan_from = 0.0
+        self._began_at = 0.0
+
+    def step(self, event: Event, now: float) -> list[Command]:
+        """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
+        if isinstance(event, (Done, Failed)):
+            request = self._outbox.claim(event.id)
+            if request is not None:
+                if isinstance(event, Done):
+                    self._done(request, event.answer, now)
+                else:
+                    self._failed(request, event.error, now)
+        self._advance(now)
+        self._report(now)
+        # A machine that nothing happens to must still notice that nothing happens.
+        self._outbox.wake(now + 1.0)
+        return self._outbox.drain()
+
+    # What happened
+
+    def _done(self, request: Request, answer: Answer, now: float) -> None:
+        self._clock.observe(getattr(answer, "service_time", None), now)
+        match request, answer:
+            case OpenStore(), Stored():
+                self._errands.answered(request)
+                self._opened(answer, now)
+            case Describe(), SourceTable():
+                self._errands.answered(request)
+                self._table = answer
+                self._enter(now)
+            case ListShards(), ShardListing() if self._phase is _Phase.LISTING:
+                self._errands.answered(request)
+                self._listed(answer, now)
+            case ((ListShards() | ListChildren()), ShardListing()):
+                self._forgotten(self._running.stream.listed(request, answer, now))
+            case OpenIterator(), str():
+                self._running.stream.opened(request, answer, now)
+            case GetRecords(), RecordsPage():
+                self._received(request, answer, now)
+            case ReadSegment(), ScanPage():
+                self._running.scanned(request, answer)
+            case Apply(), Applied():
+                self._applied(answer, now)
+            case _:
+                raise TypeError(f"{request} was answered with {answer}")
+
+    def _failed(self, request: Request, error: HeadraceError, now: float) -> None:
+        match request:
+            case OpenStore() | Describe():
+                self._errands.failed(request, error, now)
+            case ListShards() if self._phase is _Phase.LISTING:
+                self._shards, self._next_start = [], None
+                self._errands.failed(request, error, now)
+            case ListShards() | ListChildren() | OpenIterator() | GetRecords():
+                self._forgotten(self._running.stream.failed(request, error, now))
+            case ReadSegment():
+                self._running.scan_failed(request, error, now)
+            case Apply():
+                self._lane.failed(error, now)
+                if self._lane.unknown:
+                    self._stored = None
+
+    # Opening
+
+    def _opened(self, stored: Stored, now: float) -> None:
+        self._stored = stored
+        if self._lane.plan is None:
+            self._enter(now)
+            return
+        durable = self._run.checkpoint if self._run is not None else None
+        happened = self._lane.resolve(stored, durable)
+        if happened:
+            self._committed(now)
+        elif happened is None:
+            self._begin_again()
+            self._stored = stored
+
+    def _enter(self, now: float) -> None:
+        """Decide what to do, once store and table are known."""
+        stored, table = self._stored, self._table
+        if stored is None or table is None or self._phase is not _Phase.OPENING:
+            return
+        self._target = Target.BUILDING if stored.building else Target.LIVE
+        gap, self._gap = self._gap, None
+        drained, self._drained = self._drained, False
+        match decide(stored, table, self._clock.at(now), gap=gap, drained=drained):
+            case Resume(copy):
+                self._ready = self._target is Target.BUILDING and serves_old(
+                    stored, self.settings.gap_behavior
+                )
+                self._start_run(copy.checkpoint, now)
+                self._tell_resumed(copy.checkpoint, now)
+            case CopyTable(reason):
+                self._copy(stored, reason)
+            case Gap() as gap:
+                self._follow(gap, stored)
+
+    def _tell_resumed(self, checkpoint: Checkpoint, now: float) -> None:
+        scan = self._running.scan
+        if not scan.done:
+            resumed = BootstrapResumed(self.dataset, scan.segments_done, len(scan.durable), scan.rows)
+            self._outbox.tell(resumed)
+            return
+        marks = [state.read_up_to for state in checkpoint.shards if state.read_up_to is not None]
+        age = self._clock.at(now) - max(marks) if marks else None
+        unread = sum(state.stage is not Stage.FINISHED for state in checkpoint.shards)
+        self._outbox.tell(StreamResumed(self.dataset, unread, age))
+
+    def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
+        self._run = Run(self._desk, checkpoint, self._lane, now)
+        self._began_at = now
+        self._phase = _Phase.RUNNING
+
+    def _begin_again(self) -> None:
+        """Stop reading; ask the store and the service anew."""
+        self._outbox.abandon_source()
+        self._errands.clear()
+        self._health.forget()
+        self._lane.abandon()
+        self._run = None
+        self._stored = None
+        self._table = None
+        self._phase = _Phase.OPENING
+
+    # Copying
+
+    def _copy(self, stored: Stored, reason: str | None) -> None:
+        """List the shards first; build aside where a copy exists that was served."""
+        if reason is not None:
+            self._outbox.tell(Reinitialized(self.dataset, reason))
+        aside = stored.live is not None and stored.live.checkpoint.was_ready
+        self._target = Target.BUILDING if aside else Target.LIVE
+        self._ready = serves_old(stored, self.settings.gap_behavior)
+        self._shards, self._next_start = [], None
+        self._phase = _Phase.LISTING
+
+    def _listed(self, listing: ShardListing, now: float) -> None:
+        self._shards.extend(listing.shards)
+        self._next_start = listing.next_start
+        if listing.next_start is not None:
+            return
+        shards, self._shards = self._shards, []
+        if listing.status == "ENABLING" or not shards:
+            self._errands.postpone(ListShards, now + 1.0)
+            return
+        started_at = self._clock.at(now)
+        start = Position.at_timestamp(float(math.floor(started_at - OVERLAP)), started_at)
+        self._create(Lineage.first(shards, start), started_at, now)
+
+    def _create(self, lineage: Lineage, started_at: float, now: float) -> None:
+        """Make the lineage durable before the first Scan request."""
+        table = self._described
+        segments = self.settings.scan_segments or choose_segments(table.item_count, table.size_bytes)
+        checkpoint = Checkpoint(
+            table_id=table.table_id,
+            stream_arn=table.stream_arn,
+            started_at=started_at,
+            segments=(SegmentState(),) * segments,
+            shards=lineage.states(),
+        )
+        work = Work(self._target, checkpoint, create=TableSchema.of_keys(table.keys), scanning=True)
+        self._phase = _Phase.CREATING
+        self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
+        self._lane.send(Plan(work), now)
+        rebuild = self._target is Target.BUILDING
+        self._outbox.tell(
+            BootstrapStarted(self.dataset, segments, table.item_count, table.size_bytes, rebuild)
+        )
+
+    # The stream
+
+    def _received(self, request: GetRecords, page: RecordsPage, now: float) -> None:
+        run = self._running
+        reader = run.stream.arrived(request, page, now)
+        if reader is None:
+            return
+        unit = run.hold.admit(reader, page, run.checkpoint)
+        if unit is None and reader.held and page.count:
+            self._outbox.tell(LateRecordsHeld(self.dataset, reader.id, page.count))
+            if run.hold.wire_bytes > self.settings.buffer_bytes // 2:
+                # More than memory may hold: better to serve nothing than something older.
+                self._ready = False
+                unit = run.hold.release(reader)
+        if unit is not None:
+            run.buffer.add_stream(unit)
+
+    def _forgotten(self, gap: Gap | None) -> None:
+        """Look at the table before judging a gap: it, or its stream, may have been re-created."""
+        if gap is not None:
+            self._begin_again()
+            self._gap = gap
+
+    def _follow(self, gap: Gap, stored: Stored) -> None:
+        behavior = self.settings.gap_behavior
+        self._outbox.tell(GapFound(self.dataset, gap.shard_id, gap.reason, behavior.value))
+        if behavior is GapBehavior.ERROR:
+            self._gap = gap
+            self._phase = _Phase.HALTED
+        else:
+            self._copy(stored, f"the stream has forgotten changes of shard {gap.shard_id}: {gap.reason}")
+
+    # Applying
+
+    def _applied(self, applied: Applied, now: float) -> None:
+        plan, sent_at = self._lane.plan, self._lane.sent_at
+        if plan is not None and sent_at is not None:
+            if applied.evolved:
+                self._outbox.tell(SchemaEvolved(self.dataset, applied.evolved))
+            if plan.work.dead:
+                self._outbox.tell(DeadLetters(self.dataset, len(plan.work.dead)))
+            if plan.records or plan.scanned:
+                counts = (plan.records, plan.scanned, applied.upserted, applied.deleted)
+                self._outbox.tell(BatchApplied(self.dataset, *counts, seconds=now - sent_at))
+        self._committed(now)
+
+    def _committed(self, now: float) -> None:
+        plan = self._lane.durable()
+        if plan is None:
+            return
+        if self._phase is _Phase.CREATING:
+            self._start_run(plan.work.checkpoint, now)
+            return
+        run = self._running
+        run.commit(plan, now)
+        if plan.scanned or plan.ends_scan:
+            progress = (run.scan.rows, self._described.item_count, run.scan.segments_done)
+            self._outbox.tell(BootstrapProgressed(self.dataset, *progress, segments=len(run.scan.durable)))
+        if plan.ends_scan:
+            self._outbox.tell(BootstrapFinished(self.dataset, plan.rows, now - self._began_at))
+        if plan.makes_ready:
+            self._target = Target.LIVE
+            self._ready = True
+
+    # What to do next
+
+    def _advance(self, now: float) -> None:
+        if self._stored is None and not self._lane.in_flight:
+            self._errands.ask(OpenStore, OpenStore, now)
+        if self._phase is _Phase.OPENING and self._table is None:
+            self._errands.ask(Describe, Describe, now)
+        if self._phase is _Phase.LISTING and self._lane.plan is None:
+            arn = self._described.stream_arn
+            more = partial(ListShards, stream_arn=arn, start_after=self._next_start)
+            self._errands.ask(ListShards, more, now)
+        if self._phase is _Phase.RUNNING and not self._lane.unknown:
+            run = self._running
+            run.read(now, scan_from=self._scan_from)
+            if self._lane.plan is None:
+                run.apply_next(now, self._target)
+            if run.caught_up(now) and run.checkpoint.was_ready and self._target is Target.LIVE:
+                self._ready = True
+            if run.drained:
+                self._begin_again()
+                self._drained = True
+                self._errands.postpone(Describe, now + RECHECK)
+        if self._stored is not None:
+            self._lane.advance(now)
+
+    # What to say
+
+    def _report(self, now: float) -> None:
+        run = self._run if self._phase is _Phase.RUNNING else None
+        behind = lag(run.watermark(now), self._clock.at(now)) if run is not None else None
+        wrong = self._trouble(now)
+        status = StatusChanged(
+            self.dataset,
+            state_of(
+                failing=wrong is not None, ready=self._ready, rebuilding=self._target is Target.BUILDING
+            ),
+            ready=self._ready,
+            live=run is not None and wrong is None,
+            fresh=behind is not None and behind <= self.settings.ready_lag,
+            lag=behind,
+            reason=wrong or self._progress(behind),
+        )
+        self._reporter.report(status, now)
+
+    def _trouble(self, now: float) -> str | None:
+        if self._phase is _Phase.HALTED and self._gap is not None:
+            return (
+                f"shard {self._gap.shard_id}: {self._gap.reason}. Changes are lost; to copy the table anew, set "
+                "lag_exceeds_shard_retention_behavior to ready_before_load or ready_after_load and restart"
+            )
+        wrong = trouble(self._health, self._lane, now)
+        if wrong is None and self._run is not None:
+            wrong = self._run.stalled(now)
+        return wrong
+
+    def _progress(self, behind: float | None) -> str | None:
+        if self._run is None:
+            return "opening"
+        if not self._run.scan.done:
+            return f"copying: {self._run.scan.rows} of about {self._described.item_count} items"
+        if not self._ready:
+            return "catching up with the stream"
+        if behind is not None and behind > self.settings.ready_lag:
+            return f"{behind:.1f} s behind"
+        return None
+
+    @property
+    def _running(self) -> Run:
+        assert self._run is not None, "nothing is read in this phase"
+        return self._run
+
+    @property
+    def _described(self) -> SourceTable:
+        assert self._table is not None, "the table is not described in this phase"
+        return self._table

@@ -1,0 +1,96 @@
+"""What goes into the next transaction, and what is true once it is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from headrace.accelerator import Notes, Target, Work
+from headrace.change import ScanPage
+from headrace.checkpoint import Checkpoint, SegmentState, ShardState
+from headrace.replicate.buffer import Buffer, StreamUnit
+from headrace.replicate.scan import ScanProgress
+from headrace.replicate.stream import StreamFollower
+
+ANCHOR_INTERVAL = 3600.0
+"""Seconds between commits that say only that idle shards are still known to be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A transaction and what the machine takes over when it is durable."""
+
+    work: Work
+    units: tuple[StreamUnit, ...] = ()
+    pages: tuple[tuple[int, ScanPage], ...] = ()
+    shards: Mapping[str, ShardState] | None = None
+    segments: tuple[SegmentState, ...] = ()
+    rows: int = 0
+    ends_scan: bool = False
+    makes_ready: bool = False
+
+    @property
+    def records(self) -> int:
+        """How many stream records it applies."""
+        return sum(page.count for unit in self.units for page in unit.pages)
+
+    @property
+    def scanned(self) -> int:
+        """How many items of the Scan it applies."""
+        return sum(page.count for _, page in self.pages)
+
+    @property
+    def wire_bytes(self) -> int:
+        """The size of the pages it holds."""
+        batches = (*self.work.stream, *self.work.scan)
+        return sum(batch.wire_bytes for batch in batches)
+
+
+def plan_batch(
+    buffer: Buffer,
+    stream: StreamFollower,
+    scan: ScanProgress,
+    checkpoint: Checkpoint,
+    target: Target,
+    service_now: float,
+) -> Plan:
+    """The next transaction from what is buffered. ``checkpoint`` is the last durable one."""
+    units, pages = buffer.take()
+    shards = stream.after(units)
+    segments, rows = scan.after(pages)
+    ends_scan = not scan.done and all(segment.done for segment in segments)
+    dead = tuple(d for unit in units for page in unit.pages for d in page.dead)
+    dead += tuple(d for _, page in pages for d in page.dead)
+    work = Work(
+        target=target,
+        checkpoint=replace(
+            checkpoint,
+            shards=stream.lineage.states({**stream.anchored(), **shards}),
+            segments=segments,
+            rows_scanned=rows,
+            scan_ended_at=service_now if ends_scan else checkpoint.scan_ended_at,
+        ),
+        stream=tuple(p.changes for u in units for p in u.pages if p.changes is not None),
+        scan=tuple(page.changes for _, page in pages if page.changes is not None),
+        dead=dead,
+        scanning=not scan.done,
+        notes=Notes.DROP if ends_scan else Notes.KEEP,
+    )
+    return Plan(work, units, pages, shards, segments, rows, ends_scan)
+
+
+def plan_ready(stream: StreamFollower, scan: ScanProgress, checkpoint: Checkpoint, target: Target) -> Plan:
+    """The transaction that makes a copy the one that is served, for good."""
+    work = Work(
+        target=target,
+        checkpoint=replace(checkpoint, shards=stream.lineage.states(stream.anchored()), was_ready=True),
+        swap=target is Target.BUILDING,
+    )
+    return Plan(work, segments=tuple(scan.durable), rows=scan.rows, makes_ready=True)
+
+
+def plan_lineage(stream: StreamFollower, scan: ScanProgress, checkpoint: Checkpoint, target: Target) -> Plan:
+    """The transaction that stores what was learnt of the lineage, without rows."""
+    anchored = stream.anchored()
+    work = Work(target=target, checkpoint=replace(checkpoint, shards=stream.lineage.states(anchored)))
+    return Plan(work, shards=anchored, segments=tuple(scan.durable), rows=scan.rows)

@@ -1,0 +1,153 @@
+"""A copy at work: the Scan and the stream side by side, and the lane that applies both."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from headrace.accelerator import Target
+from headrace.change import ScanPage
+from headrace.checkpoint import Checkpoint
+from headrace.errors import HeadraceError
+from headrace.replicate.buffer import Buffer
+from headrace.replicate.commands import ReadSegment
+from headrace.replicate.desk import Desk
+from headrace.replicate.hold import Hold
+from headrace.replicate.lane import Lane
+from headrace.replicate.lineage import Lineage
+from headrace.replicate.plan import ANCHOR_INTERVAL, Plan, plan_batch, plan_lineage, plan_ready
+from headrace.replicate.report import LIVENESS, lag
+from headrace.replicate.scan import ScanProgress
+from headrace.replicate.stream import StreamFollower
+
+REQUESTS = 16
+"""Requests to the source at once."""
+
+SCANS = 8
+"""Of which pages of the Scan: polls of the stream always find room."""
+
+PAGES_PER_SEGMENT = 2
+"""Pages of one segment that may be read ahead of what is durable."""
+
+PAGE_BYTES = 2**20
+"""What a request that is under way may bring: pages are at most 1 MB."""
+
+WATERMARK_AGE = 0.05
+"""Seconds for which a computed watermark serves: an older one is only more cautious."""
+
+
+class Run:
+    """From one checkpoint on, until a restart, a gap, or the end of the stream."""
+
+    def __init__(self, desk: Desk, checkpoint: Checkpoint, lane: Lane, now: float) -> None:
+        self.checkpoint = checkpoint
+        self.settings = desk.settings
+        self.buffer = Buffer()
+        self.hold = Hold()
+        self.scan = ScanProgress(checkpoint.segments, checkpoint.rows_scanned, now)
+        self.stream = StreamFollower(desk, Lineage(checkpoint.shards), checkpoint)
+        self._outbox = desk.outbox
+        self._clock = desk.clock
+        self._health = desk.health
+        self._lane = lane
+        self._committed_at = now
+        self._watermark: float | None = None
+        self._watermark_at = -math.inf
+
+    # Reading
+
+    def read(self, now: float, *, scan_from: float) -> None:
+        """Poll the stream first, then read on with the Scan, within requests and memory."""
+        under_way = self._outbox.source_requests
+        used = self.buffer.wire_bytes + self.hold.wire_bytes + self._lane.wire_bytes + under_way * PAGE_BYTES
+        room = min(REQUESTS - under_way, (self.settings.buffer_bytes - used) // PAGE_BYTES)
+        room -= self.stream.advance(now, room)
+        if not self.scan.done and now < scan_from:
+            self._outbox.wake(scan_from)
+        elif not self.scan.done:
+            self._read_segments(now, room)
+
+    def _read_segments(self, now: float, room: int) -> None:
+        readers = self.scan.readers
+        room = min(room, SCANS - sum(reader.busy for reader in readers))
+        for segment, reader in enumerate(readers):
+            if room <= 0:
+                return
+            if reader.busy or reader.exhausted or reader.unapplied >= PAGES_PER_SEGMENT:
+                continue
+            if reader.due_at > now:
+                self._outbox.wake(reader.due_at)
+                continue
+            reader.busy = True
+            segments = len(readers)
+            self._outbox.send(partial(ReadSegment, segment=segment, segments=segments, cursor=reader.cursor))
+            room -= 1
+
+    def scanned(self, request: ReadSegment, page: ScanPage) -> None:
+        """Buffer a page of the Scan."""
+        reader = self.scan.readers[request.segment]
+        reader.busy = False
+        reader.take(page)
+        self._health.healed(f"segment {request.segment}")
+        self.buffer.add_scan(request.segment, page)
+
+    def scan_failed(self, request: ReadSegment, error: HeadraceError, now: float) -> None:
+        """Back off with one segment; the others go on."""
+        reader = self.scan.readers[request.segment]
+        reader.busy = False
+        reader.failures += 1
+        wait = self._health.failed(f"segment {request.segment}", error, reader.failures, now)
+        reader.due_at = now + wait
+
+    # Applying
+
+    def apply_next(self, now: float, target: Target) -> None:
+        """Send the next transaction, if there is one to make; the lane must be free."""
+        discovery = self.stream.discovery
+        served = self.checkpoint.was_ready and target is Target.LIVE
+        if not served and self.caught_up(now):
+            plan = plan_ready(self.stream, self.scan, self.checkpoint, target)
+        elif self.buffer:
+            at = self._clock.at(now)
+            plan = plan_batch(self.buffer, self.stream, self.scan, self.checkpoint, target, at)
+        elif discovery.dirty or (now - self._committed_at > ANCHOR_INTERVAL and self.stream.anchored()):
+            plan = plan_lineage(self.stream, self.scan, self.checkpoint, target)
+        else:
+            return
+        # Every plan stores the whole lineage as it is known by now.
+        discovery.dirty = False
+        self._lane.send(plan, now)
+
+    def commit(self, plan: Plan, now: float) -> None:
+        """Take over what became durable."""
+        self.checkpoint = plan.work.checkpoint
+        self.scan.commit(plan.segments, plan.rows, plan.pages)
+        self.stream.commit(plan.units, plan.shards or {}, now)
+        self._committed_at = now
+        self._watermark_at = -math.inf
+
+    # Knowing
+
+    def watermark(self, now: float) -> float | None:
+        """The time up to which every change is applied, on the service's clock."""
+        if now - self._watermark_at > WATERMARK_AGE:
+            self._watermark, self._watermark_at = self.stream.watermark(), now
+        return self._watermark
+
+    def caught_up(self, now: float) -> bool:
+        """Whether readiness holds: the watermark is past the Scan's end, the lag small, nothing held back."""
+        ended_at, watermark = self.checkpoint.scan_ended_at, self.watermark(now)
+        if ended_at is None or watermark is None or self.hold.wire_bytes:
+            return False
+        behind = lag(watermark, self._clock.at(now))
+        assert behind is not None
+        return watermark >= math.floor(ended_at) + 1 and behind <= self.settings.ready_lag
+
+    @property
+    def drained(self) -> bool:
+        """Whether the stream is off and everything in it is durable."""
+        return self.stream.drained and not self.buffer and self._lane.plan is None
+
+    def stalled(self, now: float) -> str | None:
+        """Why the stream is not live."""
+        return self.stream.stalled(now, LIVENESS)

@@ -1,0 +1,255 @@
+"""The stream of one table: its shards discovered, read in the order of their lineage, and accounted for."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from headrace.change import RecordsPage
+from headrace.checkpoint import Checkpoint, ShardState, Stage
+from headrace.errors import (
+    HeadraceError,
+    IteratorExpired,
+    PositionTrimmed,
+    RequestRejected,
+    ShardGone,
+)
+from headrace.observe import RecordsRead, ShardsChanged
+from headrace.position import Anchor, Position
+from headrace.replicate.buffer import StreamUnit
+from headrace.replicate.commands import GetRecords, ListChildren, ListShards, OpenIterator
+from headrace.replicate.desk import Desk
+from headrace.replicate.discovery import Discovery
+from headrace.replicate.entry import Gap
+from headrace.replicate.lineage import Lineage
+from headrace.replicate.reader import ShardReader, idle_ceiling
+from headrace.shard import ShardListing
+
+PAGES_PER_SHARD = 4
+"""Pages of one shard that may be read ahead of what is durable."""
+
+
+class StreamFollower:
+    """Reads every readable shard, one request at a time each, and says how far the whole is known."""
+
+    def __init__(self, desk: Desk, lineage: Lineage, checkpoint: Checkpoint) -> None:
+        self.dataset = desk.dataset
+        self.stream_arn = checkpoint.stream_arn
+        self.lineage = lineage
+        self.discovery = Discovery(desk, self.stream_arn, lineage)
+        self.readers: dict[str, ShardReader] = {}
+        self._settings = desk.settings
+        self._outbox = desk.outbox
+        self._clock = desk.clock
+        self._health = desk.health
+        self._due: list[tuple[float, str]] = []
+        self._parked: list[str] = []
+        self._asked_at: dict[int, float] = {}
+        self._ends: dict[str, float | None] = {}
+        self._changed = True
+        self._origin = checkpoint.started_at
+
+    # Asking
+
+    def advance(self, now: float, room: int) -> int:
+        """Send what is due, at most ``room`` requests; how many were sent."""
+        self._promote(now)
+        sent = self.discovery.advance(now, room)
+        while self._due and self._due[0][0] <= now and sent < room:
+            _, shard_id = heapq.heappop(self._due)
+            reader = self.readers.get(shard_id)
+            if reader is None or reader.busy or reader.ended:
+                continue
+            if reader.unapplied >= PAGES_PER_SHARD and not reader.held:
+                self._parked.append(shard_id)
+                continue
+            self._ask(reader, now)
+            sent += 1
+        if self._due and sent < room:
+            self._outbox.wake(max(self._due[0][0], now))
+        return sent
+
+    def _ask(self, reader: ShardReader, now: float) -> None:
+        reader.busy = True
+        if reader.iterator is None:
+            self._outbox.send(
+                partial(
+                    OpenIterator, stream_arn=self.stream_arn, shard_id=reader.id, position=reader.position
+                )
+            )
+            return
+        request_id = self._outbox.send(partial(GetRecords, shard_id=reader.id, iterator=reader.iterator))
+        self._asked_at[request_id] = self._clock.at(now)
+
+    def _promote(self, now: float) -> None:
+        if not self._changed:
+            return
+        self._changed = False
+        self.lineage.promote()
+        for state in self.lineage.in_stage(Stage.READING):
+            if state.id not in self.readers and state.position is not None:
+                vouched = state.read_up_to
+                if vouched is None and state.parent_id in self._ends:
+                    vouched = self._ends[state.parent_id]
+                self.readers[state.id] = ShardReader(
+                    state.id, state.position, now, now, read_up_to=vouched, applied_up_to=vouched
+                )
+                heapq.heappush(self._due, (now, state.id))
+                self._tell_shards()
+
+    # Answers
+
+    def opened(self, request: OpenIterator, iterator: str, now: float) -> None:
+        """An iterator was given: read at once."""
+        reader = self.readers.get(request.shard_id)
+        if reader is None:
+            return
+        reader.busy = False
+        reader.iterator = iterator
+        reader.answered_at = now
+        self._health.healed(_what(reader.id))
+        heapq.heappush(self._due, (now, reader.id))
+
+    def arrived(self, request: GetRecords, page: RecordsPage, now: float) -> ShardReader | None:
+        """A page was read: the reader that it belongs to, accounted for and scheduled."""
+        asked_at = self._asked_at.pop(request.id)
+        reader = self.readers.get(request.shard_id)
+        if reader is None:
+            return None
+        reader.busy = False
+        reader.answered_at = now
+        reader.take(page, asked_at)
+        self._health.healed(_what(reader.id))
+        if page.count:
+            self._outbox.tell(RecordsRead(self.dataset, reader.id, page.count))
+        if not reader.ended:
+            most = max(idle_ceiling(self._settings.ready_lag), self._settings.scan_interval)
+            reader.schedule(page, now, least=self._settings.scan_interval, most=most)
+            heapq.heappush(self._due, (reader.due_at, reader.id))
+        return reader
+
+    def listed(self, request: ListShards | ListChildren, listing: ShardListing, now: float) -> Gap | None:
+        """A listing was answered; a gap if it shows that an unread shard was forgotten."""
+        orphans = self.discovery.answered(request, listing, now)
+        self._changed = True
+        if orphans:
+            return Gap(orphans[0], "its parent shard was trimmed before it was read")
+        return None
+
+    def failed(
+        self, request: OpenIterator | GetRecords | ListShards | ListChildren, error: HeadraceError, now: float
+    ) -> Gap | None:
+        """A request failed: reopen, back off, or report a gap."""
+        if isinstance(request, (ListShards, ListChildren)):
+            self.discovery.failed(request, error, now)
+            return None
+        self._asked_at.pop(request.id, None)
+        reader = self.readers.get(request.shard_id)
+        if reader is None:
+            return None
+        reader.busy = False
+        if isinstance(error, (PositionTrimmed, ShardGone)):
+            return Gap(reader.id, str(error))
+        if isinstance(error, IteratorExpired):
+            reader.iterator = None
+            wait = 0.0
+        elif isinstance(error, RequestRejected) and reader.position.anchor is Anchor.AT_TIMESTAMP:
+            # Some stand-ins know no AT_TIMESTAMP; before Ready, replaying from the horizon is harmless.
+            reader.position = Position.trim_horizon(reader.position.set_at or self._clock.at(now))
+            wait = 0.0
+        else:
+            reader.failures += 1
+            # An iterator may have gone stale with the failure; its position has not.
+            reader.iterator = None if reader.failures > 1 else reader.iterator
+            wait = self._health.failed(_what(reader.id), error, reader.failures, now)
+        heapq.heappush(self._due, (now + wait, reader.id))
+        return None
+
+    # Becoming durable
+
+    def after(self, units: Sequence[StreamUnit]) -> dict[str, ShardState]:
+        """The shards as they will be once ``units`` are durable."""
+        changes: dict[str, ShardState] = {}
+        for unit in units:
+            state = changes.get(unit.shard_id, self.lineage[unit.shard_id])
+            for page in unit.pages:
+                if page.last is not None:
+                    state = replace(state, position=Position.after(page.last), read_up_to=page.newest_at)
+                if page.next_iterator is None:
+                    state = replace(state, stage=Stage.FINISHED, position=None)
+            changes[unit.shard_id] = state
+        return changes
+
+    def commit(self, units: Sequence[StreamUnit], changes: Mapping[str, ShardState], now: float) -> None:
+        """Take over what became durable: ended shards let their children go on."""
+        for unit in units:
+            newest = max((p.newest_at for p in unit.pages if p.newest_at is not None), default=None)
+            self.readers[unit.shard_id].applied(len(unit.pages), newest)
+        for state in changes.values():
+            self.lineage.update(state)
+            if state.stage is Stage.FINISHED:
+                self._changed = True
+                reader = self.readers.pop(state.id)
+                self._ends[state.id] = reader.applied_up_to
+                self._health.healed(_what(state.id))
+                self.discovery.ask_children(state.id, now)
+                self._tell_shards()
+        for shard_id in self._parked:
+            heapq.heappush(self._due, (now, shard_id))
+        self._parked.clear()
+
+    def anchored(self) -> dict[str, ShardState]:
+        """Shards without a sequence number to return to, with the time up to which they are known to be empty."""
+        changes = {}
+        for reader in self.readers.values():
+            state = self.lineage[reader.id]
+            position, until = state.position, reader.applied_up_to
+            if position is None or position.set_at is None or until is None or reader.unapplied:
+                continue
+            if until > position.set_at:
+                changes[reader.id] = replace(state, position=replace(reader.position, set_at=until))
+        return changes
+
+    # Knowing
+
+    def watermark(self) -> float | None:
+        """The time up to which every change is applied, None while some shard proves nothing yet.
+
+        The minimum over the frontier: shards that are read (a waiting shard is behind one of them), and
+        finished ones whose children are not known, unless the stream is off.
+        """
+        if not self.discovery.complete:
+            return None
+        marks = [reader.applied_up_to for reader in self.readers.values()]
+        if not self.discovery.disabled:
+            marks += [
+                self._ends.get(leaf.id, leaf.read_up_to or self._origin) for leaf in self.lineage.leaves()
+            ]
+        if not marks:
+            return None
+        known = [mark for mark in marks if mark is not None]
+        return min(known) if len(known) == len(marks) else None
+
+    def stalled(self, now: float, limit: float) -> str | None:
+        """Why the stream is not live: a shard, or the discovery, without an answer for longer than ``limit``."""
+        for reader in self.readers.values():
+            waited = now - reader.answered_at
+            if waited > limit and not reader.unapplied:
+                return f"shard {reader.id} has given no answer for {waited:.0f} s"
+        return self.discovery.stalled(now, limit)
+
+    @property
+    def drained(self) -> bool:
+        """Whether the stream is off and everything in it is durable."""
+        return self.discovery.disabled and not self.readers and not self.lineage.in_stage(Stage.WAITING)
+
+    def _tell_shards(self) -> None:
+        waiting = len(self.lineage.in_stage(Stage.WAITING))
+        finished = len(self.lineage.in_stage(Stage.FINISHED))
+        self._outbox.tell(ShardsChanged(self.dataset, len(self.readers), waiting, finished))
+
+
+def _what(shard_id: str) -> str:
+    return f"shard {shard_id}"
