@@ -160,8 +160,9 @@ def test_a_secret_never_appears_however_it_gets_into_an_event(format_):
     text = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
     secret = Secret(text)
     logger = make_logger(format_, secrets=[secret], environ={}, stream=stream)
+    event = f"event {text}"
     logger.info(
-        f"event {text}",
+        event,
         direct=secret,
         nested={"list": [secret, f"key={text}"], text: 1},
         record=AwsAccess(secret_access_key=secret),
