@@ -15,7 +15,8 @@ HeadraceError
 │   ├── AcceleratorLocked       another process holds it
 │   ├── AcceleratorFull         no space: nothing was written
 │   └── CommitUnknown           the commit may or may not have happened: reopen and read the checkpoint
-└── QueryError                  a statement cannot be answered
+├── QueryError                  a statement cannot be answered
+└── InternalError               Headrace itself is wrong: a defect to report
 
 Every message says what happened, to what, and what cures it. Secrets never enter one.
 """
@@ -103,3 +104,7 @@ class QueryError(HeadraceError):
     def __init__(self, fault: QueryFault, message: str) -> None:
         super().__init__(message)
         self.fault = fault
+
+
+class InternalError(HeadraceError):
+    """A defect of Headrace came to light while it did what was asked."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.errors import AcceleratorError, AccessDenied, HeadraceError, RequestRejected, TableUnusable
+from headrace.errors import (
+    AcceleratorError,
+    AccessDenied,
+    HeadraceError,
+    InternalError,
+    RequestRejected,
+    TableUnusable,
+)
 from headrace.observe import TransientFault
 from headrace.replicate.backoff import delay
 from headrace.replicate.outbox import Outbox
+
+_FOR_A_PERSON = (AccessDenied, TableUnusable, RequestRejected, AcceleratorError, InternalError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Fault:
     @property
     def needs_a_person(self) -> bool:
         """Whether waiting alone is not expected to heal it."""
-        return isinstance(self.error, (AccessDenied, TableUnusable, RequestRejected, AcceleratorError))
+        return isinstance(self.error, _FOR_A_PERSON)
 
 
 class Health:

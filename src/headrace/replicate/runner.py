@@ -1,0 +1,129 @@
+"""Runs a machine in production: the only place that waits."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from headrace.accelerator import ChangeSink
+from headrace.errors import HeadraceError, InternalError
+from headrace.observe import Observer, StatusChanged
+from headrace.replicate.commands import (
+    Apply,
+    Command,
+    Done,
+    Event,
+    Failed,
+    OpenStore,
+    Request,
+    Tell,
+    Tick,
+    WakeAt,
+)
+from headrace.replicate.machine import Machine
+from headrace.replicate.perform import perform
+from headrace.replicate.run import REQUESTS
+from headrace.source import Source
+from headrace.status import State
+
+STOP_PATIENCE = 30.0
+"""Seconds that a stop waits for the transaction under way."""
+
+
+def steady_wall_clock() -> Callable[[], float]:
+    """Epoch seconds that never jump: the wall clock of this moment, carried on by the monotonic one."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+class ThreadRunner:
+    """One dataset's machine on a thread of its own, its requests on a pool, its transactions on one lane.
+
+    ``stop`` lets a transaction that is under way finish, and nothing else: what was read and not applied
+    is read again after the next start.
+    """
+
+    def __init__(self, machine: Machine, source: Source, sink: ChangeSink, observe: Observer) -> None:
+        self._machine = machine
+        self._source = source
+        self._sink = sink
+        self._observe = observe
+        self._clock = steady_wall_clock()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        name = machine.dataset
+        self._pool = ThreadPoolExecutor(REQUESTS, thread_name_prefix=f"read {name}")
+        self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
+        self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading, let the transaction under way finish, close the accelerator. Safe to call twice."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._events.put(Tick())
+        if self._thread.ident is not None:
+            self._thread.join(STOP_PATIENCE)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._lane.shutdown(wait=True, cancel_futures=True)
+        self._sink.close()
+
+    def _loop(self) -> None:
+        event: Event = Tick()
+        try:
+            while not self._stopping.is_set():
+                wake_at = self._execute(self._machine.step(event, self._clock()))
+                event = self._next(wake_at)
+        except Exception as error:
+            # The machine is wrong: no request of its would be safe to make, so it says so and stays dead.
+            reason = f"internal error: {error!r}; restart headrace and report this"
+            self._observe(
+                StatusChanged(
+                    self._machine.dataset,
+                    State.ERROR,
+                    ready=False,
+                    live=False,
+                    fresh=False,
+                    lag=None,
+                    reason=reason,
+                )
+            )
+            raise
+
+    def _next(self, wake_at: float) -> Event:
+        with contextlib.suppress(queue.Empty):
+            return self._events.get(timeout=max(0.0, wake_at - self._clock()))
+        return Tick()
+
+    def _execute(self, commands: list[Command]) -> float:
+        wake_at = self._clock() + 1.0
+        for command in commands:
+            match command:
+                case Tell(observation=observation):
+                    self._observe(observation)
+                case WakeAt(at=at):
+                    wake_at = at
+                case OpenStore() | Apply():
+                    self._lane.submit(self._perform, command)
+                case _:
+                    self._pool.submit(self._perform, command)
+        return wake_at
+
+    def _perform(self, request: Request) -> None:
+        if self._stopping.is_set():
+            return
+        try:
+            event: Event = Done(request.id, perform(request, self._source, self._sink))
+        except HeadraceError as error:
+            event = Failed(request.id, error)
+        except Exception as error:  # noqa: BLE001  # A defect must surface as a status, not as a hang.
+            event = Failed(request.id, InternalError(f"internal error: {error!r}"))
+        self._events.put(event)
