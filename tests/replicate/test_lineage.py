@@ -1,0 +1,103 @@
+from headrace.checkpoint import Stage
+from headrace.position import Anchor, Position, SequenceNumber
+from headrace.replicate.lineage import CONFIRMATIONS, Lineage
+from headrace.shard import Shard
+
+START = Position.at_timestamp(700.0, 1000.0)
+
+
+def shard(id_, parent=None, *, closed=False):
+    return Shard(id_, parent, SequenceNumber("10"), SequenceNumber("20") if closed else None)
+
+
+def finish(lineage, id_):
+    state = lineage[id_]
+    lineage.update(type(state)(state.id, state.parent_id, state.starting, Stage.FINISHED, None))
+
+
+def test_at_bootstrap_open_shards_are_read_and_closed_ones_are_finished():
+    lineage = Lineage.first([shard("old", closed=True), shard("now", "old")], START)
+
+    assert lineage["old"].stage is Stage.FINISHED
+    assert lineage["now"].stage is Stage.READING
+    assert lineage["now"].position == START
+
+
+def test_at_bootstrap_the_child_of_a_parent_that_is_shown_open_waits_at_its_first_record():
+    lineage = Lineage.first([shard("parent"), shard("child", "parent")], START)
+
+    assert lineage["child"].stage is Stage.WAITING
+    assert lineage["child"].position == Position.at(SequenceNumber("10"))
+
+
+def test_a_child_is_read_only_after_its_parent_has_finished():
+    lineage = Lineage.first([shard("parent")], START)
+    lineage.meet([shard("left", "parent"), shard("right", "parent")], 2000.0)
+
+    assert lineage.promote() == ()
+    finish(lineage, "parent")
+    assert [state.id for state in lineage.promote()] == ["left", "right"]
+    assert {lineage[id_].stage for id_ in ("left", "right")} == {Stage.READING}
+
+
+def test_a_chain_of_shards_is_read_link_by_link():
+    lineage = Lineage.first([shard("a")], START)
+    lineage.meet([shard("c", "b", closed=True), shard("b", "a", closed=True)], 2000.0)
+
+    finish(lineage, "a")
+    assert [state.id for state in lineage.promote()] == ["b"]
+    finish(lineage, "b")
+    assert [state.id for state in lineage.promote()] == ["c"]
+
+
+def test_a_shard_first_seen_later_starts_at_its_first_record_never_at_the_latest():
+    lineage = Lineage.first([shard("a")], START)
+    lineage.meet([shard("b", "a"), Shard("c", "a")], 2000.0)
+
+    assert lineage["b"].position.anchor is Anchor.AT_SEQUENCE_NUMBER
+    assert lineage["c"].position == Position.trim_horizon(2000.0)
+
+
+def test_an_orphan_is_freed_only_after_several_complete_listings_without_its_parent_and_is_reported():
+    lineage = Lineage.first([shard("a")], START)
+    listing = [shard("a"), shard("orphan", "never seen")]
+
+    for _ in range(CONFIRMATIONS - 1):
+        assert lineage.reconcile(listing, 2000.0).orphans == ()
+        lineage.promote()
+        assert lineage["orphan"].stage is Stage.WAITING
+    assert lineage.reconcile(listing, 2000.0).orphans == ("orphan",)
+
+
+def test_an_orphan_whose_parent_turns_up_after_all_waits_for_it():
+    lineage = Lineage.first([shard("a")], START)
+    lineage.reconcile([shard("a"), shard("child", "late")], 2000.0)
+    lineage.reconcile([shard("a"), shard("child", "late"), shard("late", "a")], 2001.0)
+
+    for _ in range(CONFIRMATIONS):
+        assert lineage.reconcile([shard("a"), shard("child", "late")], 2002.0).orphans == ()
+
+
+def test_a_finished_shard_is_a_leaf_until_its_children_are_found_after_its_end():
+    lineage = Lineage.first([shard("a")], START)
+    finish(lineage, "a")
+
+    assert [leaf.id for leaf in lineage.leaves()] == ["a"]
+    assert not lineage.settle("a")
+    lineage.meet([shard("b", "a")], 2000.0)
+    assert lineage.settle("a")
+    assert lineage.leaves() == ()
+
+
+def test_finished_shards_are_forgotten_once_the_service_has_and_nobody_waits_for_them():
+    lineage = Lineage.first([shard("a")], START)
+    finish(lineage, "a")
+    lineage.meet([shard("b", "a")], 2000.0)
+
+    for _ in range(CONFIRMATIONS + 1):
+        lineage.reconcile([shard("b", "a")], 2000.0)
+    assert "a" in lineage, "b still waits for a's end to let it go"
+    lineage.promote()
+    lineage.reconcile([shard("b", "a")], 2000.0)
+    assert "a" not in lineage
+    assert lineage["b"].stage is Stage.READING
