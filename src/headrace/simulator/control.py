@@ -1,0 +1,58 @@
+"""What a test or a demo commands that AWS does by itself: splits and rotations of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from headrace.simulator.shards import Lineage, Shard
+from headrace.simulator.tables import Tables
+
+
+class StreamControl:
+    """Commands over the enabled stream of a table.
+
+    Each raises ValueError, naming what is there, if the table has no enabled stream or the stream no such
+    open shard.
+    """
+
+    def __init__(self, lock: Lock, clock: Callable[[], float], tables: Tables) -> None:
+        self._lock = lock
+        self._clock = clock
+        self._tables = tables
+
+    def open_shards(self, table: str) -> Sequence[str]:
+        """Ids of the open shards, by their place on the hash ring."""
+        with self._lock:
+            return [shard.id for shard in self._lineage(table).leaves]
+
+    def split_shard(self, table: str, shard_id: str | None = None) -> Sequence[str]:
+        """Close a shard, by default the widest, and open two children; gives their ids."""
+        with self._lock:
+            lineage = self._lineage(table)
+            shard = _pick(lineage, shard_id, table)
+            return [child.id for child in lineage.split(shard, self._clock())]
+
+    def rotate_shards(self, table: str, shard_id: str | None = None) -> Sequence[str]:
+        """Close one shard, by default every open one, and open a child each; gives their ids."""
+        with self._lock:
+            lineage = self._lineage(table)
+            shards = lineage.leaves if shard_id is None else (_pick(lineage, shard_id, table),)
+            return [lineage.rotate(shard, self._clock()).id for shard in shards]
+
+    def _lineage(self, name: str) -> Lineage:
+        table = self._tables.find(name)
+        if table is None or table.stream is None or not table.stream.is_enabled:
+            raise ValueError(f"{name!r} is no table with an enabled stream")
+        table.stream.lineage.advance(self._clock())
+        return table.stream.lineage
+
+
+def _pick(lineage: Lineage, shard_id: str | None, table: str) -> Shard:
+    if shard_id is None:
+        return max(lineage.leaves, key=lambda leaf: leaf.high - leaf.low)
+    for leaf in lineage.leaves:
+        if leaf.id == shard_id:
+            return leaf
+    known = ", ".join(leaf.id for leaf in lineage.leaves)
+    raise ValueError(f"{shard_id!r} is no open shard of {table!r}; open are {known}")

@@ -1,0 +1,137 @@
+"""The front: one function that takes an operation and a body, as the wire does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from random import Random
+from threading import Lock
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from headrace.errors import Unavailable
+from headrace.simulator.answers import Refusal, encode, http_date, invalid, unreadable
+from headrace.simulator.control import StreamControl
+from headrace.simulator.faults import Alter, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
+from headrace.simulator.reads import Reads
+from headrace.simulator.requests import check
+from headrace.simulator.shards import ROTATION_SECONDS
+from headrace.simulator.streams import Streams
+from headrace.simulator.tables import Tables
+from headrace.simulator.writes import Writes
+from headrace.wire import Response
+
+_Handler = Callable[[dict[str, Any], float], "dict[str, Any] | bytes"]
+_decode = msgspec.json.Decoder().decode
+_CONTENT_TYPE = "application/x-amz-json-1.0"
+
+
+class Simulator:
+    """DynamoDB and DynamoDB Streams of one account and region: a ``headrace.wire.Transport``.
+
+    ``clock`` gives epoch seconds and must not run backwards. The same calls at the same times with the same
+    ``seed`` get the same answers, byte for byte. A stream begins with ``initial_shards`` shards; each is
+    rotated after ``rotation_seconds`` (None: never). ``faults`` is asked before each operation. Calls from
+    several threads are answered one after another.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        seed: int = 0,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        *,
+        initial_shards: int = 1,
+        rotation_seconds: float | None = ROTATION_SECONDS,
+        faults: Faults = no_faults,
+    ) -> None:
+        if initial_shards < 1:
+            raise ValueError(f"initial_shards is {initial_shards}, and must be at least 1")
+        self.region = region
+        self.faults = faults
+        self._clock = clock
+        self._lock = Lock()
+        self._random = Random(seed)  # noqa: S311  # Reproducible is the point; nothing is secret.
+        self._streams = Streams(region, seed, initial_shards, rotation_seconds)
+        tables = Tables(region, account, self._random, self._streams)
+        writes, reads = Writes(tables), Reads(tables)
+        self.streams = StreamControl(self._lock, clock, tables)
+        self._date = (0, "")
+        self._handlers: dict[str, _Handler] = {
+            "CreateTable": tables.create_table,
+            "DescribeTable": tables.describe_table,
+            "ListTables": tables.list_tables,
+            "UpdateTable": tables.update_table,
+            "DeleteTable": tables.delete_table,
+            "PutItem": writes.put_item,
+            "DeleteItem": writes.delete_item,
+            "BatchWriteItem": writes.batch_write_item,
+            "GetItem": reads.get_item,
+            "Scan": reads.scan,
+            "ListStreams": self._streams.list_streams,
+            "DescribeStream": self._streams.describe_stream,
+            "GetShardIterator": self._streams.get_shard_iterator,
+            "GetRecords": self._streams.get_records,
+        }
+
+    def __call__(self, operation: str, body: bytes) -> Response:
+        """Answer one request. Raises Unavailable only where a Lose fault is planted."""
+        with self._lock:
+            now = self._clock()
+            status = 200
+            try:
+                answer = self._answer(operation, body, now)
+            except Refusal as refusal:
+                status, answer = refusal.status, refusal.body()
+            return Response(status, self._headers(answer, now), answer)
+
+    def refuse(self, refusal: Refusal) -> Response:
+        """An error answer that is not the operation's own: the server uses it for credentials."""
+        with self._lock:
+            answer = refusal.body()
+            return Response(refusal.status, self._headers(answer, self._clock()), answer)
+
+    def _answer(self, operation: str, body: bytes, now: float) -> bytes:
+        handler = self._handlers.get(operation)
+        if handler is None:
+            raise Refusal(
+                "UnknownOperationException", f"The simulator does not know the operation {operation!r}"
+            )
+        try:
+            request = check(operation, _decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            raise unreadable(f"The request is not valid JSON: {problem}") from problem
+        fault = self.faults(operation, request)
+        if fault is None:
+            answer = handler(request, now)
+            return answer if isinstance(answer, bytes) else encode(answer)
+        return self._faulty(fault, operation, request, now)
+
+    def _faulty(self, fault: Fault, operation: str, request: dict[str, Any], now: float) -> bytes:
+        if isinstance(fault, Refuse):
+            raise Refusal(fault.code, fault.message, status=fault.status)
+        if isinstance(fault, EmptyPage):
+            if operation != "GetRecords":
+                raise invalid(f"An EmptyPage fault is for GetRecords; it was planted at {operation}")
+            return self._streams.get_records(request, now, empty=True)
+        if isinstance(fault, Lose) and not fault.after_effect:
+            raise Unavailable(f"{operation}: the connection was lost before the request arrived (planted)")
+        answer = self._handlers[operation](request, now)
+        if isinstance(fault, Alter):
+            return encode(fault.change(_decode(answer if isinstance(answer, bytes) else encode(answer))))
+        raise Unavailable(f"{operation}: the connection was lost before the answer arrived (planted)")
+
+    def _headers(self, body: bytes, now: float) -> dict[str, str]:
+        second = int(now)
+        if self._date[0] != second or not self._date[1]:
+            self._date = (second, http_date(second))
+        return {
+            "content-type": _CONTENT_TYPE,
+            "content-length": str(len(body)),
+            "date": self._date[1],
+            "x-amzn-requestid": base64.b32encode(self._random.randbytes(33)).decode()[:52],
+            "x-amz-crc32": str(crc32(body)),
+        }
