@@ -1,1 +1,82 @@
-"""Verbs -> runtime."""
+"""Verbs -> runtime.
+
+Each verb is a module, imported when it is used: ``headrace --help`` must not wait for engines.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from headrace import __version__
+from headrace.errors import HeadraceError
+
+VERBS = {
+    "demo": "Watch SQL results change as a simulated table is written to.",
+    "init": "Write a first Spicepod.",
+    "validate": "Check a Spicepod and print what it would do.",
+    "run": "Copy the tables of a Spicepod, follow their streams, answer SQL.",
+    "sql": "Query the running runtime: one statement, or interactively.",
+    "status": "Say whether the running runtime is ready, and why not.",
+    "datasets": "List the datasets of the running runtime.",
+    "refresh": "Copy a dataset anew.",
+    "local": "Serve a simulated DynamoDB with streams.",
+}
+"""Each verb, and the first line of its help. The module of the same name holds the command of that name."""
+
+
+class _Verbs(click.Group):
+    """A group that knows its commands' names, and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{__name__}.{cmd_name} does not hold a command of its own name")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            error.message += f" Did you mean {near[0]!r}?" if near else ""
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what Headrace raises on purpose becomes a message and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except HeadraceError as error:
+            if ctx.params["debug"]:
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="headrace", message="%(prog)s %(version)s")
+@click.option(
+    "--debug", is_flag=True, envvar="HEADRACE_DEBUG", show_envvar=True, help="Show where an error arose."
+)
+def main(*, debug: bool) -> None:
+    """DynamoDB tables, and the streams of their changes, live in SQL.
+
+    Exit codes: 0 done, 1 failed (the message is on standard error), 2 wrong usage.
+    """
+    del debug  # Read from the context, where an error is caught.

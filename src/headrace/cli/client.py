@@ -1,0 +1,154 @@
+"""The running runtime, as the verbs that ask it see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+import urllib3
+
+from headrace.errors import HeadraceError
+
+DEFAULT_URL = "http://127.0.0.1:8090"
+
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
+
+
+def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names the runtime to ask; it arrives as ``url``."""
+    return click.option(
+        "--http",
+        "url",
+        metavar="URL",
+        default=DEFAULT_URL,
+        envvar="HEADRACE_HTTP",
+        show_default=True,
+        show_envvar=True,
+        help="Where the runtime listens.",
+    )(command)
+
+
+class Client:
+    """HTTP to one runtime. ``url`` may leave out ``http://``.
+
+    Every method raises HeadraceError with what the runtime said, or that none listens.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise HeadraceError(f"{url!r} is not the URL of a runtime: write it like {DEFAULT_URL}")
+        self._pool = urllib3.PoolManager(retries=False)
+
+    @contextmanager
+    def sql(self, statement: str, accept: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to one statement in the media type ``accept``, not yet read.
+
+        Leaving the context before all is read drops the connection, and so cancels the statement.
+        """
+        body = statement.encode()
+        # The runtime has a time limit of its own for statements.
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=None)
+        with self._said():
+            response = self._request("POST", "/v1/sql", body=body, accept=accept, timeout=timeout)
+            try:
+                _expect_ok(response)
+                yield response
+                response.drain_conn()
+            except BaseException:
+                response.close()
+                raise
+            finally:
+                response.release_conn()
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Every dataset with its status, as the runtime's JSON has it."""
+        datasets = self._json("GET", "/v1/datasets?status=true")
+        if not isinstance(datasets, list):
+            raise HeadraceError(
+                f"{self.url} did not answer with a list of datasets: is it a Headrace runtime?"
+            )
+        return datasets
+
+    def not_ready(self) -> str | None:
+        """Why the runtime is not ready; None if it is."""
+        status, body = self._whole("GET", "/v1/ready")
+        if status == 200:  # noqa: PLR2004 - OK
+            return None
+        return _complaint(status, body)
+
+    def refresh(self, dataset: str) -> str:
+        """Ask for a new copy of one dataset; what the runtime says to it."""
+        answer = self._json("POST", f"/v1/datasets/{quote(dataset, safe='')}/acceleration/refresh")
+        message = answer.get("message") if isinstance(answer, dict) else None
+        return str(message or f"{dataset} is being copied anew.")
+
+    def _json(self, method: str, path: str) -> Any:
+        status, body = self._whole(method, path)
+        if status >= 400:  # noqa: PLR2004 - errors begin here
+            raise HeadraceError(_complaint(status, body))
+        try:
+            return json.loads(body or b"null")
+        except ValueError:
+            raise HeadraceError(
+                f"{self.url}{path} did not answer with JSON: is it a Headrace runtime?"
+            ) from None
+
+    def _whole(self, method: str, path: str) -> tuple[int, bytes]:
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS)
+        with self._said():
+            response = self._request(method, path, body=None, accept="application/json", timeout=timeout)
+            try:
+                return response.status, response.read()
+            finally:
+                response.release_conn()
+
+    def _request(
+        self, method: str, path: str, *, body: bytes | None, accept: str, timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
+            method,
+            self.url + path,
+            body=body,
+            headers={"Accept": accept, "Content-Type": "text/plain; charset=utf-8"},
+            timeout=timeout,
+            preload_content=False,
+        )
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """The door at which urllib3's exceptions become ours."""
+        try:
+            yield
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise HeadraceError(
+                f"no runtime listens at {self.url}: start one with `headrace run`, "
+                "or name another with --http URL (or HEADRACE_HTTP)"
+            ) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise HeadraceError(f"{self.url} broke off its answer: {error}") from error
+
+
+def _expect_ok(response: urllib3.BaseHTTPResponse) -> None:
+    if response.status != 200:  # noqa: PLR2004 - OK
+        raise HeadraceError(_complaint(response.status, response.read()))
+    # Arrow asks a stream whether it is closed after its end.
+    vars(response)["auto_close"] = False
+
+
+def _complaint(status: int, body: bytes) -> str:
+    """What an error answer says: the message of its JSON, else its text."""
+    text = body.decode(errors="replace").strip()
+    try:
+        message = json.loads(text)["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        return text or f"HTTP status {status}"
+    return str(message)

@@ -1,0 +1,36 @@
+"""Datasets as the runtime lists them, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from headrace.cli.arrow_text import one_line
+from headrace.cli.table import draw
+
+STATUS_COLUMNS = ("name", "status", "ready", "live", "fresh", "lag_ms", "rows", "reason")
+DATASET_COLUMNS = ("name", "from", "engine", "status", "rows")
+
+
+def as_table(datasets: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """One line a dataset; what is not known is empty."""
+    rows = [[_text(dataset.get(column)) for column in columns] for dataset in datasets]
+    return draw(columns, rows)[0]
+
+
+def as_json(value: object) -> str:
+    """As indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case _:
+            return one_line(str(value))

@@ -1,0 +1,40 @@
+"""``headrace status``."""
+
+from __future__ import annotations
+
+import click
+
+from headrace.cli.client import http_option
+
+NOT_READY = 3
+
+
+@click.command("status")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+@http_option
+@click.pass_context
+def status(ctx: click.Context, format_: str, url: str) -> None:
+    """Say whether the running runtime is ready, and why not.
+
+    Ready: the dataset may be queried. Live: its stream makes progress. Fresh: its lag is under ready_lag.
+    Exit codes: 0 ready, 3 not ready, 1 no answer.
+    """
+    from headrace.cli.client import Client
+    from headrace.cli.listing import STATUS_COLUMNS, as_json, as_table
+
+    client = Client(url)
+    datasets = client.datasets()
+    why_not = client.not_ready()
+    if format_ == "json":
+        click.echo(as_json({"ready": why_not is None, "reason": why_not, "datasets": datasets}))
+    else:
+        click.echo(as_table(datasets, STATUS_COLUMNS))
+        click.echo("Ready" if why_not is None else f"Not ready: {why_not}")
+    ctx.exit(0 if why_not is None else NOT_READY)

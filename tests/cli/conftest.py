@@ -1,0 +1,32 @@
+import pytest
+
+from support.sql_server import serving
+
+
+@pytest.fixture(scope="module")
+def module_server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(module_server):
+    module_server.datasets = [
+        {
+            "name": "orders",
+            "from": "dynamodb:orders_table",
+            "engine": "duckdb",
+            "status": "Ready",
+            "ready": True,
+            "live": True,
+            "fresh": True,
+            "lag_ms": 140,
+            "rows": 20_000,
+            "reason": None,
+        }
+    ]
+    module_server.not_ready = None
+    module_server.cut_off = False
+    module_server.statements.clear()
+    module_server.refreshed.clear()
+    return module_server

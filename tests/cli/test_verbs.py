@@ -1,0 +1,162 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from headrace import __version__
+from headrace.cli import VERBS, main
+from headrace.errors import HeadraceError
+
+HEAVY = {
+    "duckdb",
+    "pyarrow",
+    "botocore",
+    "pydantic",
+    "rich",
+    "prompt_toolkit",
+    "starlette",
+    "uvicorn",
+    "msgspec",
+}
+
+
+def run(*arguments, environ=None):
+    return CliRunner().invoke(main, arguments, env=environ or {})
+
+
+def test_help_lists_every_verb_and_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "from headrace.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    text, _, modules = done.stdout.partition("MODULES")
+    assert all(f"  {verb} " in text for verb in VERBS)
+    assert HEAVY.isdisjoint(modules.split())
+    assert "click" in modules.split()
+
+
+def test_the_command_that_is_installed_says_its_version():
+    command = Path(sys.executable).parent / "headrace"
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"headrace {__version__}\n"
+
+
+def test_an_unknown_verb_is_wrong_usage_and_the_nearest_is_suggested():
+    result = run("stauts")
+    assert result.exit_code == 2
+    assert "No such command 'stauts'. Did you mean 'status'?" in result.stderr
+
+
+def test_an_unknown_flag_is_wrong_usage():
+    result = run("status", "--colour")
+    assert result.exit_code == 2
+    assert "--colour" in result.stderr
+
+
+@pytest.mark.parametrize("verb", [["sql", "-c", "select 1"], ["status"], ["datasets"], ["refresh", "orders"]])
+def test_where_no_runtime_listens_the_message_says_how_to_start_one(verb):
+    result = run(*verb, "--http", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        "Error: no runtime listens at http://127.0.0.1:1: start one with `headrace run`, "
+        "or name another with --http URL (or HEADRACE_HTTP)\n"
+    )
+
+
+def test_a_url_that_is_none_is_refused():
+    result = run("status", "--http", "ftp://127.0.0.1")
+    assert result.exit_code == 1
+    assert "write it like http://127.0.0.1:8090" in result.stderr
+
+
+def test_debugging_shows_where_an_error_arose():
+    result = run("--debug", "status", "--http", "127.0.0.1:1")
+    assert isinstance(result.exception, HeadraceError)
+    result = run("status", "--http", "127.0.0.1:1", environ={"HEADRACE_DEBUG": "1"})
+    assert isinstance(result.exception, HeadraceError)
+
+
+def test_a_real_process_prints_a_message_and_no_traceback():
+    command = [Path(sys.executable).parent / "headrace", "status", "--http", "127.0.0.1:1"]
+    quiet = subprocess.run(command, capture_output=True, text=True, check=False)
+    loud = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "HEADRACE_DEBUG": "1"}
+    )
+    assert (quiet.returncode, loud.returncode) == (1, 1)
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in loud.stderr
+
+
+def test_status_of_a_ready_runtime_shows_its_datasets_and_leaves_with_0(server):
+    result = run("status", "--http", server.url)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[1].split() == ["|", "name", "|", "status", "|", "ready", "|", "live", "|", "fresh", "|", "lag_ms", "|", "rows", "|", "reason", "|"]
+    assert lines[3].split() == ["|", "orders", "|", "Ready", "|", "yes", "|", "yes", "|", "yes", "|", "140", "|", "20,000", "|", "|"]
+    assert lines[-1] == "Ready"
+
+
+def test_status_of_a_runtime_that_is_not_ready_says_why_and_leaves_with_3(server):
+    server.datasets[0] |= {"ready": False, "status": "Loading", "rows": None, "lag_ms": None}
+    server.not_ready = "orders: the Scan is under way"
+    result = run("status", environ={"HEADRACE_HTTP": server.url})
+    assert result.exit_code == 3
+    assert result.stdout.endswith("Not ready: orders: the Scan is under way\n")
+    result = run("status", "--format", "json", "--http", server.url)
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert (told["ready"], told["reason"]) == (False, "orders: the Scan is under way")
+    assert told["datasets"] == server.datasets
+
+
+def test_datasets_are_listed_as_a_table_or_as_the_runtimes_own_json(server):
+    result = run("datasets", "--http", server.url)
+    assert (
+        result.stdout.splitlines()[3].split()
+        == ["|", "orders", "|", "dynamodb:orders_table", "|", "duckdb", "|", "Ready", "|", "20,000", "|"]
+    )
+    result = run("datasets", "--format", "json", "--http", server.url)
+    assert json.loads(result.stdout) == server.datasets
+
+
+def test_a_datasets_reason_cannot_command_the_terminal(server):
+    server.datasets[0]["reason"] = "bad key \x1b[2J"
+    assert "\x1b" not in run("status", "--http", server.url).stdout
+
+
+def test_refresh_passes_on_what_the_runtime_says(server):
+    result = run("refresh", "orders", "--http", server.url)
+    assert (result.exit_code, result.stdout) == (0, "Dataset refresh triggered for orders.\n")
+    assert server.refreshed == ["orders"]
+    result = run("refresh", "or/ders", "--http", server.url)
+    assert result.exit_code == 1
+    assert server.refreshed == ["orders"]
+    result = run("refresh", "users", "--http", server.url)
+    assert (result.exit_code, result.stderr) == (1, "Error: no dataset 'users'\n")
+
+
+def test_a_server_of_another_kind_is_told_apart_from_a_runtime(server):
+    server.datasets = {"not": "a list"}
+    result = run("datasets", "--http", server.url)
+    assert result.exit_code == 1
+    assert "is it a Headrace runtime?" in result.stderr
+    result = run("status", "--http", server.url + "/elsewhere")
+    assert result.exit_code == 1
+    assert "Not Found" in result.stderr
+
+
+def test_every_verb_holds_a_command_with_help_that_starts_as_the_list_says():
+    context = click.Context(main)
+    for verb, first_line in VERBS.items():
+        command = main.get_command(context, verb)
+        assert command.name == verb
+        assert command.help.startswith(first_line.removesuffix(".")[:20]), verb
