@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.simulator.faults import Alter, EmptyPage, Fault, Faults, Lose, Refuse
+from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse
 from headrace.simulator.simulator import Simulator
 
-__all__ = ["Alter", "EmptyPage", "Fault", "Faults", "Lose", "Refuse", "Simulator"]
+__all__ = ["Alter", "Cut", "EmptyPage", "Fault", "Faults", "Lose", "Refuse", "Simulator"]

@@ -39,7 +39,14 @@ class Lose:
     after_effect: bool = False
 
 
-Fault = Refuse | EmptyPage | Alter | Lose
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The operation is done, but only the first ``keep`` bytes of its answer come; the CRC is of all of them."""
+
+    keep: int = 0
+
+
+Fault = Refuse | EmptyPage | Alter | Lose | Cut
 Faults = Callable[[str, dict[str, Any]], Fault | None]
 
 

@@ -14,7 +14,7 @@ import msgspec
 from headrace.errors import Unavailable
 from headrace.simulator.answers import Refusal, encode, http_date, invalid, unreadable
 from headrace.simulator.control import StreamControl
-from headrace.simulator.faults import Alter, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
+from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
 from headrace.simulator.reads import Reads
 from headrace.simulator.requests import check
 from headrace.simulator.shards import ROTATION_SECONDS
@@ -25,6 +25,7 @@ from headrace.wire import Response
 
 _Handler = Callable[[dict[str, Any], float], "dict[str, Any] | bytes"]
 _decode = msgspec.json.Decoder().decode
+STREAM_OPERATIONS = ("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords")
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
@@ -81,20 +82,17 @@ class Simulator:
         """Answer one request. Raises Unavailable only where a Lose fault is planted."""
         with self._lock:
             now = self._clock()
-            status = 200
             try:
-                answer = self._answer(operation, body, now)
+                return self._answer(operation, body, now)
             except Refusal as refusal:
-                status, answer = refusal.status, refusal.body()
-            return Response(status, self._headers(answer, now), answer)
+                return self._respond(refusal.body(), now, refusal.status)
 
     def refuse(self, refusal: Refusal) -> Response:
         """An error answer that is not the operation's own: the server uses it for credentials."""
         with self._lock:
-            answer = refusal.body()
-            return Response(refusal.status, self._headers(answer, self._clock()), answer)
+            return self._respond(refusal.body(), self._clock(), refusal.status)
 
-    def _answer(self, operation: str, body: bytes, now: float) -> bytes:
+    def _answer(self, operation: str, body: bytes, now: float) -> Response:
         handler = self._handlers.get(operation)
         if handler is None:
             raise Refusal(
@@ -105,33 +103,41 @@ class Simulator:
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise unreadable(f"The request is not valid JSON: {problem}") from problem
         fault = self.faults(operation, request)
-        if fault is None:
-            answer = handler(request, now)
-            return answer if isinstance(answer, bytes) else encode(answer)
-        return self._faulty(fault, operation, request, now)
+        if fault is not None:
+            return self._faulty(fault, operation, request, now)
+        return self._respond(_encoded(handler(request, now)), now)
 
-    def _faulty(self, fault: Fault, operation: str, request: dict[str, Any], now: float) -> bytes:
+    def _faulty(self, fault: Fault, operation: str, request: dict[str, Any], now: float) -> Response:
         if isinstance(fault, Refuse):
             raise Refusal(fault.code, fault.message, status=fault.status)
         if isinstance(fault, EmptyPage):
             if operation != "GetRecords":
                 raise invalid(f"An EmptyPage fault is for GetRecords; it was planted at {operation}")
-            return self._streams.get_records(request, now, empty=True)
+            return self._respond(self._streams.get_records(request, now, empty=True), now)
         if isinstance(fault, Lose) and not fault.after_effect:
             raise Unavailable(f"{operation}: the connection was lost before the request arrived (planted)")
-        answer = self._handlers[operation](request, now)
+        answer = _encoded(self._handlers[operation](request, now))
         if isinstance(fault, Alter):
-            return encode(fault.change(_decode(answer if isinstance(answer, bytes) else encode(answer))))
+            return self._respond(encode(fault.change(_decode(answer))), now)
+        if isinstance(fault, Cut):
+            whole = self._respond(answer, now)
+            kept = answer[: fault.keep]
+            return Response(200, {**whole.headers, "content-length": str(len(kept))}, kept)
         raise Unavailable(f"{operation}: the connection was lost before the answer arrived (planted)")
 
-    def _headers(self, body: bytes, now: float) -> dict[str, str]:
+    def _respond(self, body: bytes, now: float, status: int = 200) -> Response:
         second = int(now)
         if self._date[0] != second or not self._date[1]:
             self._date = (second, http_date(second))
-        return {
+        headers = {
             "content-type": _CONTENT_TYPE,
             "content-length": str(len(body)),
             "date": self._date[1],
             "x-amzn-requestid": base64.b32encode(self._random.randbytes(33)).decode()[:52],
             "x-amz-crc32": str(crc32(body)),
         }
+        return Response(status, headers, body)
+
+
+def _encoded(answer: dict[str, Any] | bytes) -> bytes:
+    return answer if isinstance(answer, bytes) else encode(answer)
