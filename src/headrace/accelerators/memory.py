@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from headrace.accelerator import Applied, Notes, Stored, StoredCopy, Target, Work
+from headrace.accelerators.merge import evolved_columns
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
@@ -38,7 +39,7 @@ class MemoryAccelerator:
 
     def __init__(self) -> None:
         self._copies: dict[Target, _Copy] = {}
-        self._dead: list[DeadLetter] = []
+        self._dead: dict[tuple[object, ...], DeadLetter] = {}
 
     def open(self) -> Stored:
         """What the last ``apply`` left. Raises AcceleratorError where a checkpoint cannot be read."""
@@ -66,7 +67,7 @@ class MemoryAccelerator:
             copy.notes.clear()
         elif work.scanning:
             copy.notes.update(key for key, _ in stream)
-        self._dead.extend(work.dead)
+        self._dead |= {(letter.shard, letter.sequence, letter.key): letter for letter in work.dead}
         self._copies[work.target] = copy
         if work.swap:
             self._copies[Target.LIVE] = self._copies.pop(work.target)
@@ -89,8 +90,8 @@ class MemoryAccelerator:
         return self._rows_of(Target.BUILDING)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """All dead letters, oldest first."""
-        return tuple(self._dead)
+        """All dead letters, each once, oldest first."""
+        return tuple(self._dead.values())
 
     def _rows_of(self, target: Target) -> dict[Key, Row]:
         copy = self._copies.get(target)
@@ -102,12 +103,6 @@ class MemoryAccelerator:
     def _stored(self, target: Target) -> StoredCopy | None:
         copy = self._copies.get(target)
         return None if copy is None else StoredCopy(Checkpoint.decode(copy.checkpoint), copy.schema)
-
-
-def evolved_columns(before: TableSchema, after: TableSchema) -> tuple[str, ...]:
-    """The names of the columns that ``after`` has added to ``before`` or widened."""
-    known = set(before.columns)
-    return tuple(column.name for column in after.columns if column not in known)
 
 
 def _put_all(rows: dict[Key, Row], changes: list[tuple[Key, Row | None]]) -> dict[Key, Row | None]:

@@ -1,0 +1,6 @@
+"""DuckDB: the SQL engine of every dataset, and the accelerator that keeps their rows."""
+
+from headrace.accelerators.duckdb.accelerator import DuckDBAccelerator
+from headrace.accelerators.duckdb.instance import DuckDBInstance, Limits
+
+__all__ = ["DuckDBAccelerator", "DuckDBInstance", "Limits"]

@@ -1,0 +1,306 @@
+"""One dataset's rows in DuckDB: no key index, delete-then-insert, rows and checkpoint in one transaction."""
+# ruff: noqa: S608 - names are quoted or ours, values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from headrace.accelerator import Applied, Notes, Stored, Target, Work
+from headrace.accelerators.duckdb import tables as ddl
+from headrace.accelerators.duckdb.casts import cast, sql_type
+from headrace.accelerators.duckdb.door import is_broken, is_full, quoted, translate, translated
+from headrace.accelerators.duckdb.instance import DuckDBInstance
+from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
+from headrace.accelerators.merge import Merged, evolved_columns, join_schemas, merge
+from headrace.change import ChangeBatch
+from headrace.checkpoint import Checkpoint
+from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
+from headrace.schema import TableSchema
+
+_BATCH = "headrace_batch"
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The copy at the start of a transaction: its schema, and the stored row (None if made anew)."""
+
+    tables: CopyTables
+    schema: TableSchema
+    row: CopyRow | None
+    noted: bool
+
+
+class DuckDBAccelerator:
+    """A ChangeSink on one database of a DuckDBInstance.
+
+    Scan rows replace rows of their key, so that a page that is applied twice changes nothing. Finding
+    those rows means reading the key column, at millions of rows the larger part of a bootstrap; it is
+    left out where no such row can exist. That is so when all of this holds, and only then:
+
+    - Every row of the copy came from its Scan or has its key in the notes (``scan_only``, stored in the
+      same transaction as the rows): noted keys are left out of the Scan's rows anyway.
+    - This work continues the Scan exactly where the stored checkpoint, read in this transaction, left it:
+      same table, stream and start; some segment has moved; and ``rows_scanned`` is the stored number
+      plus the rows of this work. Rows and checkpoint commit together, so the pages of this work lie
+      beyond all that are stored, and a Scan returns each key once, at one place. A work applied a second
+      time, whole or joined with later pages, fails this sum and takes the careful way.
+    - Within the work the merge has left one row per key.
+    """
+
+    def __init__(self, instance: DuckDBInstance, dataset: str) -> None:
+        self._instance = instance
+        self._dataset = dataset
+        self._live = CopyTables.of(dataset, Target.LIVE)
+        self._building = CopyTables.of(dataset, Target.BUILDING)
+        self._schema = ("", TableSchema(()))
+
+    def open(self) -> Stored:
+        """Attach the database, anew if it has failed, and read what the last commit left.
+
+        Raises AcceleratorLocked where another process holds the file; CommitUnknown while a query still
+        holds a database that must be opened anew (open again later); AcceleratorError otherwise.
+        """
+        self._instance.writer(self._dataset)
+        with self._instance.lane(self._dataset) as connection, translated(f"cannot open {self._dataset}"):
+            ddl.prepare(connection, self._dataset)
+            return Stored(
+                ddl.stored_copy(connection, self._live), ddl.stored_copy(connection, self._building)
+            )
+
+    def apply(self, work: Work) -> Applied:
+        """Do ``work`` as one transaction.
+
+        Raises CommitUnknown if the commit itself failed or the engine gave up; AcceleratorFull and
+        AcceleratorError mean that nothing was kept.
+        """
+        with self._instance.lane(self._dataset) as connection:
+            with _rolled_back_on_failure(connection, f"cannot write {self._dataset}"):
+                before = self._begin(connection, work)
+                applied = self._write(connection, work, before)
+            self._commit(connection, work.target, before.row)
+            return applied
+
+    def rows(self) -> int:
+        """The number of live rows, 0 where there is no live copy. Any thread may ask."""
+        cursor = self._instance.cursor()
+        try:
+            row = cursor.execute(f"SELECT count(*) FROM {self._instance.qualified(self._dataset)}").fetchone()
+        except duckdb.CatalogException:
+            return 0
+        except duckdb.Error as error:
+            raise translate(error, f"cannot count {self._dataset}") from error
+        finally:
+            cursor.close()
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """Let go of the database. In memory, the rows go with it."""
+        self._instance.release(self._dataset)
+
+    def _begin(self, connection: duckdb.DuckDBPyConnection, work: Work) -> _Before:
+        """Start the transaction and read, inside it, what it starts from."""
+        connection.execute("BEGIN TRANSACTION")
+        tables = self._live if work.target is Target.LIVE else self._building
+        row = ddl.read_copy(connection, work.target)
+        if work.create is not None:
+            return _Before(tables, work.create, row, noted=False)
+        if row is None:
+            raise AcceleratorError(
+                f"there is no {work.target} copy to apply to; the first work on a copy must create it"
+            )
+        return _Before(tables, self._schema_of(row), row, ddl.has_table(connection, tables.notes))
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, work: Work, before: _Before) -> Applied:
+        """Everything between BEGIN and COMMIT, in the order that ``Work`` prescribes."""
+        schema = join_schemas(before.schema, (*work.stream, *work.scan))
+        # Columns change before rows: DuckDB refuses the commit of an ALTER that follows them.
+        if work.create is not None:
+            statements = ddl.creation(before.tables, schema)
+        else:
+            statements = ddl.evolution(before.tables, before.schema, schema, noted=before.noted)
+        for statement in statements:
+            connection.execute(statement)
+        keep_notes = work.scanning and work.notes is Notes.KEEP
+        noted = before.noted
+        if keep_notes and work.stream and not noted:
+            connection.execute(ddl.notes_creation(before.tables, schema))
+            noted = True
+        scan_only = before.row is not None and before.row.scan_only if work.create is None else True
+        merged = merge(work.stream, work.scan, schema, lambda batch, wide: _as_text(connection, batch, wide))
+        if before.noted:
+            merged = _without_noted(connection, merged, before.tables, schema)
+        sure = scan_only and not work.stream and (work.create is not None or _continues(work, before.row))
+        _replace_rows(connection, merged, before.tables, schema, delete=not sure)
+        if keep_notes and work.stream:
+            _note(connection, merged, before.tables, schema)
+        ddl.store_dead(connection, self._dataset, work.dead)
+        if work.notes is Notes.DROP and noted:
+            connection.execute(f"DROP TABLE {before.tables.notes}")
+            noted = False
+        target = work.target
+        if work.swap and target is Target.BUILDING:
+            for statement in ddl.swap(self._dataset, building_noted=noted):
+                connection.execute(statement)
+            target = Target.LIVE
+        still_scan_only = scan_only and work.notes is Notes.KEEP and (keep_notes or not work.stream)
+        text = ddl.encode_schema(schema)
+        self._schema = (text, schema)
+        row = CopyRow(work.checkpoint.encode(), text, still_scan_only)
+        ddl.write_copy(connection, self._dataset, target, row)
+        changed = evolved_columns(before.schema, schema)
+        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed)
+
+    def _commit(self, connection: duckdb.DuckDBPyConnection, target: Target, before: CopyRow | None) -> None:
+        """Commit. Raises AcceleratorFull where it is proven that nothing was kept, else CommitUnknown."""
+        try:
+            connection.execute("COMMIT")
+        except duckdb.Error as error:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            if is_full(error) and not is_broken(error):
+                with suppress(duckdb.Error, AcceleratorError):
+                    if ddl.read_copy(connection, target) == before:
+                        raise AcceleratorFull(
+                            f"cannot write {self._dataset}: {error}; make room on the disk, nothing was written"
+                        ) from error
+            raise CommitUnknown(f"the commit of {self._dataset} failed: {error}") from error
+
+    def _schema_of(self, row: CopyRow) -> TableSchema:
+        text, schema = self._schema
+        if text != row.schema:
+            schema = ddl.decode_schema(row.schema)
+            self._schema = (row.schema, schema)
+        return schema
+
+
+@contextmanager
+def _rolled_back_on_failure(connection: duckdb.DuckDBPyConnection, doing: str) -> Iterator[None]:
+    try:
+        with translated(doing):
+            yield
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _continues(work: Work, row: CopyRow | None) -> bool:
+    """Whether the work's Scan pages lie beyond all that are stored; see DuckDBAccelerator."""
+    if row is None:
+        return False
+    stored, new = Checkpoint.decode(row.checkpoint), work.checkpoint
+    same_scan = (stored.table_id, stored.stream_arn, stored.started_at, len(stored.segments)) == (
+        new.table_id,
+        new.stream_arn,
+        new.started_at,
+        len(new.segments),
+    )
+    dead = sum(letter.shard is None for letter in work.dead)
+    scanned = sum(batch.count for batch in work.scan) + dead
+    moved = stored.segments != new.segments
+    return same_scan and moved and new.rows_scanned - stored.rows_scanned == scanned
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    """``rows`` as the relation ``headrace_batch``."""
+    connection.register(_BATCH, rows)
+    try:
+        yield
+    finally:
+        # After a failure the transaction, and the view with it, may be gone already.
+        with suppress(duckdb.Error):
+            connection.unregister(_BATCH)
+
+
+def _as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: TableSchema) -> pa.Table:
+    """The batch's rows under ``schema``, in the same order, by the casts that widen stored columns."""
+    narrow = {column.attribute: column for column in batch.schema.columns}
+    values = []
+    for column in schema.columns:
+        known = narrow.get(column.attribute)
+        value = f"CAST(NULL AS {sql_type(column.type)})"
+        if known is not None:
+            value = cast(quoted(known.name), known.type, column.type)
+        values.append(f"{value} AS {quoted(column.name)}")
+    with _registered(connection, pa.Table.from_batches([batch.rows])):
+        return connection.execute(f"SELECT {', '.join(values)} FROM {_BATCH}").to_arrow_table()
+
+
+def _without_noted(
+    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
+) -> Merged:
+    """``merged`` without the Scan's rows whose key the stream has touched."""
+    if not merged.scanned:
+        return merged
+    streamed = merged.written.num_rows - merged.scanned
+    scanned = merged.written.slice(streamed)
+    numbered = scanned.select([column.name for column in schema.keys]).append_column(
+        "headrace_row", pa.array(range(scanned.num_rows))
+    )
+    with _registered(connection, numbered):
+        kept = connection.execute(
+            f"SELECT headrace_row FROM {_BATCH} b WHERE NOT EXISTS "
+            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)}) ORDER BY headrace_row"
+        ).to_arrow_table()
+    rows = scanned.take(kept.column(0))
+    written = pa.concat_tables([merged.written.slice(0, streamed), rows])
+    return Merged(written, merged.removed, rows.num_rows)
+
+
+def _replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    merged: Merged,
+    tables: CopyTables,
+    schema: TableSchema,
+    *,
+    delete: bool,
+) -> None:
+    """Delete every row of a key in ``merged``, then insert its rows."""
+    if delete and (merged.written.num_rows or merged.removed.num_rows):
+        keys = _keys_of(merged, 0, schema)
+        with _registered(connection, keys):
+            connection.execute(
+                f"DELETE FROM {quoted(tables.rows)} t USING {_BATCH} b WHERE {_same_key('t', 'b', schema)}"
+            )
+    if merged.written.num_rows:
+        with _registered(connection, _storable(merged.written)):
+            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {_BATCH}")
+
+
+def _note(
+    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
+) -> None:
+    """Note the keys of the stream's rows and deletions, each once."""
+    with _registered(connection, _keys_of(merged, merged.scanned, schema)):
+        connection.execute(
+            f"INSERT INTO {tables.notes} SELECT * FROM {_BATCH} b WHERE NOT EXISTS "
+            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
+        )
+
+
+def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:
+    """The keys written and removed, without the last ``leave_out`` written ones."""
+    names = [column.name for column in schema.keys]
+    written = merged.written.select(names)
+    return pa.concat_tables([written.slice(0, written.num_rows - leave_out), merged.removed.select(names)])
+
+
+def _same_key(one: str, other: str, schema: TableSchema) -> str:
+    names = [quoted(column.name) for column in schema.keys]
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
+
+
+def _storable(rows: pa.Table) -> pa.Table:
+    """``rows`` with the type that DuckDB gives to columns of nothing but nulls."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_null(field.type):
+            rows = rows.set_column(place, field.name, pa.nulls(rows.num_rows, pa.string()))
+        elif pa.types.is_list(field.type) and pa.types.is_null(field.type.value_type):
+            rows = rows.set_column(place, field.name, rows.column(place).cast(pa.list_(pa.string())))
+    return rows

@@ -1,0 +1,252 @@
+"""One DuckDB per process: every dataset has a database in it, and one connection that writes there."""
+# ruff: noqa: S608 - names are quoted or ours, values are parameters
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from headrace.accelerators.duckdb.door import is_broken, literal, quoted, translate_attach, translated
+from headrace.errors import AcceleratorError, CommitUnknown
+from headrace.schema import RESERVED_PREFIX
+
+_DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+"""What DuckDB 1.5 opens beside a database file."""
+
+_BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+_OF_DEFAULT_MEMORY = 5 / 8
+"""DuckDB takes 80 % of the memory it may use; decoding and serving need theirs, so we take 50 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What DuckDB may use. ``memory`` is bytes, None half of what there is; ``threads`` None every core.
+
+    ``spill`` is the folder for what does not fit into memory; None: beside the first data file, or in
+    the system's folder for temporary files.
+    """
+
+    memory: int | None = None
+    threads: int | None = None
+    spill: Path | None = None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One dataset's database. ``lock`` is held by whoever uses ``connection``."""
+
+    alias: str
+    path: Path | None
+    attached: bool = False
+    connection: duckdb.DuckDBPyConnection | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class DuckDBInstance:
+    """The engine behind all accelerated datasets: ``files`` maps each dataset to its file, None in memory.
+
+    The instance is locked down from its first moment: only the files named here (and DuckDB's spill
+    folder) can be opened, no extension can be loaded, no setting changed. Databases are attached when
+    their accelerator opens, so that one file that cannot be opened keeps no other dataset waiting.
+
+    Locks are taken in this order: the instance's, then a lane's.
+    """
+
+    def __init__(self, files: Mapping[str, Path | None], limits: Limits | None = None) -> None:
+        _refuse(files)
+        self._limits = limits or Limits()
+        self._lanes = {name: _Lane(f"headrace_{n}", path) for n, (name, path) in enumerate(files.items())}
+        self._lock = threading.RLock()
+        self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._connection = self._connect()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A fresh connection in which each attached dataset's table answers to its bare name.
+
+        One thread at a time may use it; closing it is the caller's. After a failure of the engine, ask
+        for another. Raises AcceleratorError.
+        """
+        with self._lock, translated("cannot open a connection to DuckDB"):
+            cursor = self._connection.cursor()
+            path = ",".join(f"{lane.alias}.main" for lane in self._lanes.values() if lane.attached)
+            if path:
+                cursor.execute(f"SET search_path = {literal(path)}")
+            self._readers.add(cursor)
+            return cursor
+
+    def writer(self, dataset: str) -> duckdb.DuckDBPyConnection:
+        """Open the one connection that writes to the dataset's database, attaching it where needed.
+
+        What has invalidated itself is opened anew first: the database alone where that suffices, else
+        the whole instance. Raises AcceleratorLocked, CommitUnknown while a running query still holds a
+        database that must be opened anew, AcceleratorError otherwise.
+        """
+        lane = self._lanes[dataset]
+        with self._lock:
+            if self._is_dead():
+                self.reopen()
+            with lane.lock:
+                _close(lane)
+                if lane.attached and self._is_invalid(lane):
+                    self._detach(lane)
+                if not lane.attached:
+                    self._attach(lane)
+                with translated(f"cannot open a connection for {dataset}"):
+                    lane.connection = self._connection.cursor()
+                    lane.connection.execute(f"USE {lane.alias}.main")
+                return lane.connection
+
+    @contextmanager
+    def lane(self, dataset: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hold the dataset's writing connection. Raises CommitUnknown where ``writer`` must open it first."""
+        lane = self._lanes[dataset]
+        with lane.lock:
+            if lane.connection is None:
+                raise CommitUnknown(f"{dataset}: the database must be opened again and its checkpoint read")
+            yield lane.connection
+
+    def qualified(self, dataset: str) -> str:
+        """The dataset's live table as SQL writes it in full."""
+        return f"{self._lanes[dataset].alias}.main.{quoted(dataset)}"
+
+    def release(self, dataset: str) -> None:
+        """Close the dataset's connection and let go of its database; in memory, its rows go with it."""
+        lane = self._lanes[dataset]
+        with self._lock, lane.lock:
+            _close(lane)
+            if lane.attached:
+                self._detach(lane)
+
+    def reopen(self) -> None:
+        """Discard the instance and start another: every file is attached anew when its lane is opened.
+
+        Datasets in memory are empty afterwards. Readers' cursors of before are interrupted.
+        """
+        with self._lock:
+            self.close()
+            for lane in self._lanes.values():
+                lane.attached = False
+            self._connection = self._connect()
+
+    def close(self) -> None:
+        """Interrupt readers and let go of everything. Safe to call twice."""
+        with self._lock:
+            self._interrupt_readers()
+            for lane in self._lanes.values():
+                with lane.lock:
+                    _close(lane)
+            self._connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """A new locked-down instance without databases."""
+        connection = duckdb.connect(":memory:")
+        with translated("cannot configure DuckDB"):
+            for setting, value in self._settings(connection):
+                connection.execute(f"SET {setting} = {value}")
+        return connection
+
+    def _settings(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+        memory = self._limits.memory or _half_of_memory(connection)
+        yield "memory_limit", literal(f"{memory // 1024}KiB")
+        if self._limits.threads is not None:
+            yield "threads", str(self._limits.threads)
+        yield "temp_directory", literal(str(self._spill_folder()))
+        # Exactly these files, rather than their folder: nothing else beside them can be read.
+        paths = [lane.path for lane in self._lanes.values() if lane.path is not None]
+        allowed = ", ".join(literal(f"{path}{suffix}") for path in paths for suffix in _DATA_SUFFIXES)
+        yield "allowed_paths", f"[{allowed}]"
+        yield "autoinstall_known_extensions", "false"
+        yield "autoload_known_extensions", "false"
+        yield "allow_community_extensions", "false"
+        yield "python_enable_replacements", "false"
+        yield "disabled_optimizers", "'extension'"
+        yield "enable_external_access", "false"
+        yield "lock_configuration", "true"
+
+    def _spill_folder(self) -> Path:
+        files = [lane.path for lane in self._lanes.values() if lane.path is not None]
+        parent = files[0].parent if files else Path(tempfile.gettempdir())
+        return self._limits.spill or parent / f".headrace-spill-{os.getpid()}"
+
+    def _attach(self, lane: _Lane) -> None:
+        try:
+            if lane.path is not None:
+                lane.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection.execute(f"ATTACH {literal(str(lane.path or ':memory:'))} AS {lane.alias}")
+        except OSError as error:
+            raise AcceleratorError(f"cannot make the folder of {lane.path}: {error}") from error
+        except duckdb.Error as error:
+            raise translate_attach(error, lane.path) from error
+        lane.attached = True
+
+    def _detach(self, lane: _Lane) -> None:
+        self._interrupt_readers()
+        lane.attached = False
+        with translated(f"cannot let go of {lane.path or 'an in-memory database'}"):
+            self._connection.execute(f"DETACH {lane.alias}")
+
+    def _interrupt_readers(self) -> None:
+        # Never closed from here: their threads may be inside DuckDB.
+        for reader in tuple(self._readers):
+            try:
+                reader.interrupt()
+            except duckdb.Error:
+                continue
+
+    def _is_dead(self) -> bool:
+        try:
+            self._connection.execute("SELECT 1").fetchone()
+        except duckdb.Error:
+            return True
+        return False
+
+    def _is_invalid(self, lane: _Lane) -> bool:
+        try:
+            self._connection.execute(
+                f"SELECT 1 FROM {lane.alias}.main.headrace_checkpoint LIMIT 0"
+            ).fetchone()
+        except duckdb.Error as error:
+            return is_broken(error)
+        return False
+
+
+def _close(lane: _Lane) -> None:
+    if lane.connection is not None:
+        lane.connection.close()
+        lane.connection = None
+
+
+def _half_of_memory(connection: duckdb.DuckDBPyConnection) -> int:
+    """Half of the memory that this process may use, in bytes, as DuckDB finds it (control groups too)."""
+    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    found = re.fullmatch(r"([\d.]+) (\w+)", str(row[0])) if row else None
+    if found is None or found[2] not in _BYTES:
+        return 2**30
+    return int(float(found[1]) * _BYTES[found[2]] * _OF_DEFAULT_MEMORY)
+
+
+def _refuse(files: Mapping[str, Path | None]) -> None:
+    """Raise AcceleratorError for names that are ours and for files that two datasets share."""
+    holders: dict[Path, str] = {}
+    for name, path in files.items():
+        if name.lower().startswith(RESERVED_PREFIX):
+            raise AcceleratorError(
+                f"dataset {name}: names that begin with {RESERVED_PREFIX} are Headrace's own"
+            )
+        if path is None:
+            continue
+        other = holders.setdefault(path.resolve(), name)
+        if other != name:
+            raise AcceleratorError(
+                f"datasets {other} and {name} both name the file {path}; give each its own duckdb_file"
+            )

@@ -1,0 +1,234 @@
+"""The tables of one dataset's database: what they are called, and the SQL that makes and changes them.
+
+A database holds the dataset's own table, ``headrace_building`` (a copy being built beside it), for each
+of the two a table of notes (keys that the stream touched while the Scan runs), ``headrace_checkpoint``
+with one row for each copy, and ``headrace_dead_letter``.
+"""
+# ruff: noqa: S608 - names are quoted or ours, values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import msgspec
+
+from headrace.accelerator import StoredCopy, Target
+from headrace.accelerators.duckdb.casts import cast, sql_type
+from headrace.accelerators.duckdb.door import quoted
+from headrace.change import DeadLetter
+from headrace.checkpoint import Checkpoint
+from headrace.errors import AcceleratorError
+from headrace.schema import Column, ColumnType, Kind, TableSchema
+
+FORMAT = 1
+"""The layout of these tables; raised when an older Headrace could not work on them."""
+
+_CHECKPOINT_TABLE = (
+    "CREATE TABLE IF NOT EXISTS headrace_checkpoint (dataset VARCHAR, target VARCHAR, "
+    "checkpoint VARCHAR, schema VARCHAR, format INTEGER, scan_only BOOLEAN)"
+)
+_DEAD_LETTER_TABLE = (
+    "CREATE TABLE IF NOT EXISTS headrace_dead_letter (dataset VARCHAR, shard VARCHAR, "
+    'sequence_number VARCHAR, "key" VARCHAR, reason VARCHAR, record VARCHAR, seen_at TIMESTAMP)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTables:
+    """The names of one copy's tables."""
+
+    target: Target
+    rows: str
+    notes: str
+
+    @classmethod
+    def of(cls, dataset: str, target: Target) -> CopyTables:
+        """The tables of the live copy of ``dataset``, or of the one being built."""
+        if target is Target.LIVE:
+            return cls(target, dataset, "headrace_notes")
+        return cls(target, "headrace_building", "headrace_building_notes")
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """A row of ``headrace_checkpoint``.
+
+    ``scan_only`` says that every row of the copy came from its Scan, or has its key in the notes.
+    """
+
+    checkpoint: str
+    schema: str
+    scan_only: bool
+
+
+class _StoredColumn(msgspec.Struct):
+    attribute: str
+    name: str
+    kind: Kind
+    many: bool
+    key: bool
+
+
+def encode_schema(schema: TableSchema) -> str:
+    """As JSON text."""
+    columns = [_StoredColumn(c.attribute, c.name, c.type.kind, c.type.many, c.key) for c in schema.columns]
+    return msgspec.json.encode(columns).decode()
+
+
+def decode_schema(text: str) -> TableSchema:
+    """From ``encode_schema``'s text. Raises AcceleratorError if it is not one."""
+    try:
+        columns = msgspec.json.decode(text, type=list[_StoredColumn])
+    except msgspec.MsgspecError as error:
+        raise AcceleratorError(
+            f"the stored schema cannot be read ({error}); delete the accelerator's file to start over"
+        ) from error
+    return TableSchema(tuple(Column(c.attribute, c.name, ColumnType(c.kind, c.many), c.key) for c in columns))
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    """Make our own tables where they are missing.
+
+    Raises AcceleratorError where the database holds another dataset, or a table of this one's name that
+    is not ours: creating a copy would destroy it.
+    """
+    found = connection.execute(
+        "SELECT lower(table_name) FROM information_schema.tables "
+        "WHERE table_catalog = current_database() AND table_schema = 'main'"
+    ).fetchall()
+    names = {name for (name,) in found}
+    if "headrace_checkpoint" not in names and dataset.lower() in names:
+        raise AcceleratorError(
+            f"the file holds a table {dataset} that Headrace did not make; "
+            "name another duckdb_file, or drop that table"
+        )
+    connection.execute(_CHECKPOINT_TABLE)
+    connection.execute(_DEAD_LETTER_TABLE)
+    other = connection.execute(
+        "SELECT dataset FROM headrace_checkpoint WHERE dataset <> ? LIMIT 1", [dataset]
+    ).fetchone()
+    if other is not None:
+        raise AcceleratorError(
+            f"the file holds the dataset {other[0]}, not {dataset}; "
+            "name another duckdb_file, or delete the file to start over"
+        )
+
+
+def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow | None:
+    """What is stored of a copy. Raises AcceleratorError where a newer Headrace wrote it."""
+    row = connection.execute(
+        "SELECT format, checkpoint, schema, scan_only FROM headrace_checkpoint WHERE target = ?",
+        [str(target)],
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] > FORMAT:
+        raise AcceleratorError(
+            f"the accelerator's file has format {row[0]}, this Headrace knows up to {FORMAT}; "
+            "use the newer Headrace, or delete the file to start over"
+        )
+    return CopyRow(row[1], row[2], row[3])
+
+
+def stored_copy(connection: duckdb.DuckDBPyConnection, tables: CopyTables) -> StoredCopy | None:
+    """A copy as its last commit left it."""
+    row = read_copy(connection, tables.target)
+    if row is None:
+        return None
+    schema = decode_schema(row.schema)
+    found = connection.execute(
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_catalog = current_database() AND table_schema = 'main' AND table_name = ?",
+        [tables.rows],
+    ).fetchall()
+    if {name for (name,) in found} != {column.name for column in schema.columns}:
+        raise AcceleratorError(
+            f"table {tables.rows} no longer has the columns that Headrace gave it; "
+            "delete the accelerator's file to start over"
+        )
+    return StoredCopy(Checkpoint.decode(row.checkpoint), schema)
+
+
+def write_copy(connection: duckdb.DuckDBPyConnection, dataset: str, target: Target, row: CopyRow) -> None:
+    """Store what is known of a copy in place of what was."""
+    connection.execute("DELETE FROM headrace_checkpoint WHERE target = ?", [str(target)])
+    connection.execute(
+        "INSERT INTO headrace_checkpoint VALUES (?, ?, ?, ?, ?, ?)",
+        [dataset, str(target), row.checkpoint, row.schema, FORMAT, row.scan_only],
+    )
+
+
+def creation(tables: CopyTables, schema: TableSchema) -> Iterator[str]:
+    """SQL that makes a copy anew and empty, with the columns of ``schema``, and no notes."""
+    columns = ", ".join(_defined(column) for column in schema.columns)
+    yield f"DROP TABLE IF EXISTS {quoted(tables.rows)}"
+    yield f"DROP TABLE IF EXISTS {tables.notes}"
+    yield f"CREATE TABLE {quoted(tables.rows)} ({columns})"
+
+
+def notes_creation(tables: CopyTables, schema: TableSchema) -> str:
+    """SQL that makes the table of notes where it is missing."""
+    columns = ", ".join(_defined(column) for column in schema.keys)
+    return f"CREATE TABLE IF NOT EXISTS {tables.notes} ({columns})"
+
+
+def evolution(tables: CopyTables, old: TableSchema, new: TableSchema, *, noted: bool) -> Iterator[str]:
+    """SQL that gives a copy the columns of ``new``, which holds ``old``; no value is lost.
+
+    ``noted`` says that there is a table of notes, whose key columns must follow.
+    """
+    before = {column.attribute: column for column in old.columns}
+    for column in new.columns:
+        known = before.get(column.attribute)
+        if known is None:
+            yield f"ALTER TABLE {quoted(tables.rows)} ADD COLUMN {_defined(column)}"
+            continue
+        value = quoted(column.name)
+        widened = cast(value, known.type, column.type)
+        if known.type == column.type or (widened == value and sql_type(known.type) == sql_type(column.type)):
+            continue
+        change = f"ALTER COLUMN {value} SET DATA TYPE {sql_type(column.type)} USING {widened}"
+        yield f"ALTER TABLE {quoted(tables.rows)} {change}"
+        if column.key and noted:
+            yield f"ALTER TABLE {tables.notes} {change}"
+
+
+def swap(dataset: str, *, building_noted: bool) -> Iterator[str]:
+    """SQL that makes the building copy the live one, in place of it."""
+    live = CopyTables.of(dataset, Target.LIVE)
+    building = CopyTables.of(dataset, Target.BUILDING)
+    yield f"DROP TABLE IF EXISTS {quoted(live.rows)}"
+    yield f"DROP TABLE IF EXISTS {live.notes}"
+    yield f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}"
+    if building_noted:
+        yield f"ALTER TABLE {building.notes} RENAME TO {live.notes}"
+    yield f"DELETE FROM headrace_checkpoint WHERE target = '{Target.BUILDING}'"
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the writer's database has a table of ours called ``name``."""
+    row = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = ?", [name]
+    ).fetchone()
+    return row is not None
+
+
+def store_dead(connection: duckdb.DuckDBPyConnection, dataset: str, dead: Sequence[DeadLetter]) -> None:
+    """Keep dead letters; one that is kept already (same shard, number and key) is replaced."""
+    for letter in dead:
+        sequence = None if letter.sequence is None else letter.sequence.text
+        connection.execute(
+            "DELETE FROM headrace_dead_letter WHERE dataset = ? AND shard IS NOT DISTINCT FROM ? "
+            'AND sequence_number IS NOT DISTINCT FROM ? AND "key" IS NOT DISTINCT FROM ?',
+            [dataset, letter.shard, sequence, letter.key],
+        )
+        connection.execute(
+            "INSERT INTO headrace_dead_letter VALUES (?, ?, ?, ?, ?, ?, make_timestamp(?))",
+            [dataset, letter.shard, sequence, letter.key, letter.reason, letter.record, int(letter.at * 1e6)],
+        )
+
+
+def _defined(column: Column) -> str:
+    return f"{quoted(column.name)} {sql_type(column.type)}"

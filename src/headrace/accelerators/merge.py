@@ -1,0 +1,132 @@
+"""The last write of each key, as pure Arrow: what remains of a list of batches when all are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.change import ChangeBatch
+from headrace.errors import AcceleratorError
+from headrace.schema import Kind, TableSchema
+
+AsText = Callable[[ChangeBatch, TableSchema], pa.Table]
+"""Rows of a batch under a schema in which some of its columns have become text, in the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Changes with one row per key, in the order of their last writes, all of one schema.
+
+    ``written`` are the rows to store, ``removed`` those to delete (only their key columns count). The
+    last ``scanned`` rows of ``written`` come from the Scan.
+    """
+
+    written: pa.Table
+    removed: pa.Table
+    scanned: int
+
+
+def join_schemas(schema: TableSchema, batches: Sequence[ChangeBatch]) -> TableSchema:
+    """The schema that holds ``schema`` and every batch."""
+    for batch in batches:
+        if batch.schema is not schema:
+            schema = schema.join(batch.schema)
+    return schema
+
+
+def evolved_columns(before: TableSchema, after: TableSchema) -> tuple[str, ...]:
+    """The names of the columns that ``after`` has added to ``before`` or widened."""
+    known = set(before.columns)
+    return tuple(column.name for column in after.columns if column not in known)
+
+
+def merge(
+    stream: Sequence[ChangeBatch], scan: Sequence[ChangeBatch], schema: TableSchema, as_text: AsText
+) -> Merged:
+    """Merge the batches of one transaction; ``schema`` must hold each of them.
+
+    A Scan's row never replaces a stream's: the stream is read on from its rows, so whatever the Scan saw
+    later still comes by it, but what the Scan saw earlier would stay. Raises AcceleratorError for a row
+    without a value in a key column.
+    """
+    batches = (*scan, *stream)
+    arrow = schema.arrow()
+    tables = [aligned(batch, schema, arrow, as_text) for batch in batches]
+    rows = pa.concat_tables(tables) if tables else arrow.empty_table()
+    keys = [column.name for column in schema.keys]
+    if any(rows.column(key).null_count for key in keys):
+        raise AcceleratorError(
+            f"a change has no value in a key column ({', '.join(keys)}); items always have one"
+        )
+    removed = _deleted(batches)
+    from_scan = sum(batch.count for batch in scan)
+    last = last_writes(rows, keys)
+    if last is None:
+        last = pa.array(range(rows.num_rows), pa.int64()) if removed is not None or stream else None
+    if last is None:
+        return Merged(rows, rows.slice(0, 0), rows.num_rows)
+    scanned = last.filter(pc.less(last, from_scan))
+    streamed = last.filter(pc.greater_equal(last, from_scan))
+    if removed is None:
+        order = pa.concat_arrays([streamed, scanned])
+        return Merged(rows.take(order), rows.slice(0, 0), len(scanned))
+    kept_stream = streamed.filter(pc.invert(removed.take(streamed)))
+    kept_scan = scanned.filter(pc.invert(removed.take(scanned)))
+    gone = last.filter(removed.take(last))
+    return Merged(rows.take(pa.concat_arrays([kept_stream, kept_scan])), rows.take(gone), len(kept_scan))
+
+
+def last_writes(rows: pa.Table, keys: Sequence[str]) -> pa.Int64Array | None:
+    """The index of each key's last row, ascending; None where every row is its key's only one."""
+    numbered = rows.select(list(keys)).append_column("headrace_row", pa.array(range(rows.num_rows)))
+    grouped = numbered.group_by(list(keys), use_threads=False).aggregate([("headrace_row", "max")])
+    if grouped.num_rows == rows.num_rows:
+        return None
+    last = grouped.column("headrace_row_max").combine_chunks()
+    return last.take(pc.sort_indices(last))
+
+
+def aligned(batch: ChangeBatch, schema: TableSchema, arrow: pa.Schema, as_text: AsText) -> pa.Table:
+    """The batch's rows with the columns of ``schema`` (as Arrow: ``arrow``), which holds its own."""
+    if _needs_text(batch.schema, schema):
+        return as_text(batch, schema).cast(arrow)
+    places = {column.attribute: place for place, column in enumerate(batch.schema.columns)}
+    columns = []
+    for column, field in zip(schema.columns, arrow, strict=True):
+        place = places.get(column.attribute)
+        if place is None:
+            columns.append(pa.nulls(batch.count, field.type))
+        else:
+            values = batch.rows.column(place)
+            columns.append(values if values.type == field.type else values.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=arrow)
+
+
+def _needs_text(narrow: TableSchema, wide: TableSchema) -> bool:
+    """Whether a column of ``narrow`` that is neither text nor JSON is text in ``wide``."""
+    if narrow == wide:
+        return False
+    textual = (Kind.TEXT, Kind.JSON)
+    for column in narrow.columns:
+        target = wide.column(column.attribute)
+        if target is None or target.type == column.type or column.type.kind is Kind.NULL:
+            continue
+        lists_to_text = column.type.many and not target.type.many
+        if target.type.kind is Kind.TEXT and (column.type.kind not in textual or lists_to_text):
+            return True
+    return False
+
+
+def _deleted(batches: Sequence[ChangeBatch]) -> pa.BooleanArray | None:
+    """Which rows of all batches, one after the other, are deletions; None where none is."""
+    if all(batch.deleted is None for batch in batches):
+        return None
+    return pa.concat_arrays(
+        [
+            pa.repeat(pa.scalar(value=False), batch.count) if batch.deleted is None else batch.deleted
+            for batch in batches
+        ]
+    )

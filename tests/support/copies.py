@@ -1,0 +1,125 @@
+"""Batches, works and engines for tests of accelerators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.accelerator import Notes, Target, Work
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.accelerators.memory import MemoryAccelerator
+from headrace.change import ChangeBatch
+from headrace.checkpoint import Checkpoint, SegmentState
+from headrace.schema import ColumnType, Kind, TableSchema
+
+KEYS = TableSchema.of_keys((("id", "S"),))
+GONE = object()
+"""In place of an item's attributes: the item was deleted."""
+
+
+def schema_of(keys: TableSchema = KEYS, **columns: Kind | ColumnType) -> TableSchema:
+    """``keys`` and columns, each a kind or a type."""
+    for name, type_ in columns.items():
+        keys = keys.including(name, type_ if isinstance(type_, ColumnType) else ColumnType(type_))
+    return keys
+
+
+def batch(schema: TableSchema, *rows: dict[str, Any], deleted: Sequence[bool] | None = None) -> ChangeBatch:
+    """Rows by column name; missing values are None."""
+    names = [column.name for column in schema.columns]
+    whole = [{name: row.get(name) for name in names} for row in rows]
+    record_batch = pa.RecordBatch.from_pylist(whole, schema=schema.arrow())
+    return ChangeBatch(schema, record_batch, None if deleted is None else pa.array(deleted, pa.bool_()), 100)
+
+
+def checkpoint(mark: int = 0, *, rows_scanned: int = 0, cursor: str | None = None) -> Checkpoint:
+    """A checkpoint that differs by ``mark``, of a Scan in one segment that has come to ``cursor``."""
+    return Checkpoint(
+        table_id="table-1",
+        stream_arn="arn:aws:dynamodb:eu-west-1:1:table/orders/stream/1",
+        started_at=1000.0,
+        segments=(SegmentState(cursor),),
+        shards=(),
+        scan_ended_at=float(mark),
+        rows_scanned=rows_scanned,
+    )
+
+
+def work(mark: int, *stream: ChangeBatch, **changes: Any) -> Work:
+    """A transaction on the live copy, its checkpoint told apart by ``mark``."""
+    changes.setdefault("target", Target.LIVE)
+    changes.setdefault("checkpoint", checkpoint(mark))
+    return Work(stream=stream, **changes)
+
+
+def create(mark: int = 0, keys: TableSchema = KEYS, **changes: Any) -> Work:
+    """The first transaction of a copy, while its Scan runs."""
+    return work(mark, create=keys, scanning=True, notes=Notes.KEEP, **changes)
+
+
+class Harness:
+    """One engine under test: a dataset's accelerator, its rows, and another process's view of it."""
+
+    dataset = "orders"
+
+    def __init__(self, engine: str, folder: Path) -> None:
+        self.engine = engine
+        self.path = folder / "data" / "orders.duckdb" if engine == "duckdb-file" else None
+        self.instance: DuckDBInstance | None = None
+        self.sink = self._new_sink()
+
+    @property
+    def survives(self) -> bool:
+        """Whether the copy outlives the process."""
+        return self.path is not None
+
+    def live(self) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The live rows by key."""
+        return self.rows_in(self.dataset) if self.instance else self.sink.live_rows()
+
+    def building(self) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The rows of the copy that is being built."""
+        return self.rows_in("headrace_building") if self.instance else self.sink.building_rows()
+
+    def rows_in(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The rows of a table, which must hold each key once, by key."""
+        stored = self.sink.open()
+        copy = stored.live if table == self.dataset else stored.building
+        if copy is None:
+            return {}
+        cursor = self.instance.cursor()
+        found = cursor.execute('SELECT * FROM "' + table + '"').to_arrow_table().to_pylist()
+        cursor.close()
+        keys = [column.name for column in copy.schema.keys]
+        rows = {tuple(row[key] for key in keys): row for row in found}
+        assert len(rows) == len(found), "a key is there twice"
+        return rows
+
+    def dead(self) -> int:
+        """How many dead letters are kept."""
+        if self.instance is None:
+            return len(self.sink.dead_letters())
+        cursor = self.instance.cursor()
+        (count,) = cursor.execute("SELECT count(*) FROM headrace_dead_letter").fetchone()
+        cursor.close()
+        return count
+
+    def restart(self) -> None:
+        """Close everything and come back as a new process would."""
+        self.close()
+        if self.survives:
+            self.sink = self._new_sink()
+
+    def close(self) -> None:
+        self.sink.close()
+        if self.instance is not None:
+            self.instance.close()
+
+    def _new_sink(self) -> Any:
+        if self.engine == "memory":
+            return MemoryAccelerator()
+        self.instance = DuckDBInstance({self.dataset: self.path}, Limits(memory=2**30, threads=2))
+        return DuckDBAccelerator(self.instance, self.dataset)
