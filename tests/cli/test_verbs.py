@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -100,8 +99,43 @@ def test_status_of_a_ready_runtime_shows_its_datasets_and_leaves_with_0(server):
     result = run("status", "--http", server.url)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[1].split() == ["|", "name", "|", "status", "|", "ready", "|", "live", "|", "fresh", "|", "lag_ms", "|", "rows", "|", "reason", "|"]
-    assert lines[3].split() == ["|", "orders", "|", "Ready", "|", "yes", "|", "yes", "|", "yes", "|", "140", "|", "20,000", "|", "|"]
+    assert lines[1].split() == [
+        "|",
+        "name",
+        "|",
+        "status",
+        "|",
+        "ready",
+        "|",
+        "live",
+        "|",
+        "fresh",
+        "|",
+        "lag_ms",
+        "|",
+        "rows",
+        "|",
+        "reason",
+        "|",
+    ]
+    assert lines[3].split() == [
+        "|",
+        "orders",
+        "|",
+        "Ready",
+        "|",
+        "yes",
+        "|",
+        "yes",
+        "|",
+        "yes",
+        "|",
+        "140",
+        "|",
+        "20,000",
+        "|",
+        "|",
+    ]
     assert lines[-1] == "Ready"
 
 
@@ -120,10 +154,19 @@ def test_status_of_a_runtime_that_is_not_ready_says_why_and_leaves_with_3(server
 
 def test_datasets_are_listed_as_a_table_or_as_the_runtimes_own_json(server):
     result = run("datasets", "--http", server.url)
-    assert (
-        result.stdout.splitlines()[3].split()
-        == ["|", "orders", "|", "dynamodb:orders_table", "|", "duckdb", "|", "Ready", "|", "20,000", "|"]
-    )
+    assert result.stdout.splitlines()[3].split() == [
+        "|",
+        "orders",
+        "|",
+        "dynamodb:orders_table",
+        "|",
+        "duckdb",
+        "|",
+        "Ready",
+        "|",
+        "20,000",
+        "|",
+    ]
     result = run("datasets", "--format", "json", "--http", server.url)
     assert json.loads(result.stdout) == server.datasets
 
@@ -152,11 +195,3 @@ def test_a_server_of_another_kind_is_told_apart_from_a_runtime(server):
     result = run("status", "--http", server.url + "/elsewhere")
     assert result.exit_code == 1
     assert "Not Found" in result.stderr
-
-
-def test_every_verb_holds_a_command_with_help_that_starts_as_the_list_says():
-    context = click.Context(main)
-    for verb, first_line in VERBS.items():
-        command = main.get_command(context, verb)
-        assert command.name == verb
-        assert command.help.startswith(first_line.removesuffix(".")[:20]), verb

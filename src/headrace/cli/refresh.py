@@ -11,7 +11,10 @@ from headrace.cli.client import http_option
 @click.argument("name")
 @http_option
 def refresh(name: str, url: str) -> None:
-    """Copy the dataset NAME anew; queries see the old copy until the new one is ready."""
+    """Copy a dataset anew.
+
+    Queries see the old copy of the dataset NAME until the new one is ready.
+    """
     from headrace.cli.client import Client
 
     click.echo(Client(url).refresh(name))

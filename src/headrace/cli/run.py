@@ -1,0 +1,111 @@
+"""``headrace run``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.address import ADDRESS
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from headrace.dataset import Dataset, Secret
+    from headrace.observe import Observer
+
+
+@click.command("run")
+@click.argument("pod", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--http",
+    type=ADDRESS,
+    default="127.0.0.1:8090",
+    show_default=True,
+    help="Where to answer SQL and tell the status; port 0 picks a free one and prints it.",
+)
+@click.option(
+    "--metrics",
+    type=ADDRESS,
+    default="127.0.0.1:9090",
+    show_default=True,
+    help="Where to serve Prometheus metrics, at /metrics.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("auto", "human", "json")),
+    default="auto",
+    show_default=True,
+    help="One aligned line an event, or one JSON object; auto is human.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    default="info",
+    show_default=True,
+    help="The least severe events to log, on standard error.",
+)
+@click.option("--no-progress", is_flag=True, help="Draw no progress bar on a terminal: log lines instead.")
+def run(
+    *,
+    pod: Path | None,
+    http: tuple[str, int],
+    metrics: tuple[str, int],
+    log_format: str,
+    log_level: str,
+    no_progress: bool,
+) -> None:
+    """Copy the tables of a Spicepod, follow their streams, answer SQL.
+
+    POD is a Spicepod or the folder that holds spicepod.yaml; by default, the working directory. Runs until
+    SIGINT (Ctrl-C) or SIGTERM, after which it finishes what it is writing and leaves with exit code 0; a
+    second signal ends it at once.
+    """
+    from headrace.cli.stopping import told_to_stop
+    from headrace.config import load_pod
+    from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
+    from headrace.metrics.story import LogObserver
+    from headrace.runtime import Runtime
+
+    loaded = load_pod(pod, os.environ, Path.cwd())
+    logger = make_logger(
+        LogFormat(log_format), LogLevel(log_level), secrets=_secrets(loaded.datasets), environ=os.environ
+    )
+    logging.getLogger().addHandler(Foreign(logger))
+    drawn = sys.stderr.isatty() and not no_progress and log_format != "json"
+    with told_to_stop() as told, ExitStack() as closing:
+        progress = _bars(closing) if drawn else _lines(logger)
+        runtime = Runtime(loaded, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
+        closing.callback(runtime.stop)
+        runtime.start()
+        click.echo(f"HTTP {runtime.http_url}")
+        click.echo(f"Metrics {runtime.metrics_url}/metrics")
+        told.wait()
+
+
+def _secrets(datasets: Iterable[Dataset]) -> list[Secret]:
+    accesses = [dataset.access for dataset in datasets]
+    found = [(access.access_key_id, access.secret_access_key, access.session_token) for access in accesses]
+    return [secret for secrets in found for secret in secrets if secret is not None]
+
+
+def _bars(closing: ExitStack) -> Observer:
+    from rich.console import Console
+
+    from headrace.metrics.progress import ProgressBars
+
+    bars = ProgressBars(Console(stderr=True))
+    closing.callback(bars.close)
+    return bars
+
+
+def _lines(logger: FilteringBoundLogger) -> Observer:
+    from headrace.metrics.progress import ProgressLines
+
+    return ProgressLines(logger)
