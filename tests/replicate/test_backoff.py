@@ -14,7 +14,8 @@ def test_a_delay_is_bounded_and_repeatable(attempt, salt):
 
 def test_delays_grow_and_throttling_waits_longer_than_a_lost_connection():
     waits = [delay(Throttled("x"), attempt, "s") for attempt in range(1, 20)]
-    assert waits[0] < 0.3 < 8 < waits[-1]
+    assert waits[0] < 0.3
+    assert waits[-1] > 8
     assert delay(Throttled("x"), 1, "s") > delay(Unavailable("x"), 1, "s")
 
 

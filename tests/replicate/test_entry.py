@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 import pytest
-from support.batches import SCHEMA
 
 from headrace.accelerator import Stored, StoredCopy
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState, Stage
 from headrace.position import Position, SequenceNumber
 from headrace.replicate.entry import CopyTable, Gap, Resume, decide
 from headrace.source import SourceTable
+from support.batches import SCHEMA
 
 TABLE = SourceTable("orders", "table-1", "arn-1", (("id", "S"),), 10, 1000)
 NOW = 1_000_000.0

@@ -1,7 +1,6 @@
-from support.batches import records
-
 from headrace.position import Position, SequenceNumber
 from headrace.replicate.reader import BUSY_WAIT, PROOF, ShardReader, idle_ceiling
+from support.batches import records
 
 
 def reader():

@@ -1,10 +1,10 @@
 """The invariants of the design, under schedules, faults and crashes that a seed decides."""
 
 import pytest
-from support.seeded import Hazards
-from support.world import World
 
 from headrace.observe import BootstrapFinished, BootstrapResumed, BootstrapStarted, StatusChanged
+from support.seeded import Hazards
+from support.world import World
 
 ROUGH = {"fault": 0.03, "unknown_commit": 0.05, "expired_iterator": 0.02}
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 
-from support.seeded import Clock, Hazards, SeededRunner
-
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dataset import Replication
 from headrace.dynamodb import DynamoDBSource
 from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
 from headrace.wire import Response
+from support.seeded import Clock, Hazards, SeededRunner
 
 TABLE = "orders"
 START = 1_700_000_000.0
@@ -25,7 +24,9 @@ class World:
     row alone whether a key went backwards.
     """
 
-    def __init__(self, seed: int, *, items: int, hazards: Hazards | None = None, empty_pages: float = 0.0) -> None:
+    def __init__(
+        self, seed: int, *, items: int, hazards: Hazards | None = None, empty_pages: float = 0.0
+    ) -> None:
         self.random = random.Random(f"world/{seed}")
         self.clock = Clock(START)
         self.empty_pages = empty_pages
