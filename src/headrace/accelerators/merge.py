@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.change import ChangeBatch
 from headrace.errors import AcceleratorError
-from headrace.schema import Kind, TableSchema
+from headrace.schema import NULL, Kind, TableSchema
+
+_STORED = {Kind.NULL: Kind.TEXT}
 
 AsText = Callable[[ChangeBatch, TableSchema], pa.Table]
 """Rows of a batch under a schema in which some of its columns have become text, in the same order."""
@@ -53,7 +55,7 @@ def merge(
     without a value in a key column.
     """
     batches = (*scan, *stream)
-    arrow = schema.arrow()
+    arrow = storable(schema)
     tables = [aligned(batch, schema, arrow, as_text) for batch in batches]
     rows = pa.concat_tables(tables) if tables else arrow.empty_table()
     keys = [column.name for column in schema.keys]
@@ -77,6 +79,16 @@ def merge(
     kept_scan = scanned.filter(pc.invert(removed.take(scanned)))
     gone = last.filter(removed.take(last))
     return Merged(rows.take(pa.concat_arrays([kept_stream, kept_scan])), rows.take(gone), len(kept_scan))
+
+
+def storable(schema: TableSchema) -> pa.Schema:
+    """The columns as Arrow fields; engines know no type of nothing but nulls, so that is text."""
+    known = [
+        replace(column.type, kind=_STORED.get(column.type.kind, column.type.kind))
+        for column in schema.columns
+    ]
+    names = [column.name for column in schema.columns]
+    return pa.schema([pa.field(name, type_.arrow()) for name, type_ in zip(names, known, strict=True)])
 
 
 def last_writes(rows: pa.Table, keys: Sequence[str]) -> pa.Int64Array | None:
@@ -112,9 +124,11 @@ def _needs_text(narrow: TableSchema, wide: TableSchema) -> bool:
     textual = (Kind.TEXT, Kind.JSON)
     for column in narrow.columns:
         target = wide.column(column.attribute)
-        if target is None or target.type == column.type or column.type.kind is Kind.NULL:
+        if target is None or target.type == column.type or column.type == NULL:
             continue
         lists_to_text = column.type.many and not target.type.many
+        if column.type.kind is Kind.NULL and not lists_to_text:
+            continue
         if target.type.kind is Kind.TEXT and (column.type.kind not in textual or lists_to_text):
             return True
     return False

@@ -8,21 +8,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
 
 from headrace.accelerator import Applied, Notes, Stored, Target, Work
+from headrace.accelerators.duckdb import rows
 from headrace.accelerators.duckdb import tables as ddl
-from headrace.accelerators.duckdb.casts import cast, sql_type
-from headrace.accelerators.duckdb.door import is_broken, is_full, quoted, translate, translated
+from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated
 from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
-from headrace.accelerators.merge import Merged, evolved_columns, join_schemas, merge
-from headrace.change import ChangeBatch
+from headrace.accelerators.merge import evolved_columns, join_schemas, merge
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
 from headrace.schema import TableSchema
-
-_BATCH = "headrace_batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,9 @@ class DuckDBAccelerator:
       beyond all that are stored, and a Scan returns each key once, at one place. A work applied a second
       time, whole or joined with later pages, fails this sum and takes the careful way.
     - Within the work the merge has left one row per key.
+
+    Should a source return a key at two places of one Scan all the same, the work that ends the Scan
+    (``notes`` DROP) finds the key twice and keeps the later row.
     """
 
     def __init__(self, instance: DuckDBInstance, dataset: str) -> None:
@@ -131,13 +130,17 @@ class DuckDBAccelerator:
             connection.execute(ddl.notes_creation(before.tables, schema))
             noted = True
         scan_only = before.row is not None and before.row.scan_only if work.create is None else True
-        merged = merge(work.stream, work.scan, schema, lambda batch, wide: _as_text(connection, batch, wide))
+        merged = merge(
+            work.stream, work.scan, schema, lambda batch, wide: rows.as_text(connection, batch, wide)
+        )
         if before.noted:
-            merged = _without_noted(connection, merged, before.tables, schema)
+            merged = rows.without_noted(connection, merged, before.tables, schema)
         sure = scan_only and not work.stream and (work.create is not None or _continues(work, before.row))
-        _replace_rows(connection, merged, before.tables, schema, delete=not sure)
+        rows.replace_rows(connection, merged, before.tables, schema, delete=not sure)
         if keep_notes and work.stream:
-            _note(connection, merged, before.tables, schema)
+            rows.note(connection, merged, before.tables, schema)
+        if work.notes is Notes.DROP and scan_only:
+            rows.remove_twins(connection, before.tables, schema)
         ddl.store_dead(connection, self._dataset, work.dead)
         if work.notes is Notes.DROP and noted:
             connection.execute(f"DROP TABLE {before.tables.notes}")
@@ -204,103 +207,3 @@ def _continues(work: Work, row: CopyRow | None) -> bool:
     scanned = sum(batch.count for batch in work.scan) + dead
     moved = stored.segments != new.segments
     return same_scan and moved and new.rows_scanned - stored.rows_scanned == scanned
-
-
-@contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
-    """``rows`` as the relation ``headrace_batch``."""
-    connection.register(_BATCH, rows)
-    try:
-        yield
-    finally:
-        # After a failure the transaction, and the view with it, may be gone already.
-        with suppress(duckdb.Error):
-            connection.unregister(_BATCH)
-
-
-def _as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: TableSchema) -> pa.Table:
-    """The batch's rows under ``schema``, in the same order, by the casts that widen stored columns."""
-    narrow = {column.attribute: column for column in batch.schema.columns}
-    values = []
-    for column in schema.columns:
-        known = narrow.get(column.attribute)
-        value = f"CAST(NULL AS {sql_type(column.type)})"
-        if known is not None:
-            value = cast(quoted(known.name), known.type, column.type)
-        values.append(f"{value} AS {quoted(column.name)}")
-    with _registered(connection, pa.Table.from_batches([batch.rows])):
-        return connection.execute(f"SELECT {', '.join(values)} FROM {_BATCH}").to_arrow_table()
-
-
-def _without_noted(
-    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
-) -> Merged:
-    """``merged`` without the Scan's rows whose key the stream has touched."""
-    if not merged.scanned:
-        return merged
-    streamed = merged.written.num_rows - merged.scanned
-    scanned = merged.written.slice(streamed)
-    numbered = scanned.select([column.name for column in schema.keys]).append_column(
-        "headrace_row", pa.array(range(scanned.num_rows))
-    )
-    with _registered(connection, numbered):
-        kept = connection.execute(
-            f"SELECT headrace_row FROM {_BATCH} b WHERE NOT EXISTS "
-            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)}) ORDER BY headrace_row"
-        ).to_arrow_table()
-    rows = scanned.take(kept.column(0))
-    written = pa.concat_tables([merged.written.slice(0, streamed), rows])
-    return Merged(written, merged.removed, rows.num_rows)
-
-
-def _replace_rows(
-    connection: duckdb.DuckDBPyConnection,
-    merged: Merged,
-    tables: CopyTables,
-    schema: TableSchema,
-    *,
-    delete: bool,
-) -> None:
-    """Delete every row of a key in ``merged``, then insert its rows."""
-    if delete and (merged.written.num_rows or merged.removed.num_rows):
-        keys = _keys_of(merged, 0, schema)
-        with _registered(connection, keys):
-            connection.execute(
-                f"DELETE FROM {quoted(tables.rows)} t USING {_BATCH} b WHERE {_same_key('t', 'b', schema)}"
-            )
-    if merged.written.num_rows:
-        with _registered(connection, _storable(merged.written)):
-            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {_BATCH}")
-
-
-def _note(
-    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
-) -> None:
-    """Note the keys of the stream's rows and deletions, each once."""
-    with _registered(connection, _keys_of(merged, merged.scanned, schema)):
-        connection.execute(
-            f"INSERT INTO {tables.notes} SELECT * FROM {_BATCH} b WHERE NOT EXISTS "
-            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
-        )
-
-
-def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:
-    """The keys written and removed, without the last ``leave_out`` written ones."""
-    names = [column.name for column in schema.keys]
-    written = merged.written.select(names)
-    return pa.concat_tables([written.slice(0, written.num_rows - leave_out), merged.removed.select(names)])
-
-
-def _same_key(one: str, other: str, schema: TableSchema) -> str:
-    names = [quoted(column.name) for column in schema.keys]
-    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
-
-
-def _storable(rows: pa.Table) -> pa.Table:
-    """``rows`` with the type that DuckDB gives to columns of nothing but nulls."""
-    for place, field in enumerate(rows.schema):
-        if pa.types.is_null(field.type):
-            rows = rows.set_column(place, field.name, pa.nulls(rows.num_rows, pa.string()))
-        elif pa.types.is_list(field.type) and pa.types.is_null(field.type.value_type):
-            rows = rows.set_column(place, field.name, rows.column(place).cast(pa.list_(pa.string())))
-    return rows

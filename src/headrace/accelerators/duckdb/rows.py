@@ -1,0 +1,140 @@
+"""Rows of one copy: found by key, replaced, noted, and cast, inside a transaction that someone else holds."""
+
+# ruff: noqa: S608 - names are quoted or ours, values are Arrow
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+import pyarrow as pa
+
+from headrace.accelerators.duckdb.casts import cast, sql_type
+from headrace.accelerators.duckdb.door import quoted
+from headrace.accelerators.duckdb.tables import CopyTables
+from headrace.accelerators.merge import Merged
+from headrace.change import ChangeBatch
+from headrace.schema import TableSchema
+
+_BATCH = "headrace_batch"
+
+_TWINS_PER_PASS = 2_000_000
+"""Rows whose key hashes are held in memory at once, some 20 bytes each, when the Scan's rows are checked."""
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    """``rows`` as the relation ``headrace_batch``."""
+    connection.register(_BATCH, rows)
+    try:
+        yield
+    finally:
+        # After a failure the transaction, and the view with it, may be gone already.
+        with suppress(duckdb.Error):
+            connection.unregister(_BATCH)
+
+
+def as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: TableSchema) -> pa.Table:
+    """The batch's rows under ``schema``, in the same order, by the casts that widen stored columns."""
+    narrow = {column.attribute: column for column in batch.schema.columns}
+    values = []
+    for column in schema.columns:
+        known = narrow.get(column.attribute)
+        value = f"CAST(NULL AS {sql_type(column.type)})"
+        if known is not None:
+            value = cast(quoted(known.name), known.type, column.type)
+        values.append(f"{value} AS {quoted(column.name)}")
+    with _registered(connection, pa.Table.from_batches([batch.rows])):
+        return connection.execute(f"SELECT {', '.join(values)} FROM {_BATCH}").to_arrow_table()
+
+
+def without_noted(
+    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
+) -> Merged:
+    """``merged`` without the Scan's rows whose key the stream has touched."""
+    if not merged.scanned:
+        return merged
+    streamed = merged.written.num_rows - merged.scanned
+    scanned = merged.written.slice(streamed)
+    numbered = scanned.select([column.name for column in schema.keys]).append_column(
+        "headrace_row", pa.array(range(scanned.num_rows))
+    )
+    with _registered(connection, numbered):
+        kept = connection.execute(
+            f"SELECT headrace_row FROM {_BATCH} b WHERE NOT EXISTS "
+            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)}) ORDER BY headrace_row"
+        ).to_arrow_table()
+    rows = scanned.take(kept.column(0))
+    written = pa.concat_tables([merged.written.slice(0, streamed), rows])
+    return Merged(written, merged.removed, rows.num_rows)
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    merged: Merged,
+    tables: CopyTables,
+    schema: TableSchema,
+    *,
+    delete: bool,
+) -> None:
+    """Delete every row of a key in ``merged``, then insert its rows."""
+    if delete and (merged.written.num_rows or merged.removed.num_rows):
+        keys = _keys_of(merged, 0, schema)
+        with _registered(connection, keys):
+            connection.execute(
+                f"DELETE FROM {quoted(tables.rows)} t USING {_BATCH} b WHERE {_same_key('t', 'b', schema)}"
+            )
+    if merged.written.num_rows:
+        with _registered(connection, merged.written):
+            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {_BATCH}")
+
+
+def note(
+    connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
+) -> None:
+    """Note the keys of the stream's rows and deletions, each once."""
+    with _registered(connection, _keys_of(merged, merged.scanned, schema)):
+        connection.execute(
+            f"INSERT INTO {tables.notes} SELECT * FROM {_BATCH} b WHERE NOT EXISTS "
+            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
+        )
+
+
+def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:
+    """The keys written and removed, without the last ``leave_out`` written ones."""
+    names = [column.name for column in schema.keys]
+    written = merged.written.select(names)
+    return pa.concat_tables([written.slice(0, written.num_rows - leave_out), merged.removed.select(names)])
+
+
+def _same_key(one: str, other: str, schema: TableSchema) -> str:
+    names = [quoted(column.name) for column in schema.keys]
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
+
+
+def remove_twins(
+    connection: duckdb.DuckDBPyConnection,
+    tables: CopyTables,
+    schema: TableSchema,
+    per_pass: int = _TWINS_PER_PASS,
+) -> None:
+    """Delete all but the last inserted row of each key; most often there is nothing to delete.
+
+    Counts distinct 64-bit hashes of the keys, slice by slice, so that memory stays bounded; only a slice
+    that holds a hash twice is looked at row by row.
+    """
+    table = quoted(tables.rows)
+    keys = ", ".join(quoted(column.name) for column in schema.keys)
+    (total,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    slices = max(1, -(-total // per_pass))
+    for place in range(slices):
+        within = f"WHERE headrace_h % {slices} = {place}"
+        hashed = f"(SELECT *, rowid AS headrace_r, hash({keys}) AS headrace_h FROM {table})"
+        twins = connection.execute(
+            f"SELECT count(*) - count(DISTINCT headrace_h) FROM {hashed} {within}"
+        ).fetchone()
+        if twins is not None and twins[0]:
+            connection.execute(
+                f"DELETE FROM {table} WHERE rowid IN (SELECT headrace_r FROM {hashed} {within} "
+                f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY headrace_r DESC) > 1)"
+            )
