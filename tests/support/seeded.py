@@ -151,11 +151,11 @@ class SeededRunner:
             return self._failed(request, error)
         if fault is not None:
             return self._failed(request, fault)
-        self._note(f"{request!r} done")
+        self._note(f"{_named(request)} done")
         return Done(request.id, answer)
 
     def _failed(self, request: Request, error: HeadraceError) -> Event:
-        self._note(f"{request!r} failed {error!r}")
+        self._note(f"{_named(request)} failed {error!r}")
         return Failed(request.id, error)
 
     def _fault(self, request: Request) -> HeadraceError | None:
@@ -189,3 +189,11 @@ class SeededRunner:
 
     def _note(self, text: str) -> None:
         self._trace.update(f"{self.clock():.6f} {text}\n".encode())
+
+
+def _named(request: Request) -> str:
+    """A request in words that do not depend on where in memory its rows are."""
+    if not isinstance(request, Apply):
+        return repr(request)
+    rows = [batch.rows.to_pylist() for batch in (*request.work.stream, *request.work.scan)]
+    return f"Apply {request.id} {rows} {request.work.checkpoint.encode()}"

@@ -6,7 +6,7 @@ import json
 import random
 
 from headrace.accelerators.memory import MemoryAccelerator
-from headrace.dataset import Replication
+from headrace.dataset import GapBehavior, Replication
 from headrace.dynamodb import DynamoDBSource
 from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
@@ -25,20 +25,31 @@ class World:
     """
 
     def __init__(
-        self, seed: int, *, items: int, hazards: Hazards | None = None, empty_pages: float = 0.0
+        self,
+        seed: int,
+        *,
+        items: int,
+        hazards: Hazards | None = None,
+        empty_pages: float = 0.0,
+        gap_behavior: GapBehavior = GapBehavior.ERROR,
+        rotation_seconds: float | None = 4 * 3600.0,
     ) -> None:
         self.random = random.Random(f"world/{seed}")
         self.clock = Clock(START)
         self.empty_pages = empty_pages
         self.empties_in_a_row: dict[str, int] = {}
         self.simulator = Simulator(
-            self.clock, seed, initial_shards=self.random.choice((1, 2, 4)), faults=self._fault
+            self.clock,
+            seed,
+            initial_shards=self.random.choice((1, 2, 4)),
+            faults=self._fault,
+            rotation_seconds=rotation_seconds,
         )
         self.versions = 0
         self.hazards = hazards or Hazards()
         self.seen: dict[str, int] = {}
         self.vanished: set[str] = set()
-        self._create()
+        self.create()
         for _ in range(items * 4):
             # A history within the overlap: what is replayed before Ready must not be seen after it.
             self.put(f"k{self.random.randrange(items)}")
@@ -49,7 +60,9 @@ class World:
             self.clock,
             lambda: DynamoDBSource(self._small_pages, TABLE),
             self.sink,
-            Replication(scan_segments=self.random.choice((1, 3)), buffer_bytes=40 * 2**20),
+            Replication(
+                scan_segments=self.random.choice((1, 3)), buffer_bytes=40 * 2**20, gap_behavior=gap_behavior
+            ),
             self.hazards,
         )
 
@@ -151,7 +164,7 @@ class World:
             self.empties_in_a_row[""] = 0
         return None
 
-    def _create(self) -> None:
+    def create(self) -> None:
         self.call(
             "CreateTable",
             TableName=TABLE,

@@ -15,7 +15,7 @@ from headrace.accelerator import Applied, Stored, Target, Work
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint, SegmentState, Stage
 from headrace.dataset import GapBehavior, Replication
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, TableUnusable
 from headrace.observe import (
     BatchApplied,
     BootstrapFinished,
@@ -82,11 +82,18 @@ class _Phase(Enum):
 
 
 class Machine:
-    """One dataset's replication. ``salt`` spreads the backoff of datasets and processes."""
+    """One dataset's replication.
 
-    def __init__(self, dataset: str, settings: Replication, salt: str = "") -> None:
+    ``on_conflict`` is what the Spicepod takes for the table's key, None if it says nothing. ``salt`` spreads
+    the backoff of datasets and processes.
+    """
+
+    def __init__(
+        self, dataset: str, settings: Replication, on_conflict: tuple[str, ...] | None = None, salt: str = ""
+    ) -> None:
         self.dataset = dataset
         self.settings = settings
+        self._on_conflict = on_conflict
         self._outbox = Outbox()
         self._clock = ServiceClock()
         self._health = Health(dataset, self._outbox, f"{salt}/{dataset}")
@@ -131,9 +138,7 @@ class Machine:
                 self._errands.answered(request)
                 self._opened(answer, now)
             case Describe(), SourceTable():
-                self._errands.answered(request)
-                self._table = answer
-                self._enter(now)
+                self._described_as(request, answer, now)
             case ListShards(), ShardListing() if self._phase is _Phase.LISTING:
                 self._errands.answered(request)
                 self._listed(answer, now)
@@ -180,6 +185,20 @@ class Machine:
         elif happened is None:
             self._begin_again()
             self._stored = stored
+
+    def _described_as(self, request: Describe, table: SourceTable, now: float) -> None:
+        key = tuple(attribute for attribute, _ in table.keys)
+        if self._on_conflict is not None and sorted(self._on_conflict) != sorted(key):
+            wrong, right = ", ".join(self._on_conflict), ", ".join(key)
+            message = (
+                f"acceleration.on_conflict names ({wrong}), but the key of table {table.name} is ({right}); "
+                f"write `({right}): upsert`, or leave on_conflict out"
+            )
+            self._errands.failed(request, TableUnusable(message), now)
+            return
+        self._errands.answered(request)
+        self._table = table
+        self._enter(now)
 
     def _enter(self, now: float) -> None:
         """Decide what to do, once store and table are known."""
