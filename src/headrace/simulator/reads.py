@@ -1,45 +1,144 @@
-"""Reading operations: GetItem and Scan.
+"""Reading operations: GetItem, Query and Scan.
 
-Rules: DynamoDB API reference; a page ends before it would exceed 1 MB.
+Rules: DynamoDB API reference. A page ends before it would exceed 1 MB of items, filtered out or not.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from headrace.simulator.answers import encode, invalid
 from headrace.simulator.capacity import capacity_members, read_units
-from headrace.simulator.keys import RING, Key
-from headrace.simulator.rows import StoredItem, segment_bounds
+from headrace.simulator.expressions import (
+    Condition,
+    KeyRange,
+    Placeholders,
+    Projection,
+    holds,
+    key_range,
+    parse_condition,
+    parse_projection,
+    paths_in,
+)
+from headrace.simulator.keys import RING, Key, sortable
+from headrace.simulator.rows import Partition, StoredItem, segment_bounds
 from headrace.simulator.tables import Table, Tables
 
 PAGE_BYTES = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What of the items that were read is answered."""
+
+    condition: Condition | None
+    projection: Projection | None
+
+    def of(self, item: StoredItem) -> bytes | None:
+        """The item's answer; None if it is filtered out."""
+        if self.condition is None and self.projection is None:
+            return item.body
+        attributes = item.attributes
+        if self.condition is not None and not holds(self.condition, attributes):
+            return None
+        return item.body if self.projection is None else encode(self.projection.of(attributes))
+
+
 class Reads:
-    """The operations that read items."""
+    """The operations that read items. Every read is consistent; what it costs depends on ConsistentRead."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def get_item(self, request: dict[str, Any], _: float) -> bytes:
         """GetItem. No item is an answer without one."""
+        placeholders = Placeholders(request, (), ("ProjectionExpression",))
+        view = _View(None, _projection(request, placeholders))
+        placeholders.finish()
         table = self._tables.get(request["TableName"])
         key, _keys = table.schema.of_request(request["Key"])
         item = table.rows.get(key)
         units = read_units(item.size if item else 0, consistent=request.get("ConsistentRead", False))
         members = capacity_members(request, table.name, units)
-        if item is not None:
-            members.insert(0, b'"Item":' + item.body)
+        body = None if item is None else view.of(item)
+        if body is not None:
+            members.insert(0, b'"Item":' + body)
         return b"{" + b",".join(members) + b"}"
 
     def scan(self, request: dict[str, Any], _: float) -> bytes:
         """Scan, whole or by segments. The order is that of the hash ring, and stable."""
-        table = self._tables.get(request["TableName"])
+        placeholders = Placeholders(request, ("FilterExpression",), ("ProjectionExpression",))
+        view = _view(request, placeholders)
+        placeholders.finish()
         low, high = _bounds(request)
+        table = self._tables.get(request["TableName"])
         after = _scan_start(table, request, low, high)
-        return _page(request, table, table.rows.between(low, high, after))
+        return _page(request, table, table.rows.between(low, high, after), view)
+
+    def query(self, request: dict[str, Any], _: float) -> bytes:
+        """Query, in the order of the sort key or against it."""
+        if "KeyConditionExpression" not in request:
+            raise invalid(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+            )
+        placeholders = Placeholders(
+            request, ("FilterExpression", "KeyConditionExpression"), ("ProjectionExpression",)
+        )
+        text = request["KeyConditionExpression"]
+        condition = parse_condition("KeyConditionExpression", text, placeholders)
+        view = _view(request, placeholders)
+        placeholders.finish()
+        table = self._tables.get(request["TableName"])
+        wanted = key_range(condition, table.schema)
+        _check_filter(view.condition, table)
+        start = _query_start(table, request, wanted)
+        partition = table.rows.partition(wanted.partition[table.schema.hash.kind]) or Partition()
+        forward = request.get("ScanIndexForward", True)
+        return _page(request, table, _in_range(partition, wanted, start, forward=forward), view)
+
+
+def _view(request: dict[str, Any], placeholders: Placeholders) -> _View:
+    text = request.get("FilterExpression")
+    condition = None if text is None else parse_condition("FilterExpression", text, placeholders)
+    _check_select(request)
+    return _View(condition, _projection(request, placeholders))
+
+
+def _projection(request: dict[str, Any], placeholders: Placeholders) -> Projection | None:
+    text = request.get("ProjectionExpression")
+    return None if text is None else Projection(parse_projection(text, placeholders))
+
+
+def _check_select(request: dict[str, Any]) -> None:
+    select, projected = request.get("Select"), "ProjectionExpression" in request
+    if select == "ALL_PROJECTED_ATTRIBUTES":
+        raise invalid(
+            "One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when "
+            "Querying using an IndexName"
+        )
+    if select == "SPECIFIC_ATTRIBUTES" and not projected:
+        raise invalid(
+            "Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+            "SPECIFIC_ATTRIBUTES"
+        )
+    if projected and select in {"COUNT", "ALL_ATTRIBUTES"}:
+        what = "only the Count" if select == "COUNT" else "ALL_ATTRIBUTES"
+        raise invalid(f"Cannot specify the ProjectionExpression when choosing to get {what}")
+
+
+def _check_filter(condition: Condition | None, table: Table) -> None:
+    """A Query filters what its key condition left; a key attribute in the filter is a mistake."""
+    if condition is None:
+        return
+    for path in paths_in(condition):
+        if path.parts[0] in table.schema.names:
+            raise invalid(
+                "Filter Expression can only contain non-primary key attributes: "
+                f"Primary key attribute: {path.parts[0]}"
+            )
 
 
 def _bounds(request: dict[str, Any]) -> tuple[int, int]:
@@ -77,7 +176,36 @@ def _scan_start(table: Table, request: dict[str, Any], low: int, high: int) -> K
     return key
 
 
-def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem]) -> bytes:
+def _query_start(table: Table, request: dict[str, Any], wanted: KeyRange) -> Key | None:
+    given = request.get("ExclusiveStartKey")
+    if given is None:
+        return None
+    key, attributes = table.schema.of_request(given)
+    if attributes[table.schema.hash.name] != wanted.partition:
+        raise invalid("The provided starting key is outside query boundaries based on provided conditions")
+    if table.schema.sort is not None:
+        sort = sortable(attributes[table.schema.sort.name])
+        if wanted.places([sort]) != (0, 1):
+            raise invalid("The provided starting key does not match the range key predicate")
+    return key
+
+
+def _in_range(
+    partition: Partition, wanted: KeyRange, start: Key | None, *, forward: bool
+) -> Iterator[StoredItem]:
+    first, last = wanted.places(partition.sorts)
+    if forward:
+        if start is not None:
+            first = max(first, bisect_right(partition.sorts, start.sort))
+        places = range(first, last)
+    else:
+        if start is not None:
+            last = min(last, bisect_left(partition.sorts, start.sort))
+        places = range(last - 1, first - 1, -1)
+    return (partition.items[place] for place in places)
+
+
+def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem], view: _View) -> bytes:
     limit = request.get("Limit")
     bodies: list[bytes] = []
     scanned = size = 0
@@ -90,7 +218,9 @@ def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem]) ->
         scanned += 1
         size += item.size
         last = item
-        bodies.append(item.body)
+        body = view.of(item)
+        if body is not None:
+            bodies.append(body)
         if scanned == limit:
             # AWS looks no further: a full page has a cursor even if nothing follows.
             more = True

@@ -1,4 +1,4 @@
-"""Writing operations: PutItem, DeleteItem, BatchWriteItem.
+"""Writing operations: PutItem, UpdateItem, DeleteItem, BatchWriteItem.
 
 Rules: DynamoDB API reference, and the developer guide's "Constraints in DynamoDB".
 """
@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.simulator.answers import encode, invalid
+from headrace.simulator.answers import Refusal, encode, invalid, invalid_values
 from headrace.simulator.capacity import capacity_members, consumed, write_units
-from headrace.simulator.items import MAX_ITEM_BYTES, Item, canonical_item
+from headrace.simulator.expressions import (
+    Action,
+    Condition,
+    Path,
+    Placeholders,
+    Projection,
+    holds,
+    parse_condition,
+    parse_update,
+    updated,
+)
+from headrace.simulator.items import MAX_ITEM_BYTES, Item, canonical_item, item_weight
 from headrace.simulator.keys import Key
 from headrace.simulator.rows import StoredItem
 from headrace.simulator.tables import Table, Tables
@@ -25,21 +36,44 @@ class Writes:
 
     def put_item(self, request: dict[str, Any], now: float) -> bytes:
         """PutItem."""
-        _check_return_values(request)
+        condition = _parse(request)
         table = self._tables.get(request["TableName"])
         new, keys = _new_item(table, request["Item"])
         old = table.rows.get(new.key)
+        _check_condition(condition, request, old)
         self._tables.write(table, old, new, keys, now)
-        return _written(request, table, old, write_units(new.size, old.size if old else 0))
+        return _answer_old(request, table, old, write_units(new.size, old.size if old else 0))
 
     def delete_item(self, request: dict[str, Any], now: float) -> bytes:
         """DeleteItem. It succeeds where there is no such item."""
-        _check_return_values(request)
+        condition = _parse(request)
         table = self._tables.get(request["TableName"])
         key, keys = table.schema.of_request(request["Key"])
         old = table.rows.get(key)
+        _check_condition(condition, request, old)
         self._tables.write(table, old, None, keys, now)
-        return _written(request, table, old, write_units(old.size if old else 0))
+        return _answer_old(request, table, old, write_units(old.size if old else 0))
+
+    def update_item(self, request: dict[str, Any], now: float) -> bytes:
+        """UpdateItem. Where there is no such item it makes one, even without an expression."""
+        actions, condition = _parse_update(request)
+        table = self._tables.get(request["TableName"])
+        key, keys = table.schema.of_request(request["Key"])
+        _check_keys_untouched(actions, table)
+        old = table.rows.get(key)
+        _check_condition(condition, request, old)
+        before = old.attributes if old else keys
+        after = updated(actions, before)
+        size = item_weight(after)
+        if size > MAX_ITEM_BYTES:
+            raise invalid("Item size to update has exceeded the maximum allowed size")
+        new = StoredItem(key, encode(after), size)
+        self._tables.write(table, old, new, keys, now)
+        members = _returned(
+            request, [action.path for action in actions], old.attributes if old else {}, after
+        )
+        members += capacity_members(request, table.name, write_units(size, old.size if old else 0))
+        return b"{" + b",".join(members) + b"}"
 
     def batch_write_item(self, request: dict[str, Any], now: float) -> bytes:
         """BatchWriteItem: all is checked before anything is written."""
@@ -88,13 +122,61 @@ def _planned(table: Table, write: dict[str, Any]) -> tuple[StoredItem | None, Ke
     return None, key, keys
 
 
-def _check_return_values(request: dict[str, Any]) -> None:
+def _parse(request: dict[str, Any]) -> Condition | None:
+    """The condition of a PutItem or DeleteItem."""
     if request.get("ReturnValues", "NONE") not in {"NONE", "ALL_OLD"}:
         raise invalid("ReturnValues can only be ALL_OLD or NONE")
+    placeholders = Placeholders(request, ("ConditionExpression",))
+    condition = _parse_condition(request, placeholders)
+    placeholders.finish()
+    return condition
 
 
-def _written(request: dict[str, Any], table: Table, old: StoredItem | None, units: float) -> bytes:
+def _parse_update(request: dict[str, Any]) -> tuple[tuple[Action, ...], Condition | None]:
+    placeholders = Placeholders(request, ("UpdateExpression", "ConditionExpression"))
+    text = request.get("UpdateExpression")
+    actions = () if text is None else parse_update(text, placeholders)
+    condition = _parse_condition(request, placeholders)
+    placeholders.finish()
+    return actions, condition
+
+
+def _parse_condition(request: dict[str, Any], placeholders: Placeholders) -> Condition | None:
+    text = request.get("ConditionExpression")
+    return None if text is None else parse_condition("ConditionExpression", text, placeholders)
+
+
+def _check_condition(condition: Condition | None, request: dict[str, Any], old: StoredItem | None) -> None:
+    if condition is None or holds(condition, old.attributes if old else {}):
+        return
+    wants_old = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+    raise Refusal(
+        "ConditionalCheckFailedException",
+        "The conditional request failed",
+        item=old.body if old and wants_old else None,
+    )
+
+
+def _check_keys_untouched(actions: tuple[Action, ...], table: Table) -> None:
+    for action in actions:
+        name = action.path.parts[0]
+        if name in table.schema.names:
+            raise invalid_values(f"Cannot update attribute {name}. This attribute is part of the key")
+
+
+def _answer_old(request: dict[str, Any], table: Table, old: StoredItem | None, units: float) -> bytes:
     members = capacity_members(request, table.name, units)
     if old is not None and request.get("ReturnValues") == "ALL_OLD":
         members.insert(0, b'"Attributes":' + old.body)
     return b"{" + b",".join(members) + b"}"
+
+
+def _returned(request: dict[str, Any], paths: list[Path], old: Item, new: Item) -> list[bytes]:
+    """What UpdateItem's ReturnValues asks for: the Attributes member, or none."""
+    asked = request.get("ReturnValues", "NONE")
+    if asked == "NONE":
+        return []
+    attributes = new if asked.endswith("_NEW") else old
+    if asked.startswith("UPDATED"):
+        attributes = Projection(paths).of(attributes)
+    return [b'"Attributes":' + encode(attributes)] if attributes else []
