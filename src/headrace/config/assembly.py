@@ -1,0 +1,232 @@
+"""Puts one dataset together from its entry and its parameters, and checks what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from headrace.config import acceleration as accelerating
+from headrace.config import connector
+from headrace.config.document import Document
+from headrace.config.model import AccelerationEntry, DatasetEntry
+from headrace.config.parameter import Parameter, Settings
+from headrace.config.problem import KeyPath, Problem
+from headrace.config.quantity import SECOND, format_duration
+from headrace.config.shape import unbuilt_sentences
+from headrace.dataset import (
+    Acceleration,
+    AwsAccess,
+    Dataset,
+    Engine,
+    GapBehavior,
+    Mode,
+    RefreshMode,
+    Replication,
+)
+
+T = TypeVar("T")
+
+DATA_FOLDER = Path(".headrace") / "data"
+"""Where accelerators keep their files, from the Spicepod's folder, unless it names others."""
+
+POLLS_TO_BE_FRESH = 5
+"""So many successive empty polls show that a shard is at its end."""
+
+
+@dataclass(slots=True)
+class Assembly:
+    """One dataset in the making.
+
+    ``path`` is the dataset's in the document, ``folder`` the Spicepod's. ``problems`` and ``warnings``
+    grow while ``dataset`` runs.
+    """
+
+    document: Document
+    path: KeyPath
+    folder: Path
+    entry: DatasetEntry
+    connection: Settings
+    engine: Settings
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def dataset(self) -> Dataset:
+        """The dataset; it holds only if ``problems`` stays empty."""
+        acceleration = self._acceleration()
+        blocks = tuple(self._blocks(acceleration))
+        return Dataset(
+            name=self.entry.name,
+            table=self.entry.from_,
+            access=self._access(),
+            acceleration=acceleration,
+            replication=self._replication(),
+            metrics=self._metrics(),
+            unbuilt=(*blocks, *self._unbuilt()),
+            blocked=bool(blocks),
+        )
+
+    def _access(self) -> AwsAccess:
+        key_id = self.connection.get(connector.AWS_ACCESS_KEY_ID)
+        secret = self.connection.get(connector.AWS_SECRET_ACCESS_KEY)
+        token = self.connection.get(connector.AWS_SESSION_TOKEN)
+        auth = self.connection.get(connector.AWS_AUTH)
+        pair = "aws_access_key_id and aws_secret_access_key"
+        params = (*self.path, "params")
+        if auth == "key" and key_id is None and secret is None:
+            at = (*params, self.connection.key(connector.AWS_AUTH))
+            self._refuse(at, f"'key' needs {pair}; give both")
+        elif (key_id is None) != (secret is None):
+            given = connector.AWS_ACCESS_KEY_ID if secret is None else connector.AWS_SECRET_ACCESS_KEY
+            lacking = connector.AWS_SECRET_ACCESS_KEY if secret is None else connector.AWS_ACCESS_KEY_ID
+            self._refuse((*params, self.connection.key(given)), f"needs {lacking.name} beside it; give both")
+        elif token is not None and key_id is None:
+            at = (*params, self.connection.key(connector.AWS_SESSION_TOKEN))
+            self._refuse(at, f"needs {pair} beside it; give all three, or none")
+        if auth == "iam_role" and key_id is not None:
+            at = (*params, self.connection.key(connector.AWS_AUTH))
+            self._warn(at, f"{pair} are not used with iam_role; write 'key' to use them")
+            key_id = secret = token = None
+        return AwsAccess(
+            region=self.connection.get(connector.AWS_REGION),
+            endpoint_url=self.connection.get(connector.ENDPOINT_URL),
+            access_key_id=key_id,
+            secret_access_key=secret,
+            session_token=token,
+        )
+
+    def _replication(self) -> Replication:
+        interval = _required(self.connection, connector.SCAN_INTERVAL)
+        ready_lag = _required(self.connection, connector.READY_LAG)
+        if POLLS_TO_BE_FRESH * interval > ready_lag:
+            least = format_duration(POLLS_TO_BE_FRESH * interval)
+            self._warn(
+                (*self.path, "params", self.connection.key(connector.SCAN_INTERVAL)),
+                f"{POLLS_TO_BE_FRESH} polls, which prove that a shard is read to its end, take {least}: longer than "
+                f"ready_lag ({format_duration(ready_lag)}); raise ready_lag to {least} or poll more often",
+            )
+        behavior = _required(self.connection, connector.GAP_BEHAVIOR)
+        return Replication(
+            scan_segments=self.connection.get(connector.SCAN_SEGMENTS),
+            scan_interval=interval / SECOND,
+            ready_lag=ready_lag / SECOND,
+            gap_behavior=GapBehavior.READY_AFTER_LOAD if behavior == "restart" else GapBehavior(behavior),
+            consistent_read=_required(self.connection, connector.CONSISTENT_READ),
+            buffer_bytes=_required(self.connection, connector.BUFFER_SIZE),
+        )
+
+    def _metrics(self) -> frozenset[str] | None:
+        if self.entry.metrics is None:
+            return None
+        seen: set[str] = set()
+        for index, metric in enumerate(self.entry.metrics):
+            if metric.name in seen:
+                self._refuse(
+                    (*self.path, "metrics", index, "name"), f"'{metric.name}' is listed twice; keep one"
+                )
+            seen.add(metric.name)
+        return frozenset(metric.name for metric in self.entry.metrics if metric.enabled)
+
+    def _acceleration(self) -> Acceleration | None:
+        entry = self.entry.acceleration
+        if entry is None or not entry.enabled:
+            return None
+        mode = Mode(entry.mode)
+        path = (*self.path, "acceleration")
+        if entry.engine == "arrow" and mode is Mode.FILE:
+            self._refuse((*path, "mode"), "engine arrow lives in memory; write engine: duckdb to keep a file")
+        if entry.refresh_sql is not None and entry.refresh_mode == "changes":
+            self._refuse((*path, "refresh_sql"), "refresh_sql is not supported with refresh_mode: changes")
+        engine = Engine.DUCKDB if entry.engine == "arrow" else Engine(entry.engine)
+        return Acceleration(
+            engine=engine,
+            mode=mode,
+            refresh_mode=RefreshMode(entry.refresh_mode),
+            path=self._file(mode) if engine is Engine.DUCKDB else None,
+            on_conflict=self._on_conflict(entry),
+        )
+
+    def _file(self, mode: Mode) -> Path | None:
+        at = (*self.path, "acceleration", "params", accelerating.DUCKDB_FILE.name)
+        named = self.engine.get(accelerating.DUCKDB_FILE)
+        if mode is Mode.MEMORY:
+            if named is not None:
+                self._refuse(at, "a copy in memory has no file; write mode: file, or remove the key")
+            return None
+        file = self.folder / (named or DATA_FOLDER / f"{self.entry.name}.duckdb")
+        if file.is_dir():
+            self._refuse(at, f"{file} is a folder; name a file")
+        return file
+
+    def _on_conflict(self, entry: AccelerationEntry) -> tuple[str, ...] | None:
+        if not entry.on_conflict:
+            return None
+        if len(entry.on_conflict) > 1:
+            self._refuse(
+                (*self.path, "acceleration", "on_conflict"),
+                "a table has one key; write one line, such as (id, version): upsert",
+            )
+        return next(iter(entry.on_conflict))
+
+    def _blocks(self, acceleration: Acceleration | None) -> list[str]:
+        """Sentences about what keeps the dataset from working at all."""
+        if acceleration is None:
+            sentence = "SQL straight from DynamoDB is not built yet, so this dataset answers no query"
+            return [f"acceleration: {sentence}; add acceleration with refresh_mode: changes"]
+        blocks = []
+        if acceleration.engine is not Engine.DUCKDB:
+            blocks.append(
+                f"acceleration.engine: {acceleration.engine} is not built yet, so this dataset is not loaded; "
+                "use duckdb"
+            )
+        if acceleration.refresh_mode is not RefreshMode.CHANGES:
+            blocks.append(
+                f"acceleration.refresh_mode: {acceleration.refresh_mode} is not built yet, so this dataset is not "
+                "loaded; set refresh_mode: changes, for which the table's stream must be on"
+            )
+        return blocks
+
+    def _unbuilt(self) -> list[str]:
+        raw = self.document.at(self.path)
+        sentences = [
+            *self.connection.unbuilt(connector.CONNECTOR, "params"),
+            *unbuilt_sentences(DatasetEntry, raw),
+        ]
+        entry = self.entry.acceleration
+        if entry is not None and entry.enabled:
+            block = self.document.at((*self.path, "acceleration"))
+            sentences += unbuilt_sentences(AccelerationEntry, block, "acceleration.")
+            sentences += self.engine.unbuilt(accelerating.ACCELERATION, "acceleration.params")
+            if "drop" in (entry.on_conflict or {}).values():
+                sentences.append(
+                    "acceleration.on_conflict: drop is not built; a change replaces the row of its key"
+                )
+        return sentences
+
+    def _refuse(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.document.at_value(path, message))
+
+    def _warn(self, path: KeyPath, message: str) -> None:
+        self.warnings.append(self.document.at_value(path, message))
+
+
+def doubled_snapshot_keys(document: Document, path: KeyPath) -> list[Problem]:
+    """Snapshot keys that stand under ``acceleration``, at ``path``, and under its ``params`` as well."""
+    block = document.at(path)
+    params = document.at((*path, "params"))
+    if not isinstance(block, dict) or not isinstance(params, dict):
+        return []
+    problems = []
+    for parameter in accelerating.SNAPSHOT_PARAMETERS:
+        if parameter.name in block and parameter.name in params:
+            place = document.key_place((*path, parameter.name))
+            message = f"'{parameter.name}' stands under acceleration too ({place}); keep one of them"
+            problems.append(document.at_key((*path, "params", parameter.name), message))
+    return problems
+
+
+def _required(settings: Settings, parameter: Parameter[T]) -> T:
+    """The value of a parameter that has a default."""
+    value = settings.get(parameter)
+    assert value is not None, parameter.name
+    return value

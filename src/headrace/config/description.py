@@ -1,0 +1,89 @@
+"""Says in plain lines what a Spicepod would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.config.pod import Pod
+from headrace.config.quantity import SECOND, format_duration, format_size
+from headrace.dataset import Acceleration, AwsAccess, Dataset, GapBehavior, Mode, RefreshMode, Replication
+
+_GAPS = {
+    GapBehavior.ERROR: "stop and say so",
+    GapBehavior.READY_BEFORE_LOAD: "copy the table anew, while the old copy answers",
+    GapBehavior.READY_AFTER_LOAD: "copy the table anew, and answer once that is complete",
+}
+
+
+def describe(pod: Pod) -> str:
+    """The text that ``headrace validate`` prints: each dataset, then warnings, then what is not built.
+
+    Secrets are not shown.
+    """
+    count = len(pod.datasets)
+    lines = [f"{pod.path} is valid: {count} dataset{'s' if count > 1 else ''}"]
+    for dataset in pod.datasets:
+        lines += ["", f"{dataset.name}: {'not loaded by this version' if dataset.blocked else 'loaded'}"]
+        lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
+    if pod.warnings:
+        lines += ["", "Warnings", *(f"  {warning}" for warning in pod.warnings)]
+    unbuilt = [*pod.unbuilt]
+    for dataset in pod.datasets:
+        unbuilt += [f"{dataset.name}: {sentence}" for sentence in dataset.unbuilt]
+    if unbuilt:
+        lines += ["", "Not carried out by this version", *(f"  {sentence}" for sentence in unbuilt)]
+    return "\n".join(lines)
+
+
+def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    yield "table", f"{dataset.table} in {dataset.access.region or 'the region of the AWS configuration'}"
+    endpoint = dataset.access.endpoint_url
+    yield "endpoint", endpoint or "AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)"
+    yield "credentials", _credentials(dataset.access)
+    if dataset.acceleration is None:
+        yield "copy", "none"
+        return
+    yield "copy", _copy(dataset.acceleration)
+    yield "refresh", _refresh(dataset.acceleration)
+    if dataset.acceleration.on_conflict:
+        yield "key", f"{', '.join(dataset.acceleration.on_conflict)} (checked against the table's)"
+    if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
+        yield from _following(dataset.replication)
+    yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
+
+
+def _credentials(access: AwsAccess) -> str:
+    if access.access_key_id is None:
+        return "from the AWS credential chain"
+    token = " and session token" if access.session_token is not None else ""
+    return f"access key{token} from the Spicepod"
+
+
+def _copy(acceleration: Acceleration) -> str:
+    if acceleration.mode is Mode.MEMORY:
+        return f"{acceleration.engine} in memory; a restart scans the table again"
+    if acceleration.path is None:
+        return f"{acceleration.engine} on disk"
+    return f"{acceleration.engine} in {acceleration.path}; a restart resumes from it"
+
+
+def _refresh(acceleration: Acceleration) -> str:
+    if acceleration.refresh_mode is RefreshMode.CHANGES:
+        return "changes: one Scan, and the table's stream beside it and from then on"
+    return str(acceleration.refresh_mode)
+
+
+def _following(replication: Replication) -> Iterator[tuple[str, str]]:
+    segments = replication.scan_segments or "automatic"
+    reads = "consistent" if replication.consistent_read else "eventually consistent"
+    yield "scan", f"{segments} segments, {reads} reads"
+    interval = format_duration(round(replication.scan_interval * SECOND))
+    pace = (
+        f"at most every {interval}"
+        if replication.scan_interval
+        else "without a pause while there are changes"
+    )
+    yield "polls", f"each shard {pace}, less often while it is idle"
+    yield "ready", f"once the lag is under {format_duration(round(replication.ready_lag * SECOND))}"
+    yield "gap", _GAPS[replication.gap_behavior]
+    yield "buffer", f"at most {format_size(replication.buffer_bytes)} fetched and not yet applied"

@@ -1,0 +1,124 @@
+"""Writes docs/configuration.md: ``python -m headrace.config.document_parameters > docs/configuration.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from headrace.config.acceleration import ACCELERATION
+from headrace.config.connector import CONNECTOR
+from headrace.config.kind import Kind
+from headrace.config.model import (
+    AccelerationEntry,
+    DatasetEntry,
+    Entry,
+    Key,
+    MetricEntry,
+    Spicepod,
+    spellings,
+    unbuilt_keys,
+)
+from headrace.config.parameter import Parameter, described
+from headrace.config.starter import STARTER
+
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `python -m headrace.config.document_parameters`; change the tables in the code instead. -->
+
+Headrace reads a Spicepod: `spicepod.yaml` (or `spicepod.yml`) in the working directory, or the file or folder that
+a command is given. `headrace init` writes this one:
+
+```yaml
+{starter}```
+
+`headrace validate` checks a Spicepod and says what it would do. `headrace validate --schema` prints its JSON Schema
+for editors.
+
+## How it is read
+
+- **Errors** name the file, the line, the column and the key, and all of them are shown at once. An unknown key is an
+  error, and so is a key that is given twice.
+- **Text stays text.** `2006-01-02 15:04:05` is not turned into a date, `0123` not into 83, `yes` not into true.
+- **Durations** are written `100ms`, `1s`, `1m30s`, `2h` or `30d` (units ns, us, ms, s, m, h, d), or as a bare `0`.
+- **Sizes** are written `64MiB` (powers of 1024), `1GB` (powers of 1000), or as a bare number of bytes.
+- **Paths** that are relative start at the Spicepod's folder.
+- **References**: under `params` and `acceleration.params`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
+  `NAME` (the name in upper case), else `SPICE_NAME`. Each is looked up in the process's environment, then in
+  `.env.local`, then in `.env`, beside the Spicepod. What stands for nothing is an error, except for
+  `aws_session_token`, which is then absent.
+- **Secrets** are never shown: not in errors, not in logs, not by `headrace validate`.
+- **Not built yet** means that this version takes the key and does not do what it asks. `headrace validate` and
+  `headrace run` say so, and what happens instead.
+"""
+
+
+def configuration_page() -> str:
+    """The whole page."""
+    sections = [
+        _INTRODUCTION.format(starter=STARTER),
+        _section("The Spicepod", "", _keys(Spicepod)),
+        _section("A dataset", "Under `datasets`, one item for each table.", _keys(DatasetEntry)),
+        _section(
+            "`params` of a dataset",
+            "Each key may also be written with the prefix `dynamodb_`. A key and another of its spellings at once is "
+            "an error.",
+            _parameters(CONNECTOR),
+        ),
+        _section(
+            "`acceleration` of a dataset",
+            "A dataset needs `acceleration` with `refresh_mode: changes`: nothing else is built yet.",
+            _keys(AccelerationEntry),
+        ),
+        _section(
+            "`params` of an acceleration",
+            "The snapshot keys may stand here or directly under `acceleration`.",
+            _parameters(ACCELERATION),
+        ),
+        _section(
+            "`metrics` of a dataset", "A list; without it, every metric is published.", _keys(MetricEntry)
+        ),
+    ]
+    return "\n".join(sections)
+
+
+def _section(title: str, text: str, rows: Iterable[tuple[str, ...]]) -> str:
+    head = ("Key", "Value", "Default", "What it does")
+    table = "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in (head, *rows))
+    lines = table.split("\n")
+    lines.insert(1, "| --- | --- | --- | --- |")
+    return "\n".join([f"## {title}", "", *([text, ""] if text else []), *lines, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _keys(model: type[Entry]) -> Iterable[tuple[str, ...]]:
+    unbuilt = unbuilt_keys(model)
+    for key, name in spellings(model).items():
+        field = model.model_fields[name]
+        mark = next((mark for mark in field.metadata if isinstance(mark, Key)), None)
+        what = mark.what if mark else field.description or ""
+        if field.is_required():
+            default = "required"
+        else:
+            default = "" if field.default is None else f"`{str(field.default).lower()}`"
+            if name == "kind":
+                default = f"`{field.default}`"
+        yield f"`{key}`", _value(mark.kind if mark else None), default, described(what, unbuilt.get(key))
+
+
+def _parameters(table: Iterable[Parameter[object]]) -> Iterable[tuple[str, ...]]:
+    for parameter in table:
+        names = "`" + "` or `".join(parameter.names) + "`"
+        default = f"`{parameter.default}`" if parameter.default is not None else ""
+        yield names, parameter.kind.says, default, described(parameter.what, parameter.unbuilt)
+
+
+def _value(kind: Kind[object] | None) -> str:
+    return kind.says if kind else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(configuration_page())

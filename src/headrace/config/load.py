@@ -1,0 +1,164 @@
+"""Loads a Spicepod: finds the file, reads it, resolves references, and refuses whatever is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from headrace.config.acceleration import ACCELERATION
+from headrace.config.assembly import Assembly, doubled_snapshot_keys
+from headrace.config.connector import CONNECTOR
+from headrace.config.document import Data, Document, read_document
+from headrace.config.environment import BUILT_IN_STORES, read_environment
+from headrace.config.model import Spicepod
+from headrace.config.parameter import PREFIX, ParameterReader, Settings
+from headrace.config.pod import Pod
+from headrace.config.problem import KeyPath, Problem, refuse
+from headrace.config.shape import read_shape, unbuilt_sentences
+from headrace.dataset import Dataset
+from headrace.errors import ConfigError
+
+FILE_NAMES = ("spicepod.yaml", "spicepod.yml")
+
+_RUNTIME = {
+    "auth": "not built yet; requests are answered without a key",
+    "tls": "not built yet; answers are sent without encryption",
+}
+_NO_SETTING = "not built yet; the runtime does without it"
+
+
+def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
+    """Load the Spicepod at ``path``: a file, or the folder of one; None is ``cwd``.
+
+    A relative path starts at ``cwd``. Nothing is written, and no connection is made. Raises ConfigError
+    with a line for everything that is wrong, as ``file:line:column: key: message``.
+    """
+    file, called = _find(path, cwd)
+    folder = file.parent
+    document = read_document(file, called)
+    spicepod, problems = read_shape(document)
+    environment = read_environment(folder, environ, _stores(document))
+    connections = ParameterReader(document, environment, CONNECTOR, PREFIX)
+    engines = ParameterReader(document, environment, ACCELERATION, "")
+    parameters: list[tuple[Settings, Settings]] = []
+    for item in _dataset_paths(document):
+        at = (*item, "acceleration", "params")
+        connection, wrong = connections.read(document.at((*item, "params")), (*item, "params"))
+        engine, also_wrong = engines.read(document.at(at), at)
+        problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, at[:-1])]
+        parameters.append((connection, engine))
+    problems += _same_names(document)
+    if spicepod is None:
+        refuse(called, problems)
+    assert spicepod is not None
+    datasets: list[Dataset] = []
+    warnings: list[Problem] = []
+    for index, entry in enumerate(spicepod.datasets):
+        assembly = Assembly(document, ("datasets", index), folder, entry, *parameters[index])
+        datasets.append(assembly.dataset())
+        problems += assembly.problems
+        warnings += assembly.warnings
+    problems += _same_files(document, datasets)
+    refuse(called, problems)
+    return Pod(
+        path=file,
+        folder=folder,
+        name=spicepod.name or folder.name or "headrace",
+        datasets=tuple(datasets),
+        warnings=tuple(warning.line(called) for warning in sorted(warnings)),
+        unbuilt=tuple(_unbuilt(document)),
+    )
+
+
+def _find(path: Path | None, cwd: Path) -> tuple[Path, str]:
+    """The file, absolute, and what messages call it."""
+    place = cwd.absolute() / (path or "")
+    if not place.is_dir():
+        if place.exists():
+            return place, str(path)
+        raise ConfigError(f"{path}: there is no such file; `headrace init` writes a first Spicepod")
+    found = [name for name in FILE_NAMES if (place / name).is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"{place}: there are {' and '.join(found)}; remove one, or name the one to load")
+    called = str(path / (found or FILE_NAMES)[0]) if path else (found or FILE_NAMES)[0]
+    if not found:
+        raise ConfigError(
+            f"{called}: there is no such file in {place}; `headrace init` writes a first Spicepod"
+        )
+    return place / found[0], called
+
+
+def _stores(document: Document) -> frozenset[str]:
+    """The names that may stand before the colon of a reference."""
+    named = set(BUILT_IN_STORES)
+    block = document.at(("secrets",))
+    for store in block if isinstance(block, list) else []:
+        if isinstance(store, dict) and store.get("from") == "env" and isinstance(store.get("name"), str):
+            named.add(str(store["name"]))
+    return frozenset(named)
+
+
+def _dataset_paths(document: Document) -> list[KeyPath]:
+    block = document.at(("datasets",))
+    return [("datasets", index) for index in range(len(block))] if isinstance(block, list) else []
+
+
+def _same_names(document: Document) -> list[Problem]:
+    """Datasets whose names SQL cannot tell apart."""
+    first: dict[str, KeyPath] = {}
+    problems = []
+    for item in _dataset_paths(document):
+        path = (*item, "name")
+        name = document.at(path)
+        if not isinstance(name, str):
+            continue
+        earlier = first.setdefault(name.lower(), path)
+        if earlier is not path:
+            message = (
+                f"'{name}' is the name of datasets[{earlier[1]}] too ({document.value_place(earlier)}); names must "
+                "differ, and not in capitals only"
+            )
+            problems.append(document.at_value(path, message))
+    return problems
+
+
+def _same_files(document: Document, datasets: list[Dataset]) -> list[Problem]:
+    """Datasets that would keep their copies in one file."""
+    first: dict[Path, int] = {}
+    problems = []
+    for index, dataset in enumerate(datasets):
+        file = dataset.acceleration.path if dataset.acceleration else None
+        earlier = first.setdefault(file.resolve(), index) if file else index
+        if earlier != index:
+            path: KeyPath = ("datasets", index, "acceleration", "params", "duckdb_file")
+            message = f"datasets[{earlier}] keeps its copy in {file} too; give each dataset a file of its own"
+            problems.append(document.at_value(path, message))
+    return problems
+
+
+def _unbuilt(document: Document) -> list[str]:
+    """Sentences about what stands beside the datasets and is not carried out."""
+    sentences = list(unbuilt_sentences(Spicepod, document.data))
+    runtime = document.at(("runtime",))
+    sentences += [
+        f"runtime.{key}: {_RUNTIME.get(key, 'not built yet; it has no effect')}"
+        for key in (runtime if isinstance(runtime, dict) else {})
+    ]
+    stores = document.at(("secrets",))
+    for index, store in enumerate(stores if isinstance(stores, list) else []):
+        sentences += _unbuilt_store(store, f"secrets[{index}]")
+    return sentences
+
+
+def _unbuilt_store(store: Data, where: str) -> list[str]:
+    if not isinstance(store, dict):
+        return []
+    sentences = []
+    if store.get("from") != "env":
+        sentences.append(
+            f"{where}.from: {store.get('from')} is not built yet; references are looked up in the environment "
+            "and the .env files only"
+        )
+    if store.get("params") is not None:
+        sentences.append(f"{where}.params: not built yet; .env.local and .env beside the Spicepod are read")
+    return sentences

@@ -1,0 +1,387 @@
+"""A Spicepod's keys: their kinds, what they do, and what is not built.
+
+The models check a document's shape; each value is read from its source text by its kind. What stands
+under ``params`` is read by the tables of parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from headrace.config import acceleration as accelerating
+from headrace.config.kind import Kind, choice, column_names, duration, flag, integer, prose, text
+from headrace.config.naming import dataset_name, table_source
+from headrace.config.parameter import Parameter, Unbuilt, described
+from headrace.config.problem import BadValueError
+
+REFUSED = "headrace_refused"
+"""The type of the validation errors that carry a sentence of our own."""
+
+METRICS = (
+    "shards_active",
+    "records_consumed_total",
+    "lag_ms",
+    "errors_transient_total",
+    "reinitializations_on_lag_exceeds_shard_retention_total",
+)
+ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
+
+_STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
+_NO_RETENTION = Unbuilt("retention is not built yet; rows stay until DynamoDB deletes their items")
+_NO_EFFECT = "no effect; Headrace has nothing of the kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Marks a model's field: its kind, what it does, and what is missing. Kind None takes anything."""
+
+    kind: Kind[object] | None
+    what: str
+    unbuilt: Unbuilt | None = None
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "description": described(self.what, self.unbuilt),
+            **(dict(self.kind.schema) if self.kind else {}),
+        }
+
+    def _read(self, value: object) -> object:
+        if self.kind is None:
+            return value
+        if value is None:
+            raise PydanticCustomError(REFUSED, "has no value; give one, or remove the key")
+        if not isinstance(value, str):
+            found = "a list" if isinstance(value, list) else "keys"
+            sentence = f"expected {self.kind.says}; found {found}"
+            raise PydanticCustomError(REFUSED, "{sentence}", {"sentence": sentence})
+        try:
+            return self.kind.parse(value)
+        except BadValueError as error:
+            sentence = str(error)
+        raise PydanticCustomError(REFUSED, "{sentence}", {"sentence": sentence})
+
+
+class Entry(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _of(parameter: Parameter[object]) -> Key:
+    return Key(parameter.kind, parameter.what, parameter.unbuilt)
+
+
+class MetricEntry(Entry):
+    """One metric of a dataset."""
+
+    name: Annotated[str, Key(choice(*METRICS), "The metric.")]
+    enabled: Annotated[bool, Key(flag(), "Whether it is published.")] = True
+
+
+class AccelerationEntry(Entry):
+    """The local copy of a table."""
+
+    enabled: Annotated[bool, Key(flag(), "Whether there is a local copy.")] = True
+    engine: Annotated[
+        str, Key(choice(*ENGINES), "What holds the copy. `arrow` is another name for `duckdb` in memory.")
+    ] = "duckdb"
+    mode: Annotated[str, Key(choice("memory", "file"), "Whether the copy outlives the process (`file`).")] = (
+        "memory"
+    )
+    refresh_mode: Annotated[
+        str,
+        Key(
+            choice("full", "append", "changes"),
+            "How the copy is kept current; `changes` follows the stream.",
+        ),
+    ] = "full"
+    on_conflict: Annotated[
+        dict[
+            Annotated[tuple[str, ...], Key(column_names(), "The table's key.")],
+            Annotated[str, Key(choice("upsert", "drop"), "What a change of a known key does.")],
+        ]
+        | None,
+        Field(
+            description="The table's key, as `id: upsert` or `(id, version): upsert`. Not needed: the key is "
+            "known. Where it is given, it must be the table's."
+        ),
+    ] = None
+    params: Annotated[Any, Key(None, "Parameters of the engine.")] = None
+    primary_key: Annotated[
+        tuple[str, ...] | None,
+        Key(
+            column_names(),
+            "The primary key.",
+            Unbuilt("no effect; the key of DynamoDB's table is the key"),
+        ),
+    ] = None
+    indexes: Annotated[
+        dict[
+            Annotated[tuple[str, ...], Key(column_names(), "The columns.")],
+            Annotated[str, Key(choice("enabled", "unique"), "The kind of index.")],
+        ]
+        | None,
+        Field(description="Indexes of the copy."),
+        Unbuilt("indexes are not built yet; queries scan the columns they read"),
+    ] = None
+    snapshots: Annotated[str | None, _of(accelerating.SNAPSHOTS)] = None
+    snapshots_trigger: Annotated[str | None, _of(accelerating.SNAPSHOTS_TRIGGER)] = None
+    snapshots_trigger_threshold: Annotated[str | None, _of(accelerating.SNAPSHOTS_TRIGGER_THRESHOLD)] = None
+    snapshots_compaction: Annotated[str | None, _of(accelerating.SNAPSHOTS_COMPACTION)] = None
+    snapshots_reset_expiry_on_load: Annotated[
+        str | None, _of(accelerating.SNAPSHOTS_RESET_EXPIRY_ON_LOAD)
+    ] = None
+    snapshots_creation_policy: Annotated[str | None, _of(accelerating.SNAPSHOTS_CREATION_POLICY)] = None
+    refresh_check_interval: Annotated[
+        int | None, Key(duration(), "How often the copy is refreshed.", _STREAM_REFRESHES)
+    ] = None
+    refresh_cron: Annotated[
+        str | None, Key(text("a cron schedule"), "When the copy is refreshed.", _STREAM_REFRESHES)
+    ] = None
+    refresh_sql: Annotated[
+        str | None,
+        Key(
+            prose(),
+            "Which rows and columns are copied. An error with `refresh_mode: changes`.",
+            Unbuilt("not built yet; the whole table is copied"),
+        ),
+    ] = None
+    refresh_data_window: Annotated[
+        int | None, Key(duration(), "How far back rows are copied.", _STREAM_REFRESHES)
+    ] = None
+    refresh_append_overlap: Annotated[
+        int | None, Key(duration(), "How far an append looks back.", _STREAM_REFRESHES)
+    ] = None
+    refresh_on_startup: Annotated[
+        str | None,
+        Key(
+            choice("auto", "always"),
+            "Whether a start copies the table anew although there is a copy.",
+            Unbuilt("only auto is built; a copy on disk is resumed", ("auto",)),
+        ),
+    ] = None
+    refresh_retry_enabled: Annotated[
+        bool | None,
+        Key(
+            flag(),
+            "Whether a failed refresh is tried again.",
+            Unbuilt("only true is built; what fails is tried again", ("true",)),
+        ),
+    ] = None
+    refresh_retry_max_attempts: Annotated[
+        int | None,
+        Key(
+            integer(0),
+            "How often a failed refresh is tried again.",
+            Unbuilt("not built yet; it is unlimited"),
+        ),
+    ] = None
+    refresh_jitter_enabled: Annotated[
+        bool | None, Key(flag(), "Whether refreshes start at random moments.", _STREAM_REFRESHES)
+    ] = None
+    refresh_jitter_max: Annotated[
+        int | None, Key(duration(), "How far from its time a refresh may start.", _STREAM_REFRESHES)
+    ] = None
+    retention_check_enabled: Annotated[
+        bool | None,
+        Key(flag(), "Whether old rows are removed.", Unbuilt(_NO_RETENTION.instead, ("false",))),
+    ] = None
+    retention_period: Annotated[int | None, Key(duration(), "How long rows are kept.", _NO_RETENTION)] = None
+    retention_check_interval: Annotated[
+        int | None, Key(duration(), "How often old rows are looked for.", _NO_RETENTION)
+    ] = None
+    retention_sql: Annotated[str | None, Key(prose(), "Which rows are removed.", _NO_RETENTION)] = None
+    on_zero_results: Annotated[
+        str | None,
+        Key(
+            choice("return_empty", "use_source"),
+            "What a query without rows does.",
+            Unbuilt("only return_empty is built; no query goes on to DynamoDB", ("return_empty",)),
+        ),
+    ] = None
+    ready_state: Annotated[
+        str | None,
+        Key(
+            choice("on_load", "on_registration"),
+            "When queries are answered.",
+            Unbuilt("only on_load is built; queries wait for the first load", ("on_load",)),
+        ),
+    ] = None
+    partition_by: Annotated[
+        Any, Key(None, "How the copy is partitioned.", Unbuilt("not built yet; the copy is one table"))
+    ] = None
+    disable_federation: Annotated[
+        bool | None, Key(flag(), "Whether queries are kept from the engine.", Unbuilt(_NO_EFFECT, ("false",)))
+    ] = None
+    metrics: Annotated[
+        Any, Key(None, "Metrics of the acceleration.", Unbuilt("no effect; see metrics of the dataset"))
+    ] = None
+
+
+class DatasetEntry(Entry):
+    """One table under one name."""
+
+    from_: Annotated[str, Key(table_source(), "The DynamoDB table."), Field(alias="from")]
+    name: Annotated[str, Key(dataset_name(), "The table's name in SQL.")]
+    description: Annotated[str | None, Key(prose(), "A note for people.")] = None
+    params: Annotated[Any, Key(None, "Parameters of the table and its stream.")] = None
+    acceleration: Annotated[AccelerationEntry | None, Field(description="The local copy.")] = None
+    metrics: Annotated[
+        list[MetricEntry] | None, Field(description="The metrics to publish; without it, all.")
+    ] = None
+    metadata: Annotated[Any, Key(None, "Notes for people and programs.")] = None
+    columns: Annotated[
+        Any,
+        Key(None, "Declared columns.", Unbuilt("not built yet; the columns come from the items")),
+    ] = None
+    mode: Annotated[
+        str | None,
+        Key(
+            choice("read", "read_write"),
+            "Whether SQL may write.",
+            Unbuilt("only read is built; Headrace does not write to DynamoDB", ("read",)),
+        ),
+    ] = None
+    ready_state: Annotated[
+        str | None,
+        Key(
+            choice("on_load", "on_registration"),
+            "When queries are answered.",
+            Unbuilt("only on_load is built; queries wait for the first load", ("on_load",)),
+        ),
+    ] = None
+    time_column: Annotated[str | None, Key(text("a column"), "The column of time.", _NO_RETENTION)] = None
+    time_format: Annotated[
+        str | None, Key(text("a format"), "The format of the column of time.", _NO_RETENTION)
+    ] = None
+    time_partition_column: Annotated[
+        str | None, Key(text("a column"), "The column of time by which data is partitioned.", _NO_RETENTION)
+    ] = None
+    time_partition_format: Annotated[
+        str | None, Key(text("a format"), "The format of that column.", _NO_RETENTION)
+    ] = None
+    unsupported_type_action: Annotated[
+        str | None,
+        Key(
+            choice("error", "warn", "ignore", "string"),
+            "What to do with a type that has no column type.",
+            Unbuilt("no effect; every type of DynamoDB has a column type"),
+        ),
+    ] = None
+    invalid_type_action: Annotated[
+        str | None,
+        Key(
+            choice("error", "warn", "ignore"),
+            "The old name of `unsupported_type_action`.",
+            Unbuilt("no effect; every type of DynamoDB has a column type"),
+        ),
+    ] = None
+    check_availability: Annotated[
+        str | None,
+        Key(
+            choice("auto", "disabled"),
+            "Whether a source without acceleration is checked.",
+            Unbuilt("no effect; the state of every dataset is always shown"),
+        ),
+    ] = None
+    has_metadata_table: Annotated[
+        bool | None, Key(flag(), "Whether there is a table of metadata.", Unbuilt(_NO_EFFECT, ("false",)))
+    ] = None
+    replication: Annotated[Any, Key(None, "Spice's own replication.", Unbuilt(_NO_EFFECT))] = None
+    embeddings: Annotated[Any, Key(None, "Embeddings of columns.", Unbuilt(_NO_EFFECT))] = None
+    vectors: Annotated[Any, Key(None, "A vector store.", Unbuilt(_NO_EFFECT))] = None
+    depends_on: Annotated[
+        Any,
+        Key(None, "What is to be loaded first.", Unbuilt("no effect; every dataset loads by itself")),
+        Field(alias="dependsOn"),
+    ] = None
+
+
+class SecretStoreEntry(Entry):
+    """A place that secrets come from."""
+
+    from_: Annotated[
+        str,
+        Key(text("a secret store"), "The kind of store; `env` is the environment and the `.env` files."),
+        Field(alias="from"),
+    ]
+    name: Annotated[str | None, Key(text("a name"), "What stands before the colon of a reference.")] = None
+    description: Annotated[str | None, Key(prose(), "A note for people.")] = None
+    params: Annotated[Any, Key(None, "Parameters of the store.", Unbuilt("not built yet"))] = None
+
+
+class Spicepod(Entry):
+    """A Spicepod, whole."""
+
+    version: Annotated[str, Key(choice("v1", "v1beta1", "v2"), "The version of the format.")] = "v1"
+    kind: Annotated[str, Key(choice("Spicepod"), "Always `Spicepod`.")] = "Spicepod"
+    name: Annotated[str | None, Key(text("a name"), "The pod's name. Without it, its folder's.")] = None
+    datasets: Annotated[list[DatasetEntry], Field(description="The tables.", min_length=1)]
+    metadata: Annotated[Any, Key(None, "Notes for people and programs.")] = None
+    secrets: Annotated[
+        list[SecretStoreEntry] | None,
+        Field(description="Where references look. Only the environment is built."),
+    ] = None
+    runtime: Annotated[Any, Key(None, "Settings of the runtime. None of them is built yet.")] = None
+    snapshots: Annotated[
+        Any, Key(None, "Where snapshots are stored.", Unbuilt("snapshots are not built yet"))
+    ] = None
+    views: Annotated[Any, Key(None, "Named SQL.", Unbuilt("views are not built yet; none is there"))] = None
+    event_source_mappings: Annotated[
+        Any,
+        Key(
+            None,
+            "Functions and targets of changes.",
+            Unbuilt("functions and targets are not built yet; none is called"),
+        ),
+    ] = None
+    catalogs: Annotated[Any, Key(None, "Spice's catalogs.", Unbuilt(_NO_EFFECT))] = None
+    models: Annotated[Any, Key(None, "Spice's models.", Unbuilt(_NO_EFFECT))] = None
+    embeddings: Annotated[Any, Key(None, "Spice's embeddings.", Unbuilt(_NO_EFFECT))] = None
+    rerankers: Annotated[Any, Key(None, "Spice's rerankers.", Unbuilt(_NO_EFFECT))] = None
+    search_engines: Annotated[Any, Key(None, "Spice's search engines.", Unbuilt(_NO_EFFECT))] = None
+    tools: Annotated[Any, Key(None, "Spice's tools.", Unbuilt(_NO_EFFECT))] = None
+    workers: Annotated[Any, Key(None, "Spice's workers.", Unbuilt(_NO_EFFECT))] = None
+    evals: Annotated[Any, Key(None, "Spice's evaluations.", Unbuilt(_NO_EFFECT))] = None
+    functions: Annotated[Any, Key(None, "Spice's functions.", Unbuilt(_NO_EFFECT))] = None
+    extensions: Annotated[Any, Key(None, "Spice's extensions.", Unbuilt(_NO_EFFECT))] = None
+    management: Annotated[Any, Key(None, "Spice's management.", Unbuilt(_NO_EFFECT))] = None
+    dependencies: Annotated[
+        Any,
+        Key(None, "Other Spicepods.", Unbuilt("other Spicepods are not loaded; write their datasets here")),
+    ] = None
+
+
+MODELS: dict[tuple[str, ...], type[Entry]] = {
+    (): Spicepod,
+    ("secrets",): SecretStoreEntry,
+    ("datasets",): DatasetEntry,
+    ("datasets", "acceleration"): AccelerationEntry,
+    ("datasets", "metrics"): MetricEntry,
+}
+"""The model at each path, list indexes left out."""
+
+
+def spellings(model: type[Entry]) -> dict[str, str]:
+    """The keys of a model as they are written, with their fields' names."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def unbuilt_keys(model: type[Entry]) -> dict[str, Unbuilt]:
+    """The keys of a model that ask for something this version does not do."""
+    found: dict[str, Unbuilt] = {}
+    for key, name in spellings(model).items():
+        for mark in model.model_fields[name].metadata:
+            unbuilt = mark if isinstance(mark, Unbuilt) else getattr(mark, "unbuilt", None)
+            if isinstance(unbuilt, Unbuilt):
+                found[key] = unbuilt
+    return found

@@ -1,0 +1,70 @@
+"""What a dataset may be called, and what it may be read from."""
+
+from __future__ import annotations
+
+import re
+
+from headrace.config.keywords import RESERVED
+from headrace.config.kind import Kind
+from headrace.config.problem import BadValueError, nearest
+
+OURS = "headrace_"
+"""Tables with this prefix are Headrace's own."""
+
+LONGEST_NAME = 63
+"""PostgreSQL cuts longer names (https://www.postgresql.org/docs/current/limits.html)."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_SCHEME = "dynamodb"
+
+
+def dataset_name() -> Kind[str]:
+    """A name that SQL takes without quotes."""
+    says = "letters, digits and `_`; not a reserved word of SQL"
+    schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": LONGEST_NAME}
+    return Kind(_parse_name, says, schema)
+
+
+def table_source() -> Kind[str]:
+    """``dynamodb:TABLE``; gives the table.
+
+    A table's name has 3 to 255 letters, digits, '_', '-' and '.' (Amazon DynamoDB Developer Guide,
+    "Naming rules").
+    """
+    schema = {"type": "string", "pattern": f"^{_SCHEME}:{_TABLE.pattern}$"}
+    return Kind(_parse_source, f"`{_SCHEME}:TABLE`", schema)
+
+
+def _parse_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        cure = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+        hint = f", such as '{cure}'" if _NAME.fullmatch(cure) else ""
+        raise BadValueError(
+            f"'{text}' cannot name a table; use letters, digits and '_', not a digit first{hint}"
+        )
+    if len(text) > LONGEST_NAME:
+        raise BadValueError(f"'{text}' is longer than {LONGEST_NAME} characters; shorten it")
+    if text.lower() in RESERVED:
+        raise BadValueError(f"'{text}' is a reserved word of SQL; use another name, such as '{text}_table'")
+    if text.lower().startswith(OURS):
+        raise BadValueError(f"'{text}' begins with '{OURS}', which names Headrace's own tables")
+    return text
+
+
+def _parse_source(text: str) -> str:
+    if "${" in text:
+        raise BadValueError("references are replaced under params only; write the table's name")
+    scheme, colon, table = text.partition(":")
+    if scheme != _SCHEME:
+        source = re.split(r"[/.]", scheme)[0]
+        guess = f"; did you mean '{_SCHEME}:...'?" if nearest(source, [_SCHEME]) else ""
+        found = f"'{source}' is not a source" if colon or guess else f"'{text}' names no source"
+        raise BadValueError(f"{found} that Headrace reads; it reads DynamoDB only ({_SCHEME}:TABLE){guess}")
+    if table.startswith("arn:"):
+        raise BadValueError("an ARN is not taken; write the table's name, and its region as aws_region")
+    if not _TABLE.fullmatch(table):
+        raise BadValueError(
+            f"'{table}' cannot be a DynamoDB table; names have 3 to 255 letters, digits, '_', '-' and '.'"
+        )
+    return table

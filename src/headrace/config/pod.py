@@ -1,0 +1,25 @@
+"""A Spicepod as it was understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What a Spicepod asks for.
+
+    ``path`` and ``folder`` are absolute. ``warnings`` are lines ``file:line:column: key: sentence`` about
+    what is allowed, but probably not meant. ``unbuilt`` are sentences about parts beside the datasets
+    that this version does not carry out; each dataset has its own.
+    """
+
+    path: Path
+    folder: Path
+    name: str
+    datasets: tuple[Dataset, ...]
+    warnings: tuple[str, ...] = ()
+    unbuilt: tuple[str, ...] = ()
