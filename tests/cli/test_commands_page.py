@@ -1,4 +1,3 @@
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -8,14 +7,13 @@ from headrace.cli import VERBS, main
 from headrace.cli.reference import commands_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-BUILT = [verb for verb in VERBS if find_spec(f"headrace.cli.{verb}")]
 
 
 def test_the_page_about_commands_is_the_one_that_they_make():
-    assert PAGE.read_text(encoding="utf-8") == commands_page(BUILT)
+    assert PAGE.read_text(encoding="utf-8") == commands_page()
 
 
-@pytest.mark.parametrize("verb", BUILT)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_of_a_verb_has_help_and_stands_on_the_page(verb):
     command = main.get_command(click.Context(main), verb)
     section = PAGE.read_text(encoding="utf-8").partition(f"\n## headrace {verb}\n")[2].partition("\n## ")[0]
@@ -26,7 +24,7 @@ def test_every_flag_of_a_verb_has_help_and_stands_on_the_page(verb):
             assert all(f"`{name}`" in section for name in param.opts)
 
 
-@pytest.mark.parametrize("verb", BUILT)
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_verbs_help_begins_with_the_line_in_the_list(verb):
     command = main.get_command(click.Context(main), verb)
     assert command.name == verb

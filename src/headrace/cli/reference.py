@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable
 
 import click
 
@@ -21,11 +20,11 @@ This page is generated: `python -m headrace.cli.reference > docs/commands.md`.
 """
 
 
-def commands_page(verbs: Iterable[str] = VERBS) -> str:
+def commands_page() -> str:
     """The whole page as Markdown."""
     with click.Context(main, info_name="headrace", **main.context_settings) as context:
         sections = [_section(main, context)]
-        for verb in verbs:
+        for verb in VERBS:
             command = main.get_command(context, verb)
             if command is not None:
                 with click.Context(command, info_name=verb, parent=context) as own:

@@ -17,6 +17,7 @@ from headrace.cli.address import ADDRESS
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from headrace.config import Pod
     from headrace.dataset import Dataset, Secret
     from headrace.observe import Observer
 
@@ -71,14 +72,16 @@ def run(
     from headrace.config import load_pod
     from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
     from headrace.metrics.story import LogObserver
-    from headrace.runtime import Runtime
 
     loaded = load_pod(pod, os.environ, Path.cwd())
     logger = make_logger(
         LogFormat(log_format), LogLevel(log_level), secrets=_secrets(loaded.datasets), environ=os.environ
     )
     logging.getLogger().addHandler(Foreign(logger))
+    _warn(logger, loaded)
     drawn = sys.stderr.isatty() and not no_progress and log_format != "json"
+    from headrace.runtime import Runtime  # type: ignore[import-not-found] # it is assembled last
+
     with told_to_stop() as told, ExitStack() as closing:
         progress = _bars(closing) if drawn else _lines(logger)
         runtime = Runtime(loaded, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
@@ -87,6 +90,17 @@ def run(
         click.echo(f"HTTP {runtime.http_url}")
         click.echo(f"Metrics {runtime.metrics_url}/metrics")
         told.wait()
+
+
+def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
+    """Say at the start what is probably not meant, and what this version does not carry out."""
+    for warning in pod.warnings:
+        logger.warning("spicepod_warning", message=warning)
+    for sentence in pod.unbuilt:
+        logger.warning("not_built", message=sentence)
+    for dataset in pod.datasets:
+        for sentence in dataset.unbuilt:
+            logger.warning("not_built", dataset=dataset.name, message=sentence)
 
 
 def _secrets(datasets: Iterable[Dataset]) -> list[Secret]:
