@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from headrace.cli.arrow_text import column_texts, one_line, type_name
-from headrace.cli.table import draw
+from headrace.cli.arrow_text import column_texts, type_name
+from headrace.cli.table import draw, one_line
 
 
 @pytest.mark.parametrize(

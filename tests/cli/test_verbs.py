@@ -42,6 +42,18 @@ def test_help_lists_every_verb_and_imports_nothing_heavy():
     assert "click" in modules.split()
 
 
+def test_asking_for_the_status_waits_for_no_engine(server):
+    program = (
+        "import sys\n"
+        "from headrace.cli import main\n"
+        f"main(['status', '--http', {server.url!r}], standalone_mode=False)\n"
+        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = done.stdout.partition("MODULES")[2].split()
+    assert {"duckdb", "pyarrow", "botocore", "pydantic"}.isdisjoint(modules)
+
+
 def test_the_command_that_is_installed_says_its_version():
     command = Path(sys.executable).parent / "headrace"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.cli.table import one_line
+
 NULL = "NULL"
 """How a missing value is shown."""
 
@@ -108,16 +110,6 @@ def value_text(value: object) -> str:
         case _:
             text = _plain(value)
     return one_line(text)
-
-
-def one_line(text: str) -> str:
-    """``text`` with every control character written as an escape: a terminal obeys those."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )
 
 
 def _times(column: Any) -> list[str | None]:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from headrace.cli.arrow_text import one_line
-from headrace.cli.table import draw
+from headrace.cli.table import draw, one_line
 
 STATUS_COLUMNS = ("name", "status", "ready", "live", "fresh", "lag_ms", "rows", "reason")
 DATASET_COLUMNS = ("name", "from", "engine", "status", "rows")

@@ -39,6 +39,16 @@ def draw(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
     return "\n".join(lines), hidden
 
 
+def one_line(text: str) -> str:
+    """``text`` with every control character written as an escape: a terminal obeys those."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
 def _fitting(natural: Sequence[int], width: int | None) -> list[int]:
     """Which columns there is room for: all, or as many as fit from both ends, and at least one."""
     everything = list(range(len(natural)))
