@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long check format bench lock clean
+.PHONY: help install demo test test-long check format docs bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,11 @@ check: install ## lint, format, types and architecture
 format: install ## apply the formatter and the safe lint fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: install ## write the generated pages anew
+	@$(BIN)/python -m headrace.config.document_parameters > docs/configuration.md
+	@$(BIN)/python -m headrace.cli.reference > docs/commands.md
+	@$(BIN)/python -m headrace.metrics.reference > docs/metrics.md
 
 bench: install ## first figures: bootstrap against peers, and freshness
 	@$(BIN)/python bench/run.py
