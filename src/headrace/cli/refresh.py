@@ -13,7 +13,8 @@ from headrace.cli.client import http_option
 def refresh(name: str, url: str) -> None:
     """Copy a dataset anew.
 
-    Queries see the old copy of the dataset NAME until the new one is ready.
+    A dataset NAME that follows its stream (refresh_mode: changes) is always current: the runtime says so, and
+    exit code 1 tells that nothing was done.
     """
     from headrace.cli.client import Client
 

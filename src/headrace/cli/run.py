@@ -80,7 +80,7 @@ def run(
     logging.getLogger().addHandler(Foreign(logger))
     _warn(logger, loaded)
     drawn = sys.stderr.isatty() and not no_progress and log_format != "json"
-    from headrace.runtime import Runtime  # type: ignore[import-not-found] # it is assembled last
+    from headrace.runtime import Runtime
 
     with told_to_stop() as told, ExitStack() as closing:
         progress = _bars(closing) if drawn else _lines(logger)
