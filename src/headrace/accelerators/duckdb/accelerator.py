@@ -17,17 +17,21 @@ from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.merge import evolved_columns, join_schemas, merge
 from headrace.checkpoint import Checkpoint
-from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
+from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.schema import TableSchema
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """The copy at the start of a transaction: its schema, and the stored row (None if made anew)."""
+    """The copy that a transaction starts from: the stored one, or, made anew, an empty one.
+
+    ``row`` is what is stored in either case; ``scan_only`` and ``noted`` are as in CopyRow.
+    """
 
     tables: CopyTables
     schema: TableSchema
     row: CopyRow | None
+    scan_only: bool
     noted: bool
 
 
@@ -107,41 +111,47 @@ class DuckDBAccelerator:
         tables = self._live if work.target is Target.LIVE else self._building
         row = ddl.read_copy(connection, work.target)
         if work.create is not None:
-            return _Before(tables, work.create, row, noted=False)
+            return _Before(tables, work.create, row, scan_only=True, noted=False)
         if row is None:
             raise AcceleratorError(
                 f"there is no {work.target} copy to apply to; the first work on a copy must create it"
             )
-        return _Before(tables, self._schema_of(row), row, ddl.has_table(connection, tables.notes))
+        return _Before(tables, self._schema_of(row), row, row.scan_only, row.noted)
 
     def _write(self, connection: duckdb.DuckDBPyConnection, work: Work, before: _Before) -> Applied:
         """Everything between BEGIN and COMMIT, in the order that ``Work`` prescribes."""
-        schema = join_schemas(before.schema, (*work.stream, *work.scan))
+        tables, schema = before.tables, join_schemas(before.schema, (*work.stream, *work.scan))
+        noting = work.scanning and work.notes is Notes.KEEP and bool(work.stream)
         # Columns change before rows: DuckDB refuses the commit of an ALTER that follows them.
-        if work.create is not None:
-            statements = ddl.creation(before.tables, schema)
-        else:
-            statements = ddl.evolution(before.tables, before.schema, schema, noted=before.noted)
-        for statement in statements:
+        for statement in _definitions(work, before, schema, noting=noting):
             connection.execute(statement)
-        keep_notes = work.scanning and work.notes is Notes.KEEP
-        noted = before.noted
-        if keep_notes and work.stream and not noted:
-            connection.execute(ddl.notes_creation(before.tables, schema))
-            noted = True
-        scan_only = before.row is not None and before.row.scan_only if work.create is None else True
         merged = merge(
             work.stream, work.scan, schema, lambda batch, wide: rows.as_text(connection, batch, wide)
         )
         if before.noted:
-            merged = rows.without_noted(connection, merged, before.tables, schema)
-        sure = scan_only and not work.stream and (work.create is not None or _continues(work, before.row))
-        rows.replace_rows(connection, merged, before.tables, schema, delete=not sure)
-        if keep_notes and work.stream:
-            rows.note(connection, merged, before.tables, schema)
-        if work.notes is Notes.DROP and scan_only:
-            rows.remove_twins(connection, before.tables, schema)
+            merged = rows.without_noted(connection, merged, tables, schema)
+        first = before.scan_only and (work.create is not None or _continues(work, before.row))
+        rows.replace_rows(connection, merged, tables, schema, scanned_first=first)
+        if noting:
+            rows.note(connection, merged, tables, schema)
+        if work.notes is Notes.DROP and before.scan_only:
+            rows.remove_twins(connection, tables, schema)
         ddl.store_dead(connection, self._dataset, work.dead)
+        self._finish(connection, work, before, schema, noting=noting)
+        changed = evolved_columns(before.schema, schema)
+        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed)
+
+    def _finish(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        work: Work,
+        before: _Before,
+        schema: TableSchema,
+        *,
+        noting: bool,
+    ) -> None:
+        """Drop the notes, swap, and store the checkpoint."""
+        noted = before.noted or noting
         if work.notes is Notes.DROP and noted:
             connection.execute(f"DROP TABLE {before.tables.notes}")
             noted = False
@@ -150,13 +160,11 @@ class DuckDBAccelerator:
             for statement in ddl.swap(self._dataset, building_noted=noted):
                 connection.execute(statement)
             target = Target.LIVE
-        still_scan_only = scan_only and work.notes is Notes.KEEP and (keep_notes or not work.stream)
+        scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not work.stream)
         text = ddl.encode_schema(schema)
         self._schema = (text, schema)
-        row = CopyRow(work.checkpoint.encode(), text, still_scan_only)
+        row = CopyRow(work.checkpoint.encode(), text, scan_only, noted)
         ddl.write_copy(connection, self._dataset, target, row)
-        changed = evolved_columns(before.schema, schema)
-        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed)
 
     def _commit(self, connection: duckdb.DuckDBPyConnection, target: Target, before: CopyRow | None) -> None:
         """Commit. Raises AcceleratorFull where it is proven that nothing was kept, else CommitUnknown."""
@@ -165,12 +173,8 @@ class DuckDBAccelerator:
         except duckdb.Error as error:
             with suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
-            if is_full(error) and not is_broken(error):
-                with suppress(duckdb.Error, AcceleratorError):
-                    if ddl.read_copy(connection, target) == before:
-                        raise AcceleratorFull(
-                            f"cannot write {self._dataset}: {error}; make room on the disk, nothing was written"
-                        ) from error
+            if is_full(error) and not is_broken(error) and _still(connection, target, before):
+                raise translate(error, f"cannot write {self._dataset}") from error
             raise CommitUnknown(f"the commit of {self._dataset} failed: {error}") from error
 
     def _schema_of(self, row: CopyRow) -> TableSchema:
@@ -190,6 +194,24 @@ def _rolled_back_on_failure(connection: duckdb.DuckDBPyConnection, doing: str) -
         with suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _definitions(work: Work, before: _Before, schema: TableSchema, *, noting: bool) -> Iterator[str]:
+    """SQL that makes the copy's tables, or gives them the columns of ``schema``."""
+    if work.create is not None:
+        yield from ddl.creation(before.tables, schema)
+    else:
+        yield from ddl.evolution(before.tables, before.schema, schema, noted=before.noted)
+    if noting and not before.noted:
+        yield ddl.notes_creation(before.tables, schema)
+
+
+def _still(connection: duckdb.DuckDBPyConnection, target: Target, before: CopyRow | None) -> bool:
+    """Whether the database still answers, and holds what it held."""
+    try:
+        return ddl.read_copy(connection, target) == before
+    except (duckdb.Error, AcceleratorError):
+        return False
 
 
 def _continues(work: Work, row: CopyRow | None) -> bool:

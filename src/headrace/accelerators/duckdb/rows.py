@@ -75,11 +75,14 @@ def replace_rows(
     tables: CopyTables,
     schema: TableSchema,
     *,
-    delete: bool,
+    scanned_first: bool,
 ) -> None:
-    """Delete every row of a key in ``merged``, then insert its rows."""
-    if delete and (merged.written.num_rows or merged.removed.num_rows):
-        keys = _keys_of(merged, 0, schema)
+    """Delete every row of a key in ``merged``, then insert its rows.
+
+    ``scanned_first`` says that the copy cannot hold a key of the Scan's rows.
+    """
+    keys = _keys_of(merged, merged.scanned if scanned_first else 0, schema)
+    if keys.num_rows:
         with _registered(connection, keys):
             connection.execute(
                 f"DELETE FROM {quoted(tables.rows)} t USING {_BATCH} b WHERE {_same_key('t', 'b', schema)}"
