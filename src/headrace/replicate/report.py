@@ -46,7 +46,7 @@ def state_of(*, failing: bool, ready: bool, rebuilding: bool) -> State:
 
 
 class Reporter:
-    """Tells the status when it changes, and now and then while it does not."""
+    """Tells the status when it changes, and now and then while it does not, for its lag."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -58,7 +58,7 @@ class Reporter:
         last = self._last
         if last is not None:
             same = replace(status, lag=last.lag, reason=last.reason) == last
-            if same and (now - self._told_at < REPEAT or status == last):
+            if same and now - self._told_at < REPEAT:
                 return
         self._last, self._told_at = status, now
         self._outbox.tell(status)

@@ -1,0 +1,162 @@
+"""One running system: the only place that knows all the rooms."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
+from headrace.config import Pod
+from headrace.dataset import AwsAccess, Dataset
+from headrace.dynamodb import DynamoDBSource, botocore_transport
+from headrace.errors import ConfigError, HeadraceError
+from headrace.metrics.prometheus import PrometheusObserver
+from headrace.metrics.status import StatusBoard
+from headrace.observe import Observation, Observer, StatusChanged
+from headrace.query.catalog import TableFacts
+from headrace.query.engine import QueryEngine
+from headrace.query.statement import Statement
+from headrace.replicate.machine import Machine
+from headrace.replicate.runner import ThreadRunner
+from headrace.serve.http import http_app, metrics_app
+from headrace.serve.server import Server
+from headrace.status import DatasetStatus, State
+from headrace.wire import Transport
+
+Address = tuple[str, int]
+"""Host and port; port 0 picks a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """One dataset at work."""
+
+    dataset: Dataset
+    accelerator: DuckDBAccelerator
+    runner: ThreadRunner
+
+
+class Runtime:
+    """Everything that a Spicepod asks for, from ``start`` to ``stop``.
+
+    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service. A
+    dataset that this version cannot carry out is shown with status Error and its reason; the others go on.
+    """
+
+    def __init__(
+        self,
+        pod: Pod,
+        *,
+        http: Address,
+        metrics: Address,
+        observers: Sequence[Observer] = (),
+        connect: Callable[[AwsAccess], Transport] = botocore_transport,
+    ) -> None:
+        self._datasets = pod.datasets
+        self._observers = tuple(observers)
+        self._connect = connect
+        built = [dataset for dataset in pod.datasets if not dataset.blocked]
+        self._instance = DuckDBInstance({dataset.name: _path(dataset) for dataset in built})
+        accelerators = {d.name: DuckDBAccelerator(self._instance, d.name) for d in built}
+        self._board = StatusBoard(pod.datasets, {name: a.rows for name, a in accelerators.items()})
+        self._prometheus = PrometheusObserver(pod.datasets)
+        self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
+        self._replicas = [self._replica(dataset, accelerators[dataset.name]) for dataset in built]
+        self._engine = QueryEngine(self._instance.cursor, lambda: self._tables)
+        self._http = Server(http_app(self), *http, flag="--http")
+        self._metrics = Server(metrics_app(self._prometheus.render), *metrics, flag="--metrics")
+
+    def start(self) -> None:
+        """Listen, and begin to replicate; returns at once.
+
+        Raises ConfigError, with everything closed again, if an address cannot be listened on.
+        """
+        try:
+            self._http.start()
+            self._metrics.start()
+        except HeadraceError:
+            self.stop()
+            raise
+        for dataset in self._datasets:
+            if dataset.blocked:
+                self._tell_blocked(dataset)
+        for replica in self._replicas:
+            replica.runner.start()
+
+    def stop(self) -> None:
+        """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
+        self._http.stop()
+        self._metrics.stop()
+        self._engine.close()
+        for replica in self._replicas:
+            replica.runner.stop()
+        self._instance.close()
+
+    @property
+    def http_url(self) -> str:
+        """Where SQL is answered, once started."""
+        return self._http.url
+
+    @property
+    def metrics_url(self) -> str:
+        """Where metrics are served, once started."""
+        return self._metrics.url
+
+    def statuses(self) -> tuple[DatasetStatus, ...]:
+        """Every dataset now."""
+        return self._board.statuses()
+
+    def query(self, sql: str) -> Statement:
+        """A checked statement, to be run and closed by the caller. Raises QueryError."""
+        return self._engine.query(sql)
+
+    def rows(self, sql: str) -> pa.Table:
+        """The whole answer to a statement. Raises QueryError."""
+        with self.query(sql) as statement:
+            return statement.reader().read_all()
+
+    def refresh(self, name: str) -> None:
+        """Copy a dataset anew. Raises ConfigError: a dataset that follows its stream is always current."""
+        dataset = next(d for d in self._datasets if d.name.lower() == name.lower())
+        raise ConfigError(
+            f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
+            "table anew, stop headrace and remove the dataset's file"
+        )
+
+    def _replica(self, dataset: Dataset, accelerator: DuckDBAccelerator) -> _Replica:
+        transport = self._connect(dataset.access)
+        source = DynamoDBSource(
+            transport,
+            dataset.table,
+            region=dataset.access.region,
+            consistent_read=dataset.replication.consistent_read,
+        )
+        on_conflict = dataset.acceleration.on_conflict if dataset.acceleration is not None else None
+        # Processes that are throttled together must not come back together.
+        salt = f"{socket.gethostname()}/{uuid.uuid4()}"
+        machine = Machine(dataset.name, dataset.replication, on_conflict, salt)
+        return _Replica(dataset, accelerator, ThreadRunner(machine, source, accelerator, self._observe))
+
+    def _observe(self, observation: Observation) -> None:
+        if isinstance(observation, StatusChanged):
+            facts = TableFacts(observation.ready, observation.reason)
+            self._tables = {**self._tables, observation.dataset: facts}
+        for observer in (self._board, self._prometheus, *self._observers):
+            observer(observation)
+
+    def _tell_blocked(self, dataset: Dataset) -> None:
+        reason = "; ".join(dataset.unbuilt)
+        self._observe(
+            StatusChanged(
+                dataset.name, State.ERROR, ready=False, live=False, fresh=False, lag=None, reason=reason
+            )
+        )
+
+
+def _path(dataset: Dataset) -> Path | None:
+    return dataset.acceleration.path if dataset.acceleration is not None else None

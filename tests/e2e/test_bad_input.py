@@ -1,0 +1,237 @@
+"""What a user meets who got something wrong: the message, and that nothing was left half-done."""
+
+import socket
+import subprocess
+import time
+
+import duckdb
+import pytest
+
+from headrace.simulator import Simulator
+from headrace.simulator.server import SimulatorServer
+from support.deadline import eventually
+from support.items import TableUnderTest
+from support.process import HEADRACE, HeadraceProcess, environment
+
+DATASET = "datasets:\n  - from: dynamodb:orders\n    name: orders\n"
+STREAMED = "    acceleration: {engine: duckdb, mode: file, refresh_mode: changes}\n"
+
+
+def run(folder, *more):
+    """``headrace run`` where it should refuse: its exit code and messages."""
+    addresses = ("--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    done = subprocess.run(
+        [HEADRACE, "run", *(more or addresses)],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+WRONG_PODS = {
+    "a YAML syntax error": ("datasets: [\n", ("spicepod.yaml:", "YAML")),
+    "an unknown key": (DATASET + "    parms: {}\n", ("spicepod.yaml:4:5", "parms", "params")),
+    "an unknown parameter": (
+        DATASET + "    params: {scan_intervall: 1s}\n" + STREAMED,
+        ("spicepod.yaml:4:14", "scan_intervall", "scan_interval"),
+    ),
+    "a bad duration": (
+        DATASET + "    params: {ready_lag: 2 parsecs}\n" + STREAMED,
+        ("spicepod.yaml:4:", "ready_lag", "2 parsecs"),
+    ),
+    "an unknown engine": (
+        DATASET + "    acceleration: {engine: duckbd}\n",
+        ("spicepod.yaml:4:", "duckbd", "duckdb", "sqlite", "postgres"),
+    ),
+    "another source": (
+        "datasets:\n  - from: kafka:events\n    name: events\n",
+        ("spicepod.yaml:2:", "kafka", "dynamodb:"),
+    ),
+    "two datasets of one name": (
+        DATASET
+        + STREAMED
+        + DATASET.replace("datasets:\n", "").replace("name: orders", "name: Orders")
+        + STREAMED,
+        ("orders", "Orders", "name"),
+    ),
+    "a reserved word as name": (DATASET.replace("name: orders", "name: select"), ("select", "reserved")),
+    "a secret that is nowhere": (
+        DATASET + "    params: {aws_secret_access_key: '${secrets:nowhere}'}\n" + STREAMED,
+        ("NOWHERE", "SPICE_NOWHERE"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_PODS)
+def test_a_wrong_spicepod_is_refused_at_start_and_nothing_is_touched(tmp_path, what):
+    text, words = WRONG_PODS[what]
+    (tmp_path / "spicepod.yaml").write_text(text)
+    code, message = run(tmp_path)
+
+    assert code == 1, message
+    for word in words:
+        assert word in message
+    assert "Traceback" not in message
+    assert [path.name for path in tmp_path.iterdir()] == ["spicepod.yaml"]
+
+
+def test_a_missing_spicepod_names_the_command_that_writes_one(tmp_path):
+    code, message = run(tmp_path)
+    assert code == 1
+    assert "headrace init" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_named_with_its_flag(tmp_path):
+    (tmp_path / "spicepod.yaml").write_text(
+        DATASET + "    params: {endpoint_url: 'http://127.0.0.1:9', aws_region: us-east-1}\n" + STREAMED
+    )
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, message = run(tmp_path, "--http", f"127.0.0.1:{port}", "--metrics", "127.0.0.1:0")
+    assert code == 1
+    assert str(port) in message
+    assert "--http" in message
+
+
+@pytest.fixture
+def simulator():
+    return Simulator(time.time)
+
+
+@pytest.fixture
+def server(simulator):
+    with SimulatorServer(simulator, "127.0.0.1", 0) as running:
+        yield running
+
+
+@pytest.fixture
+def headrace(pod, server):
+    """Starts processes over a pod for ``server``, and stops them all."""
+    started = []
+
+    def start(url=None, **more):
+        started.append(HeadraceProcess(pod(url or server.url), **more))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+def reason_of(process, word):
+    """The dataset's reason, once it holds ``word``; by then nothing may be ready."""
+    dataset = eventually(
+        lambda: (d := process.dataset("orders")) and word in (d["reason"] or "") and d,
+        within=30,
+        what=f"{word!r} as the reason",
+    )
+    assert dataset["status"] == "Error"
+    assert not dataset["ready"]
+    assert process.get("/v1/ready").status == 503
+    return dataset["reason"]
+
+
+def test_a_table_that_is_absent_is_named_with_the_region_and_found_when_it_appears(headrace, server):
+    process = headrace()
+    assert "us-east-1" in reason_of(process, "orders")
+    table = TableUnderTest(server.url)
+    table.fill(3)
+    process.until_ready()
+    assert process.sql("SELECT count(*) AS n FROM orders") == [{"n": 3}]
+
+
+def test_a_stream_that_is_off_comes_with_the_line_that_turns_it_on(headrace, server):
+    table = TableUnderTest(server.url)
+    table.client.update_table(TableName="orders", StreamSpecification={"StreamEnabled": False})
+    reason = reason_of(headrace(), "update-table")
+    assert "aws dynamodb update-table --table-name orders" in reason
+    assert "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES" in reason
+
+
+def test_a_stream_of_keys_only_is_refused_with_the_view_types_that_serve(headrace, server):
+    table = TableUnderTest(server.url)
+    table.client.update_table(TableName="orders", StreamSpecification={"StreamEnabled": False})
+    table.client.update_table(
+        TableName="orders", StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    )
+    reason = reason_of(headrace(), "KEYS_ONLY")
+    assert "NEW_AND_OLD_IMAGES" in reason
+    assert "NEW_IMAGE" in reason
+
+
+def test_wrong_credentials_are_said_without_showing_them(pod, simulator):
+    with SimulatorServer(simulator, "127.0.0.1", 0, credentials={"right": "right"}) as server:
+        env = environment(AWS_ACCESS_KEY_ID="wrongkeyid", AWS_SECRET_ACCESS_KEY="very-secret-value")
+        process = HeadraceProcess(pod(server.url), env=env)
+        reason = reason_of(process, "credentials")
+        process.stop()
+    everything = "\n".join([reason, *process.log, *process.output])
+    assert "very-secret-value" not in everything
+
+
+def test_an_endpoint_that_is_down_is_tried_until_it_is_up(headrace, simulator):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = headrace(f"http://127.0.0.1:{port}")
+    eventually(lambda: process.events("transient_fault"), within=30, what="the failure is logged")
+    assert process.get("/v1/ready").status == 503
+    with SimulatorServer(simulator, "127.0.0.1", port) as server:
+        TableUnderTest(server.url).fill(2)
+        process.until_ready()
+        assert process.sql("SELECT count(*) AS n FROM orders") == [{"n": 2}]
+
+
+def test_a_file_that_another_process_holds_is_named_and_taken_when_it_is_free(headrace, server, pod):
+    TableUnderTest(server.url).fill(2)
+    first = headrace()
+    first.until_ready()
+    second = headrace()
+    reason = reason_of(second, "orders.duckdb")
+    assert str(first.process.pid) in reason
+    first.stop()
+    second.until_ready()
+
+
+def test_sql_that_writes_is_refused_and_changes_nothing(headrace, server, tmp_path):
+    TableUnderTest(server.url).fill(5)
+    process = headrace()
+    process.until_ready()
+    for statement in (
+        "DELETE FROM orders",
+        "UPDATE orders SET revision = 1",
+        "INSERT INTO orders (id) VALUES ('x')",
+        "DROP TABLE orders",
+        "CREATE TABLE mine AS SELECT * FROM orders",
+        f"COPY orders TO '{tmp_path}/out.csv'",
+        "SELECT 1; DELETE FROM orders",
+        f"ATTACH '{tmp_path}/other.duckdb' AS other",
+    ):
+        status, message = process.refused(statement)
+        assert status == 403, (statement, message)
+    assert process.sql("SELECT count(*) AS n FROM orders") == [{"n": 5}]
+    assert not (tmp_path / "out.csv").exists()
+    assert process.stop() == 0
+    with duckdb.connect(str(tmp_path / ".headrace/data/orders.duckdb"), read_only=True) as file:
+        assert file.execute("SELECT count(*) FROM orders").fetchone() == (5,)
+
+
+def test_an_on_conflict_that_is_not_the_key_names_the_key(tmp_path, server):
+    TableUnderTest(server.url)
+    (tmp_path / "spicepod.yaml").write_text(
+        DATASET
+        + f"    params: {{endpoint_url: '{server.url}', aws_region: us-east-1}}\n"
+        + "    acceleration: {engine: duckdb, refresh_mode: changes, on_conflict: {'(id, version)': upsert}}\n"
+    )
+    process = HeadraceProcess(tmp_path)
+    reason = reason_of(process, "on_conflict")
+    assert "(id, version)" in reason
+    assert "(id): upsert" in reason
+    process.stop()
