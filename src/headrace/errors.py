@@ -95,6 +95,7 @@ class QueryFault(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     NOT_READY = "not_ready"
+    BUSY = "busy"
     FAILED = "failed"
 
 

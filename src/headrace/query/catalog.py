@@ -1,0 +1,35 @@
+"""What a statement may name: the datasets, and whether each may be queried now."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+MAIN = "main"
+"""The one schema. ``main.orders`` is ``orders``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """One table of the catalogue. ``reason`` says why it is not ready, None where it is."""
+
+    ready: bool
+    reason: str | None = None
+
+
+Catalog = Mapping[str, TableFacts]
+"""The tables that a statement may read, by name. Names are case-insensitive, as everywhere in SQL."""
+
+
+def known_as(name: str, catalog: Iterable[str]) -> str | None:
+    """The catalogue's spelling of ``name``, None if it holds no such table."""
+    folded = name.casefold()
+    return next((table for table in catalog if table.casefold() == folded), None)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` was most likely meant to be."""
+    by_fold = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
+    return by_fold[close[0]] if close else None

@@ -1,0 +1,88 @@
+"""The one place where DuckDB's errors become ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from headrace.errors import HeadraceError, QueryError, QueryFault
+
+_KIND = re.compile(r"\A(?P<kind>[A-Za-z][A-Za-z ]*?) Error: ")
+
+_TO_BLAME: Final = {
+    "Parser": QueryFault.INVALID,
+    "Syntax": QueryFault.INVALID,
+    "Binder": QueryFault.INVALID,
+    "Catalog": QueryFault.UNKNOWN_NAME,
+    "Conversion": QueryFault.INVALID,
+    "Invalid Input": QueryFault.INVALID,
+    "Invalid type": QueryFault.INVALID,
+    "Mismatch Type": QueryFault.INVALID,
+    "Out of Range": QueryFault.INVALID,
+    "Not implemented": QueryFault.INVALID,
+    "Constraint": QueryFault.INVALID,
+    "Sequence": QueryFault.INVALID,
+    "Expression": QueryFault.INVALID,
+    "Parameter Not Resolved": QueryFault.INVALID,
+    "Permission": QueryFault.REFUSED,
+}
+"""Kinds of error whose cause is the statement. Every other kind is the engine's own, and its text stays
+inside: it may name files."""
+
+_INSIDE = "the engine could not answer the statement; its own words are in Headrace's log"
+_UNKNOWN_NAME = re.compile(
+    r'\AReferenced (?:column|table) "|does not have a column named|Values list .* does not have'
+)
+_ADVICE = re.compile(r'\s*Use "SET [^"]*"[^.\n]*\.?')
+_PATH = re.compile(r"""(?<![\w:/\\.])(?:[A-Za-z]:)?[\\/][^\s'"<>|:,;()]*[\\/][^\s'"<>|:,;()]*""")
+
+
+@contextmanager
+def translated(sql: str) -> Iterator[None]:
+    """Let out of the block only QueryError, whatever DuckDB or its Arrow stream raises for ``sql``.
+
+    An error that the statement caused keeps DuckDB's words, without advice to change settings and
+    without paths that the statement itself does not hold. The cause is chained for the log.
+    """
+    try:
+        yield
+    except QueryError:
+        raise
+    except HeadraceError as error:
+        raise QueryError(QueryFault.FAILED, _INSIDE) from error
+    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
+        raise fault_of(error, sql) from error
+
+
+def fault_of(error: Exception, sql: str) -> QueryError:
+    """What to tell of ``error``, which ``sql`` met."""
+    text = str(error)
+    match = _KIND.match(text)
+    kind = match["kind"] if match else ""
+    if kind == "INTERRUPT":
+        return QueryError(
+            QueryFault.BUSY, "the statement was interrupted because a dataset was opened anew; send it again"
+        )
+    if kind == "Out of Memory":
+        return QueryError(
+            QueryFault.FAILED,
+            "the statement needs more memory than it may use; select fewer columns or rows, or aggregate",
+        )
+    if "read-only mode" in text:
+        return QueryError(QueryFault.REFUSED, "the statement would write; statements only read")
+    fault = _TO_BLAME.get(kind)
+    if match is None or fault is None:
+        return QueryError(QueryFault.FAILED, _INSIDE)
+    words = text[match.end() :]
+    if fault is QueryFault.INVALID and _UNKNOWN_NAME.search(words):
+        fault = QueryFault.UNKNOWN_NAME
+    return QueryError(fault, _without_paths(_ADVICE.sub("", words).strip(), sql))
+
+
+def _without_paths(words: str, sql: str) -> str:
+    return _PATH.sub(lambda found: found[0] if found[0] in sql else "(path)", words)

@@ -1,0 +1,90 @@
+"""SQL in, Arrow out: the one way in which anybody's statement reaches the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from headrace.errors import QueryError, QueryFault
+from headrace.query.allow_list import Checked, check
+from headrace.query.arrow_names import arrow_name
+from headrace.query.catalog import Catalog
+from headrace.query.parser import Parser, Verb
+from headrace.query.statement import Connect, Read, Statement
+from headrace.query.watch import Bounds, Watch
+
+BATCH_ROWS: Final = 8192
+"""Rows of a batch: four of DuckDB's vectors. Larger batches read no faster, and hold more memory."""
+
+
+class QueryEngine:
+    """Answers statements over the tables of ``catalog``, each in a connection of its own from ``connect``.
+
+    ``catalog`` is asked anew for every statement. Any thread may call any method.
+    """
+
+    def __init__(
+        self, connect: Connect, catalog: Callable[[], Catalog], bounds: Bounds | None = None
+    ) -> None:
+        self._connect = connect
+        self._catalog = catalog
+        self._watch = Watch(bounds or Bounds())
+        self._parser = Parser()
+
+    def query(self, sql: str) -> Statement:
+        """The statement in ``sql``, checked and not yet run.
+
+        DESCRIBE gives column_name, data_type (Arrow's names) and is_nullable; SHOW TABLES gives table_name
+        and ready, for each dataset. Raises QueryError: INVALID, UNKNOWN_NAME, REFUSED, TOO_LARGE, and
+        NOT_READY where a table that it reads may not be queried yet.
+        """
+        catalog = self._catalog()
+        checked = check(sql, catalog, self._parser)
+        _expect_ready(checked, catalog)
+        return Statement(checked, _reading(checked, catalog), self._connect, self._watch)
+
+    @property
+    def running(self) -> int:
+        """How many statements run at this moment."""
+        return self._watch.running
+
+    def close(self) -> None:
+        """Cancel what runs, and answer nothing more. Safe to call twice."""
+        for statement in self._watch.close():
+            if isinstance(statement, Statement):
+                statement.cancel()
+
+
+def _expect_ready(checked: Checked, catalog: Catalog) -> None:
+    waiting = sorted(table for table in checked.tables if not catalog[table].ready)
+    if waiting:
+        reasons = "; ".join(f"{table}: {catalog[table].reason or 'it is loading'}" for table in waiting)
+        raise QueryError(QueryFault.NOT_READY, f"not ready to be queried: {reasons}")
+
+
+def _reading(checked: Checked, catalog: Catalog) -> Read:
+    if checked.verb is Verb.SHOW_TABLES:
+        return lambda _: _tables(catalog).to_reader()
+    if checked.verb is Verb.DESCRIBE:
+        return lambda cursor: _columns(cursor, checked.sql).to_reader()
+    return lambda cursor: cursor.execute(checked.sql).to_arrow_reader(BATCH_ROWS)
+
+
+def _tables(catalog: Catalog) -> pa.Table:
+    names = sorted(catalog)
+    return pa.table({"table_name": names, "ready": [catalog[name].ready for name in names]})
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    # The statement was checked as it stands; the line break ends a comment at its end.
+    schema = cursor.execute(f"SELECT * FROM ({sql}\n) LIMIT 0").to_arrow_reader(1).schema  # noqa: S608
+    return pa.table(
+        {
+            "column_name": schema.names,
+            "data_type": [arrow_name(field.type) for field in schema],
+            "is_nullable": ["YES" if field.nullable else "NO" for field in schema],
+        }
+    )

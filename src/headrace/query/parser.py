@@ -1,0 +1,171 @@
+"""SQL text -> its syntax tree, by DuckDB's own parser."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any, Final
+
+import duckdb
+
+from headrace.errors import QueryError, QueryFault
+from headrace.query.door import translated
+
+Tree = dict[str, Any]
+"""A node as ``json_serialize_sql`` gives it."""
+
+LONGEST: Final = 256 * 1024
+"""Characters of a statement. The planner's time grows with the square of some statements' length."""
+
+ANSWERED: Final = "Headrace answers SELECT, EXPLAIN, DESCRIBE, SUMMARIZE and SHOW TABLES; nothing that writes"
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+"
+_EXPLAIN = re.compile(
+    rf"{_BLANK}EXPLAIN\b{_BLANK}"
+    rf"(?P<options>ANALYZE\b|\({_BLANK}(?:ANALYZE|FORMAT)\b[\w\s,]*\))?{_BLANK}",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Verb(Enum):
+    """What is asked about the query."""
+
+    RUN = "run"
+    EXPLAIN = "explain"
+    DESCRIBE = "describe"
+    SHOW_TABLES = "show tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One statement that reads.
+
+    ``query`` is the query's text and ``tree`` its node: for EXPLAIN and DESCRIBE of what is explained or
+    described. ``options`` is what stands between EXPLAIN and the query. SHOW TABLES has no query.
+    """
+
+    verb: Verb
+    query: str
+    tree: Tree
+    options: str = ""
+
+
+class Parser:
+    """DuckDB's parser, in an instance of its own that holds no data and no extension of ours."""
+
+    def __init__(self) -> None:
+        self._duckdb = duckdb.connect(
+            ":memory:",
+            config={
+                "threads": 1,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "enable_external_access": False,
+            },
+        )
+
+    def parse(self, sql: str) -> Parsed:
+        """The one statement in ``sql``. Raises QueryError: INVALID, TOO_LARGE, or REFUSED for what does not read."""
+        if len(sql) > LONGEST:
+            raise QueryError(
+                QueryFault.TOO_LARGE,
+                f"the statement has {len(sql):,} characters; at most {LONGEST:,} are allowed",
+            )
+        if "\0" in sql:
+            raise QueryError(QueryFault.INVALID, "the statement holds a NUL character")
+        kind, text = self._only_statement(sql)
+        if kind == "EXPLAIN":
+            return self._explained(text)
+        if kind != "SELECT":
+            raise QueryError(QueryFault.REFUSED, f"{kind} statements are refused: {ANSWERED}")
+        tree = self._tree(text)
+        shown = tree.get("from_table") or {}
+        if shown.get("type") != "SHOW_REF":
+            return Parsed(Verb.RUN, text, tree)
+        return self._shown(text, tree, shown)
+
+    @cached_property
+    def _functions(self) -> frozenset[str]:
+        rows = (
+            self._duckdb.cursor().execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+        )
+        return frozenset(str(name).casefold() for (name,) in rows)
+
+    def functions(self) -> frozenset[str]:
+        """Every function that this DuckDB knows, by lower-case name: most of them are not for statements."""
+        return self._functions
+
+    def close(self) -> None:
+        """Let go of the instance."""
+        self._duckdb.close()
+
+    def _only_statement(self, sql: str) -> tuple[str, str]:
+        with translated(sql):
+            statements = self._duckdb.extract_statements(sql)
+        kinds = [statement.type.name for statement in statements]
+        if not kinds:
+            raise QueryError(QueryFault.INVALID, "there is no statement; send one, such as SELECT 1")
+        if len(kinds) == 1:
+            return kinds[0], statements[0].query
+        if kinds == ["CREATE"] * (len(kinds) - 1) + ["SELECT"] and not any(one.query for one in statements):
+            raise QueryError(
+                QueryFault.REFUSED,
+                "PIVOT without the list of its values is refused, because DuckDB stores the values it finds: "
+                "write PIVOT ... ON column IN (value, ...)",
+            )
+        raise QueryError(QueryFault.REFUSED, f"{len(kinds)} statements came at once; send one at a time")
+
+    def _explained(self, text: str) -> Parsed:
+        prefix = _EXPLAIN.match(text)
+        if prefix is None:
+            raise QueryError(QueryFault.REFUSED, "this form of EXPLAIN is refused: write EXPLAIN SELECT ...")
+        kind, inner = self._only_statement(text[prefix.end() :])
+        if kind != "SELECT":
+            raise QueryError(QueryFault.REFUSED, f"EXPLAIN of {kind} is refused: {ANSWERED}")
+        return Parsed(Verb.EXPLAIN, inner, self._tree(inner), prefix["options"] or "")
+
+    def _shown(self, text: str, tree: Tree, shown: Tree) -> Parsed:
+        described = shown.get("query")
+        if described is not None and shown.get("show_type") == "DESCRIBE":
+            return Parsed(Verb.DESCRIBE, self._text(described), described)
+        if described is not None:
+            return Parsed(Verb.RUN, text, tree)
+        if shown.get("show_type") == "SHOW_UNQUALIFIED" and shown.get("table_name") in (
+            '"tables"',
+            "__show_tables_expanded",
+        ):
+            return Parsed(Verb.SHOW_TABLES, text, {})
+        raise QueryError(QueryFault.REFUSED, "this form of SHOW is refused: SHOW TABLES lists the datasets")
+
+    def _tree(self, text: str) -> Tree:
+        try:
+            answer = json.loads(self._computed("json_serialize_sql(?::VARCHAR)", text))
+        except RecursionError:
+            raise too_deep() from None
+        statements = answer.get("statements") or []
+        if answer.get("error") or len(statements) != 1:
+            reason = answer.get("error_message", "DuckDB gives no syntax tree for it")
+            raise QueryError(QueryFault.REFUSED, f"the statement cannot be checked: {reason}")
+        if statements[0].get("named_param_map"):
+            raise QueryError(
+                QueryFault.INVALID, "the statement holds parameters ($1, ?); write the values in their place"
+            )
+        tree: Tree = statements[0]["node"]
+        return tree
+
+    def _text(self, tree: Tree) -> str:
+        serialized = json.dumps({"error": False, "statements": [{"node": tree, "named_param_map": []}]})
+        return self._computed("json_deserialize_sql(?::JSON)", serialized)
+
+    def _computed(self, call: str, argument: str) -> str:
+        with translated(argument):
+            ((text,),) = self._duckdb.cursor().execute(f"SELECT {call}", [argument]).fetchall()
+        return str(text)
+
+
+def too_deep() -> QueryError:
+    """The error for a statement whose tree cannot be walked."""
+    return QueryError(QueryFault.INVALID, "the statement is nested too deeply; use WITH to flatten it")

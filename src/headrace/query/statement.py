@@ -1,0 +1,175 @@
+"""One checked statement: run once, read batch by batch, cancelled from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from headrace.errors import QueryError, QueryFault
+from headrace.query.allow_list import Checked
+from headrace.query.door import translated
+from headrace.query.watch import Watch
+
+Connect = Callable[[], duckdb.DuckDBPyConnection]
+"""Gives a fresh connection in which each dataset answers to its bare name."""
+
+Read = Callable[[duckdb.DuckDBPyConnection], pa.RecordBatchReader]
+"""Runs a statement in a connection whose transaction has begun."""
+
+
+class _Stage(Enum):
+    NEW = "new"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Statement:
+    """A statement that has been checked and not yet run.
+
+    ``run`` waits for a free place and starts it, ``batches`` gives the rows, ``close`` rolls back and gives
+    the place up; the end of the rows and any error close by themselves. These three belong to one thread
+    at a time; ``cancel`` may come from any other at any moment.
+    """
+
+    def __init__(self, checked: Checked, read: Read, connect: Connect, watch: Watch) -> None:
+        self._checked = checked
+        self._read = read
+        self._connect = connect
+        self._watch = watch
+        self._stage = _Stage.NEW
+        self._reader: pa.RecordBatchReader | None = None
+        self._stopped: QueryError | None = None
+        self._inside = threading.Lock()
+        self._working_since: float | None = None
+        self._idle_since = watch.clock()
+        self._worked = 0.0
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._cursor_gate = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The datasets that it reads."""
+        return self._checked.tables
+
+    def run(self) -> pa.Schema:
+        """Start, and give the schema of the rows.
+
+        Raises QueryError: BUSY where no place becomes free in time, TIMEOUT, and whatever the engine finds.
+        """
+        if self._stage is not _Stage.NEW:
+            raise QueryError(QueryFault.FAILED, "a statement runs once only")
+        self._stage = _Stage.OPEN
+        self._watch.enter(self)
+        with self._working():
+            self._cursor = cursor = self._connect()
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            self._raise_if_stopped()
+            self._reader = reader = self._read(cursor)
+            return reader.schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows. Raises QueryError as ``run``, at any batch."""
+        while True:
+            with self._working():
+                batch = None if self._reader is None else next(self._reader, None)
+            if batch is None:
+                self.close()
+                return
+            yield batch
+
+    def reader(self) -> pa.RecordBatchReader:
+        """``run``, and the rows as an Arrow reader. Closing that does nothing: close the statement."""
+        return pa.RecordBatchReader.from_batches(self.run(), self.batches())
+
+    def cancel(self) -> None:
+        """Stop as soon as may be; the thread that runs or reads it gets QueryError."""
+        self._stop(QueryError(QueryFault.FAILED, "the statement was cancelled"))
+
+    def close(self) -> None:
+        """Roll back and give the place up. Safe to call twice."""
+        with self._inside:
+            self._finish()
+
+    def tick(self, now: float) -> None:
+        """Stop if the time is over; the watch calls this again and again."""
+        bounds, since = self._watch.bounds, self._working_since
+        if self._stopped is not None:
+            self._interrupt()
+            self._abandon()
+        elif since is not None:
+            if self._worked + now - since > bounds.timeout:
+                self._stop(
+                    QueryError(QueryFault.TIMEOUT, f"the statement took longer than {bounds.timeout:g} s")
+                )
+        elif now - self._idle_since > bounds.idle:
+            self._stop(QueryError(QueryFault.TIMEOUT, f"nobody read the rows for {bounds.idle:g} s"))
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """The engine works, for this thread alone. Any error closes the statement."""
+        with self._inside:
+            clock = self._watch.clock
+            self._working_since = began = clock()
+            try:
+                self._raise_if_stopped()
+                with translated(self._checked.sql):
+                    yield
+            except BaseException as error:
+                self._finish()
+                if self._stopped is not None and error is not self._stopped:
+                    raise self._stopped from error
+                raise
+            finally:
+                self._idle_since = now = clock()
+                self._worked += now - began
+                self._working_since = None
+
+    def _raise_if_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _stop(self, why: QueryError) -> None:
+        if self._stopped is None:
+            self._stopped = why
+        # It may come between two things that the engine does, and be lost: the watch repeats it.
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        with self._cursor_gate, suppress(duckdb.Error):
+            if self._cursor is not None:
+                self._cursor.interrupt()
+
+    def _abandon(self) -> None:
+        """Close, if no thread is inside that will."""
+        if self._inside.acquire(blocking=False):
+            try:
+                self._finish()
+            finally:
+                self._inside.release()
+
+    def _finish(self) -> None:
+        self._stage = _Stage.CLOSED
+        reader, self._reader = self._reader, None
+        with self._cursor_gate:
+            cursor, self._cursor = self._cursor, None
+        if reader is not None:
+            with suppress(pa.ArrowException, OSError):
+                reader.close()
+        if cursor is not None:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            with suppress(duckdb.Error):
+                cursor.close()
+        self._watch.leave(self)
