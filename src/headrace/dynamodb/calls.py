@@ -1,0 +1,132 @@
+"""The single requests to DynamoDB and its Streams: JSON out, a Response or one of our errors back.
+
+Shapes: Amazon DynamoDB API Reference, operations DescribeTable and Scan; Amazon DynamoDB Streams API
+Reference, operations DescribeStream, GetShardIterator and GetRecords.
+"""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from headrace.dynamodb.refusal import Place, Request, refusal
+from headrace.errors import Unavailable
+from headrace.position import Anchor, Position, SequenceNumber
+from headrace.shard import Shard, ShardListing
+from headrace.wire import Response, Transport
+
+MOST_RECORDS = 1000
+"""The greatest Limit that GetRecords takes."""
+
+_OK = 200
+
+
+class Calls:
+    """Requests about one table, over any Transport. Stateless, so any thread may call."""
+
+    def __init__(self, transport: Transport, table: str, place: Place) -> None:
+        self._transport = transport
+        self._table = table
+        self._place = place
+
+    def describe_table(self) -> tuple[dict[str, Any], float | None]:
+        """The TableDescription, and the answer's time."""
+        response = self._ask("DescribeTable", {"TableName": self._table})
+        table = _object(response).get("Table")
+        if not isinstance(table, dict):
+            raise Unavailable("the answer of DescribeTable has no Table")
+        return table, service_time(response)
+
+    def describe_stream(self, stream_arn: str, start_after: str | None = None) -> ShardListing:
+        """One page of the stream's shards."""
+        body = {"StreamArn": stream_arn}
+        if start_after is not None:
+            body["ExclusiveStartShardId"] = start_after
+        return _listing(self._ask("DescribeStream", body))
+
+    def describe_children(self, stream_arn: str, parent_id: str) -> ShardListing:
+        """The children of one shard, or more: not every service knows the filter."""
+        child_shards = {"Type": "CHILD_SHARDS", "ShardId": parent_id}
+        return _listing(self._ask("DescribeStream", {"StreamArn": stream_arn, "ShardFilter": child_shards}))
+
+    def get_shard_iterator(self, stream_arn: str, shard_id: str, position: Position) -> str:
+        """An iterator at ``position``."""
+        body: dict[str, Any] = {
+            "StreamArn": stream_arn,
+            "ShardId": shard_id,
+            "ShardIteratorType": position.anchor.value,
+        }
+        if position.anchor is Anchor.AT_TIMESTAMP:
+            body["Timestamp"] = position.timestamp
+        elif position.sequence is not None:
+            body["SequenceNumber"] = position.sequence.text
+        iterator = _object(self._ask("GetShardIterator", body, shard_id)).get("ShardIterator")
+        if not isinstance(iterator, str):
+            raise Unavailable("the answer of GetShardIterator has no ShardIterator")
+        return iterator
+
+    def get_records(self, shard_id: str, iterator: str) -> Response:
+        """The answer whole, for the decoder."""
+        return self._ask("GetRecords", {"ShardIterator": iterator, "Limit": MOST_RECORDS}, shard_id)
+
+    def scan(self, segment: int, segments: int, cursor: str | None, *, consistent: bool) -> Response:
+        """The answer whole, for the decoder. ``cursor`` is the LastEvaluatedKey of the page before."""
+        body: dict[str, Any] = {"TableName": self._table, "ConsistentRead": consistent}
+        if segments > 1:
+            body |= {"Segment": segment, "TotalSegments": segments}
+        if cursor is not None:
+            body["ExclusiveStartKey"] = msgspec.Raw(cursor.encode())
+        return self._ask("Scan", body)
+
+    def _ask(self, operation: str, body: dict[str, Any], shard: str | None = None) -> Response:
+        response = self._transport(operation, msgspec.json.encode(body))
+        if response.status != _OK:
+            raise refusal(response, Request(operation, self._table, self._place, shard))
+        return response
+
+
+def service_time(response: Response) -> float | None:
+    """The answer's Date header in epoch seconds; None where the service sends none."""
+    date = response.headers.get("date")
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
+def _listing(response: Response) -> ShardListing:
+    stream = _object(response).get("StreamDescription")
+    if not isinstance(stream, dict):
+        raise Unavailable("the answer of DescribeStream has no StreamDescription")
+    try:
+        return ShardListing(
+            shards=tuple(_shard(shard) for shard in stream.get("Shards") or ()),
+            next_start=stream.get("LastEvaluatedShardId"),
+            status=stream["StreamStatus"],
+            service_time=service_time(response),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unavailable(f"the answer of DescribeStream is not as documented ({error!r})") from error
+
+
+def _shard(shard: dict[str, Any]) -> Shard:
+    numbers = shard.get("SequenceNumberRange") or {}
+    return Shard(
+        id=shard["ShardId"],
+        parent_id=shard.get("ParentShardId"),
+        starting=_number(numbers.get("StartingSequenceNumber")),
+        ending=_number(numbers.get("EndingSequenceNumber")),
+    )
+
+
+def _number(text: str | None) -> SequenceNumber | None:
+    return None if text is None else SequenceNumber(text)
+
+
+def _object(response: Response) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(response.body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unavailable(f"an answer of {len(response.body)} bytes is not whole ({error})") from error

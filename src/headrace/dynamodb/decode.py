@@ -1,0 +1,242 @@
+"""Bodies of Scan and GetRecords -> ChangeBatch: compiled decoders, and the generic way where they do not fit.
+
+A page that fits the schema is decoded in C by Structs generated from it. One that holds a new attribute
+or a value of another type raises there, is decoded generically, widens the schema, and the next page
+meets decoders compiled for that. So evolution costs nothing until it happens.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pyarrow as pa
+
+from headrace.change import ChangeBatch, DeadLetter, RecordsPage, ScanPage
+from headrace.dynamodb.attribute import BrokenValue
+from headrace.dynamodb.compile import Compiled, compile_schema
+from headrace.dynamodb.forms import ABSENT, Mismatch
+from headrace.dynamodb.generic import Harvest, key_text, place_of, split
+from headrace.errors import Unavailable
+from headrace.position import SequenceNumber
+from headrace.schema import TableSchema
+
+WIDEST_COMPILED = 512
+"""Columns beyond which a generated item, mostly empty, costs more than the generic way saves."""
+
+
+class Decoder:
+    """Decodes the pages of one table, from any number of threads.
+
+    ``schema`` starts with at least the table's keys. Rows of a batch have the columns of the widest
+    schema met so far; beyond WIDEST_COMPILED columns, the key and those of the page's own attributes.
+    """
+
+    def __init__(self, schema: TableSchema) -> None:
+        self._lock = threading.Lock()
+        self._schema = schema
+        self._tags: dict[str, frozenset[str]] = {}
+        self._compiled: Compiled | None = None
+        self._stale = True
+
+    @property
+    def schema(self) -> TableSchema:
+        """The widest schema met so far."""
+        return self._schema
+
+    def learn(self, schema: TableSchema) -> None:
+        """Decode with at least ``schema`` from now on; its columns keep their names and places.
+
+        A schema with other keys is another table's, and is left alone.
+        """
+        with self._lock:
+            keys, others = _attributes(self._schema), _attributes(schema)
+            if keys and others and keys != others:
+                return
+            joined = schema.join(self._schema)
+            self._stale = self._stale or joined != self._schema
+            self._schema = joined
+
+    def scan_page(self, body: bytes, *, at: float, service_time: float | None = None) -> ScanPage:
+        """An answer of Scan; ``at`` (epoch seconds) dates its dead letters.
+
+        Raises Unavailable where the body is not a whole answer.
+        """
+        compiled = self._ready()
+        if compiled is not None:
+            try:
+                answer = compiled.scan.decode(body)
+                rows = compiled.rows(answer.rows)
+            except (msgspec.DecodeError, Mismatch, ValueError):
+                pass
+            else:
+                changes = _batch(compiled.schema, rows, None, body)
+                return ScanPage(changes, (), len(answer.rows), _cursor(answer.next), service_time)
+        raws, cursor = _split(body, "Items", "LastEvaluatedKey")
+        harvest = self._harvest()
+
+        def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
+            key = key_text(raw, harvest.keys, record=False)
+            return DeadLetter(None, None, key, reason, _text(raw), at)
+
+        letters = _taken(raws, harvest.add_item, dead)
+        return ScanPage(self._generic(harvest, body), letters, len(raws), _cursor(cursor), service_time)
+
+    def records_page(
+        self, body: bytes, *, shard: str, at: float, service_time: float | None = None
+    ) -> RecordsPage:
+        """An answer of GetRecords; ``at`` (epoch seconds) dates its dead letters.
+
+        Raises Unavailable where the body is not a whole answer.
+        """
+        compiled = self._ready()
+        if compiled is not None:
+            try:
+                return _records_fast(compiled, body, service_time)
+            except (msgspec.DecodeError, Mismatch, ValueError):
+                pass
+        raws, following = _split(body, "Records", "NextShardIterator")
+        harvest = self._harvest()
+
+        def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
+            number, _ = place_of(raw)
+            sequence = None if number is None else SequenceNumber(number)
+            return DeadLetter(
+                shard, sequence, key_text(raw, harvest.keys, record=True), reason, _text(raw), at
+            )
+
+        letters = _taken(raws, harvest.add_record, dead)
+        places = [place_of(raw) for raw in raws]
+        return _records_page(
+            self._generic(harvest, body),
+            letters,
+            [number for number, _ in places if number is not None],
+            [created for _, created in places if created is not None],
+            len(raws),
+            msgspec.json.decode(following, type=str | None) if following is not ABSENT else None,
+            service_time,
+        )
+
+    def _ready(self) -> Compiled | None:
+        if self._stale:
+            with self._lock:
+                if self._stale:
+                    narrow = len(self._schema.columns) <= WIDEST_COMPILED
+                    self._compiled = compile_schema(self._schema, self._tags) if narrow else None
+                    self._stale = False
+        return self._compiled
+
+    def _harvest(self) -> Harvest:
+        return Harvest(tuple(_attributes(self._schema)))
+
+    def _generic(self, harvest: Harvest, body: bytes) -> ChangeBatch | None:
+        schema = self._widen(harvest)
+        if len(schema.columns) > WIDEST_COMPILED:
+            schema = TableSchema(
+                tuple(column for column in schema.columns if column.key or column.attribute in harvest.types)
+            )
+        deleted = pa.array(harvest.deleted, pa.bool_()) if any(harvest.deleted) else None
+        return _batch(schema, harvest.rows(schema), deleted, body)
+
+    def _widen(self, harvest: Harvest) -> TableSchema:
+        with self._lock:
+            wider = harvest.widened(self._schema)
+            if wider is not self._schema:
+                self._schema = wider
+                self._stale = True
+            for attribute, tags in harvest.tags.items():
+                known = self._tags.get(attribute, frozenset())
+                if not tags <= known:
+                    self._tags[attribute] = known | tags
+                    self._stale = True
+            return wider
+
+
+def _attributes(schema: TableSchema) -> list[str]:
+    return [column.attribute for column in schema.keys]
+
+
+def _records_fast(compiled: Compiled, body: bytes, service_time: float | None) -> RecordsPage:
+    answer = compiled.records.decode(body)
+    changes = [record.change for record in answer.rows]
+    removed = [record.event == "REMOVE" for record in answer.rows]
+    items = [
+        compiled.from_keys(change.keys) if is_removed else change.image
+        for change, is_removed in zip(changes, removed, strict=True)
+    ]
+    if None in items:
+        raise Mismatch
+    return _records_page(
+        _batch(
+            compiled.schema,
+            compiled.rows(items),
+            pa.array(removed, pa.bool_()) if True in removed else None,
+            body,
+        ),
+        (),
+        [change.number for change in changes],
+        [change.created for change in changes],
+        len(changes),
+        answer.next,
+        service_time,
+    )
+
+
+def _records_page(
+    changes: ChangeBatch | None,
+    dead: tuple[DeadLetter, ...],
+    numbers: Sequence[str],
+    created: Sequence[float],
+    count: int,
+    following: str | None,
+    service_time: float | None,
+) -> RecordsPage:
+    return RecordsPage(
+        changes=changes,
+        dead=dead,
+        count=count,
+        last=SequenceNumber(numbers[-1]) if numbers else None,
+        oldest_at=min(created, default=None),
+        newest_at=max(created, default=None),
+        next_iterator=following,
+        service_time=service_time,
+    )
+
+
+def _batch(
+    schema: TableSchema, rows: pa.RecordBatch, deleted: pa.BooleanArray | None, body: bytes
+) -> ChangeBatch | None:
+    return ChangeBatch(schema, rows, deleted, len(body)) if rows.num_rows else None
+
+
+def _taken(
+    raws: Sequence[msgspec.Raw],
+    take: Callable[[msgspec.Raw], None],
+    dead: Callable[[msgspec.Raw, str], DeadLetter],
+) -> tuple[DeadLetter, ...]:
+    letters = []
+    for raw in raws:
+        try:
+            take(raw)
+        except BrokenValue as error:
+            letters.append(dead(raw, str(error)))
+    return tuple(letters)
+
+
+def _split(body: bytes, rows: str, following: str) -> tuple[list[msgspec.Raw], msgspec.Raw]:
+    try:
+        return split(body, rows, following)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Unavailable(
+            f"the answer of {len(body)} bytes is not whole ({error}); it is asked for again"
+        ) from error
+
+
+def _cursor(raw: msgspec.Raw) -> str | None:
+    text = _text(raw)
+    return None if text in ("", "null") else text
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode(errors="backslashreplace")

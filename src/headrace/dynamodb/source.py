@@ -1,0 +1,145 @@
+"""One table and its stream, as replication sees them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from headrace.change import RecordsPage, ScanPage
+from headrace.dynamodb.calls import Calls, service_time
+from headrace.dynamodb.decode import Decoder
+from headrace.dynamodb.refusal import Place
+from headrace.errors import TableUnusable, Unavailable
+from headrace.position import Position
+from headrace.schema import TableSchema
+from headrace.shard import ShardListing
+from headrace.source import Source, SourceTable
+from headrace.wire import Response, Transport
+
+_VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
+# A table that is UPDATING (its capacity, its stream) is read as ever.
+_READABLE = ("ACTIVE", "UPDATING")
+
+
+class DynamoDBSource(Source):
+    """Reads ``table`` over ``transport``; ``region`` and ``endpoint_url`` stand in messages only.
+
+    ``clock`` (epoch seconds) dates dead letters where the service sends no Date.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        table: str,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        consistent_read: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = table
+        self._place = Place(region, endpoint_url)
+        self._calls = Calls(transport, table, self._place)
+        self._consistent_read = consistent_read
+        self._clock = clock
+        self._decoder = Decoder(TableSchema(()))
+
+    def learn(self, schema: TableSchema) -> None:
+        """Decode with at least ``schema`` from now on."""
+        self._decoder.learn(schema)
+
+    def describe(self) -> SourceTable:
+        """DescribeTable; the table's key is learned from it.
+
+        Raises TableUnusable where the table is not active, has no stream, or one without new images.
+        """
+        table, answered_at = self._calls.describe_table()
+        status = table.get("TableStatus")
+        if status not in _READABLE:
+            raise TableUnusable(
+                f"table {self._table} in {self._place} is {status}, not ACTIVE; it is looked at again later"
+            )
+        self._require_stream(table)
+        keys = _keys(table)
+        self._learn_keys(keys)
+        return SourceTable(
+            name=self._table,
+            table_id=str(table.get("TableId") or f"{table.get('TableArn')}@{table.get('CreationDateTime')}"),
+            stream_arn=str(table["LatestStreamArn"]),
+            keys=keys,
+            item_count=int(table.get("ItemCount") or 0),
+            size_bytes=int(table.get("TableSizeBytes") or 0),
+            service_time=answered_at,
+        )
+
+    def list_shards(self, stream_arn: str, start_after: str | None) -> ShardListing:
+        """One page of DescribeStream."""
+        return self._calls.describe_stream(stream_arn, start_after)
+
+    def list_children(self, stream_arn: str, parent_id: str) -> ShardListing:
+        """The children of one shard; other shards too where the service ignores the filter."""
+        return self._calls.describe_children(stream_arn, parent_id)
+
+    def open_iterator(self, stream_arn: str, shard_id: str, position: Position) -> str:
+        """GetShardIterator."""
+        return self._calls.get_shard_iterator(stream_arn, shard_id, position)
+
+    def get_records(self, shard_id: str, iterator: str) -> RecordsPage:
+        """GetRecords, decoded."""
+        response = self._calls.get_records(shard_id, iterator)
+        answered_at = service_time(response)
+        return self._decoder.records_page(
+            response.body, shard=shard_id, at=self._dated(answered_at), service_time=answered_at
+        )
+
+    def scan_page(self, segment: int, segments: int, cursor: str | None) -> ScanPage:
+        """One page of a parallel Scan, decoded."""
+        response: Response = self._calls.scan(segment, segments, cursor, consistent=self._consistent_read)
+        answered_at = service_time(response)
+        return self._decoder.scan_page(response.body, at=self._dated(answered_at), service_time=answered_at)
+
+    def _dated(self, answered_at: float | None) -> float:
+        return self._clock() if answered_at is None else answered_at
+
+    def _learn_keys(self, keys: tuple[tuple[str, str], ...]) -> None:
+        known = [column.attribute for column in self._decoder.schema.keys]
+        if known and known != [attribute for attribute, _ in keys]:
+            # The table was made anew under another key: nothing of the old one's items holds.
+            self._decoder = Decoder(TableSchema.of_keys(keys))
+        else:
+            self._decoder.learn(TableSchema.of_keys(keys))
+
+    def _require_stream(self, table: dict[str, Any]) -> None:
+        stream = table.get("StreamSpecification") or {}
+        if not stream.get("StreamEnabled") or not table.get("LatestStreamArn"):
+            raise TableUnusable(
+                f"table {self._table} in {self._place} has no stream of its changes; enable it with "
+                f"`{self._enable()}`"
+            )
+        view = stream.get("StreamViewType")
+        if view not in _VIEWS:
+            raise TableUnusable(
+                f"the stream of table {self._table} in {self._place} is {view}, and does not hold items after "
+                f"their changes; it must be {' or '.join(_VIEWS)}. A stream's view type cannot be changed: "
+                f"turn it off with `{self._update('StreamEnabled=false')}`, then on with `{self._enable()}`"
+            )
+
+    def _enable(self) -> str:
+        return self._update("StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES")
+
+    def _update(self, specification: str) -> str:
+        return (
+            f"aws dynamodb update-table --table-name {self._table} "
+            f"--stream-specification {specification}{self._place.options()}"
+        )
+
+
+def _keys(table: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Pairs of attribute and type, partition key first."""
+    try:
+        types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+        elements = sorted(table["KeySchema"], key=lambda element: element["KeyType"] != "HASH")
+        return tuple((element["AttributeName"], types[element["AttributeName"]]) for element in elements)
+    except (KeyError, TypeError) as error:
+        raise Unavailable(f"the answer of DescribeTable is not as documented ({error!r})") from error
