@@ -101,7 +101,7 @@ def call() -> Caller:
     return Caller()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def caller() -> type[Caller]:
     """For tests that choose the simulator's options."""
     return Caller

@@ -79,8 +79,7 @@ _TEXT = [{"AttributeName": "id", "AttributeType": "S"}]
         ),
         (
             {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "SS"}]},
-            "'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: "
-            "Member must satisfy enum value set",
+            "'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: Member must satisfy enum",
         ),
         ({"BillingMode": "PROVISIONED"}, "must both be specified when BillingMode is PROVISIONED"),
         ({"StreamSpecification": {"StreamEnabled": True}}, "StreamViewType is required"),

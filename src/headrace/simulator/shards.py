@@ -113,9 +113,17 @@ class Shard:
 class Lineage:
     """All shards of one stream. Its open shards always cover the whole hash ring, until it is closed."""
 
-    def __init__(self, random: Random, now: float, shards: int, rotation_seconds: float | None) -> None:
+    def __init__(
+        self,
+        random: Random,
+        now: float,
+        shards: int,
+        rotation_seconds: float | None,
+        retention_seconds: float,
+    ) -> None:
         self._random = random
         self._rotation_seconds = rotation_seconds
+        self._retention_seconds = retention_seconds
         self._shards: dict[str, Shard] = {}
         self._leaves: list[Shard] = []
         for index in range(shards):
@@ -164,7 +172,7 @@ class Lineage:
     def advance(self, now: float) -> None:
         """Do what time does: rotate the shards that are due, trim old records, forget old shards."""
         self.rotate_due(now)
-        horizon = now - RETENTION_SECONDS
+        horizon = now - self._retention_seconds
         for shard in list(self._shards.values()):
             shard.trim(horizon)
             if shard.closed_at is not None and shard.closed_at < horizon:

@@ -17,7 +17,7 @@ from headrace.simulator.control import StreamControl
 from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
 from headrace.simulator.reads import Reads
 from headrace.simulator.requests import check
-from headrace.simulator.shards import ROTATION_SECONDS
+from headrace.simulator.shards import RETENTION_SECONDS, ROTATION_SECONDS
 from headrace.simulator.streams import Streams
 from headrace.simulator.tables import Tables
 from headrace.simulator.writes import Writes
@@ -32,10 +32,11 @@ _CONTENT_TYPE = "application/x-amz-json-1.0"
 class Simulator:
     """DynamoDB and DynamoDB Streams of one account and region: a ``headrace.wire.Transport``.
 
-    ``clock`` gives epoch seconds and must not run backwards. The same calls at the same times with the same
-    ``seed`` get the same answers, byte for byte. A stream begins with ``initial_shards`` shards; each is
-    rotated after ``rotation_seconds`` (None: never). ``faults`` is asked before each operation. Calls from
-    several threads are answered one after another.
+    ``clock`` gives epoch seconds; where it runs backwards, time stands still. The same calls at the same
+    times with the same ``seed`` get the same answers, byte for byte. A stream begins with ``initial_shards``
+    shards; each is rotated after ``rotation_seconds`` (None: never), and holds its records for
+    ``retention_seconds``. ``faults`` is asked before each operation. Calls from several threads are answered
+    one after another.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Simulator:
         *,
         initial_shards: int = 1,
         rotation_seconds: float | None = ROTATION_SECONDS,
+        retention_seconds: float = RETENTION_SECONDS,
         faults: Faults = no_faults,
     ) -> None:
         if initial_shards < 1:
@@ -54,12 +56,13 @@ class Simulator:
         self.region = region
         self.faults = faults
         self._clock = clock
+        self._latest = clock()
         self._lock = Lock()
         self._random = Random(seed)  # noqa: S311  # Reproducible is the point; nothing is secret.
-        self._streams = Streams(region, seed, initial_shards, rotation_seconds)
+        self._streams = Streams(region, seed, initial_shards, rotation_seconds, retention_seconds)
         tables = Tables(region, account, self._random, self._streams)
         writes, reads = Writes(tables), Reads(tables)
-        self.streams = StreamControl(self._lock, clock, tables)
+        self.streams = StreamControl(self._lock, self._now, tables)
         self._date = (0, "")
         self._handlers: dict[str, _Handler] = {
             "CreateTable": tables.create_table,
@@ -83,7 +86,7 @@ class Simulator:
     def __call__(self, operation: str, body: bytes) -> Response:
         """Answer one request. Raises Unavailable only where a Lose fault is planted."""
         with self._lock:
-            now = self._clock()
+            now = self._now()
             try:
                 return self._answer(operation, body, now)
             except Refusal as refusal:
@@ -92,7 +95,11 @@ class Simulator:
     def refuse(self, refusal: Refusal) -> Response:
         """An error answer that is not the operation's own: the server uses it for credentials."""
         with self._lock:
-            return self._respond(refusal.body(), self._clock(), refusal.status)
+            return self._respond(refusal.body(), self._now(), refusal.status)
+
+    def _now(self) -> float:
+        self._latest = max(self._latest, self._clock())
+        return self._latest
 
     def _answer(self, operation: str, body: bytes, now: float) -> Response:
         handler = self._handlers.get(operation)
@@ -102,7 +109,7 @@ class Simulator:
             )
         try:
             request = check(operation, _decode(body))
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise unreadable(f"The request is not valid JSON: {problem}") from problem
         fault = self.faults(operation, request)
         if fault is not None:

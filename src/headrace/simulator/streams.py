@@ -23,7 +23,7 @@ from headrace.simulator.answers import (
 from headrace.simulator.items import Item, item_weight
 from headrace.simulator.keys import KeySchema
 from headrace.simulator.rows import StoredItem
-from headrace.simulator.shards import RETENTION_SECONDS, Lineage, Shard
+from headrace.simulator.shards import Lineage, Shard
 
 ITERATOR_SECONDS = 15 * 60.0
 PAGE_RECORDS = 1000
@@ -54,8 +54,16 @@ class Stream:
 class Streams:
     """Every stream of the account and region, those of deleted tables included until they are forgotten."""
 
-    def __init__(self, region: str, seed: int, initial_shards: int, rotation_seconds: float | None) -> None:
+    def __init__(
+        self,
+        region: str,
+        seed: int,
+        initial_shards: int,
+        rotation_seconds: float | None,
+        retention_seconds: float,
+    ) -> None:
         self._region = region
+        self._retention_seconds = retention_seconds
         self._seed = seed
         self._initial_shards = initial_shards
         self._rotation_seconds = rotation_seconds
@@ -70,7 +78,7 @@ class Streams:
             moment += 1
         # Seeded by its name, so that what one table does never changes another's stream.
         random = Random(f"{self._seed}/{arn}")  # noqa: S311  # Reproducible is the point; nothing is secret.
-        lineage = Lineage(random, now, self._initial_shards, self._rotation_seconds)
+        lineage = Lineage(random, now, self._initial_shards, self._rotation_seconds, self._retention_seconds)
         stream = Stream(arn, iso_milliseconds(moment), table_name, view_type, schema, now, lineage, random)
         self._streams[arn] = stream
         return stream
@@ -206,7 +214,7 @@ class Streams:
 
     def _forget(self, now: float) -> None:
         for arn, stream in list(self._streams.items()):
-            if stream.disabled_at is not None and stream.disabled_at < now - RETENTION_SECONDS:
+            if stream.disabled_at is not None and stream.disabled_at < now - self._retention_seconds:
                 del self._streams[arn]
 
 
