@@ -93,7 +93,7 @@ class DuckDBAccelerator:
         cursor = self._instance.cursor()
         try:
             row = cursor.execute(f"SELECT count(*) FROM {self._instance.qualified(self._dataset)}").fetchone()
-        except duckdb.CatalogException:
+        except (duckdb.CatalogException, duckdb.BinderException):
             return 0
         except duckdb.Error as error:
             raise translate(error, f"cannot count {self._dataset}") from error
@@ -157,7 +157,8 @@ class DuckDBAccelerator:
             noted = False
         target = work.target
         if work.swap and target is Target.BUILDING:
-            for statement in ddl.swap(self._dataset, building_noted=noted):
+            live = ddl.read_copy(connection, Target.LIVE)
+            for statement in ddl.swap(self._dataset, live, building_noted=noted):
                 connection.execute(statement)
             target = Target.LIVE
         scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not work.stream)
@@ -199,6 +200,7 @@ def _rolled_back_on_failure(connection: duckdb.DuckDBPyConnection, doing: str) -
 def _definitions(work: Work, before: _Before, schema: TableSchema, *, noting: bool) -> Iterator[str]:
     """SQL that makes the copy's tables, or gives them the columns of ``schema``."""
     if work.create is not None:
+        yield from ddl.removal(before.tables, before.row)
         yield from ddl.creation(before.tables, schema)
     else:
         yield from ddl.evolution(before.tables, before.schema, schema, noted=before.noted)

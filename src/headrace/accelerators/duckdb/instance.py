@@ -8,8 +8,8 @@ import re
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,14 +73,19 @@ class DuckDBInstance:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A fresh connection in which each attached dataset's table answers to its bare name.
 
-        One thread at a time may use it; closing it is the caller's. After a failure of the engine, ask
-        for another. Raises AcceleratorError.
+        One thread at a time may use it; closing it is the caller's. Whoever begins a transaction on it
+        must end it (ROLLBACK, whatever that raises) before closing: DuckDB 1.5 aborts the process where a
+        connection is closed inside a transaction on a database that has failed. After a failure of the
+        engine, ask for another cursor. Raises AcceleratorError.
         """
         with self._lock, translated("cannot open a connection to DuckDB"):
             cursor = self._connection.cursor()
-            path = ",".join(f"{lane.alias}.main" for lane in self._lanes.values() if lane.attached)
-            if path:
-                cursor.execute(f"SET search_path = {literal(path)}")
+            attached = [lane for lane in self._lanes.values() if lane.attached]
+            try:
+                _search(cursor, attached)
+            except duckdb.Error:
+                # One failed database must not take the others' names away.
+                _search(cursor, [lane for lane in attached if not self._is_invalid(lane)])
             self._readers.add(cursor)
             return cursor
 
@@ -152,7 +157,7 @@ class DuckDBInstance:
         connection = duckdb.connect(":memory:")
         with translated("cannot configure DuckDB"):
             for setting, value in self._settings(connection):
-                connection.execute(f"SET {setting} = {value}")
+                connection.execute(f"SET GLOBAL {setting} = {value}")
         return connection
 
     def _settings(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
@@ -182,7 +187,9 @@ class DuckDBInstance:
         try:
             if lane.path is not None:
                 lane.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection.execute(f"ATTACH {literal(str(lane.path or ':memory:'))} AS {lane.alias}")
+            file = literal(str(lane.path or ":memory:"))
+            # Without the type, DuckDB looks at the file and for an extension that reads it.
+            self._connection.execute(f"ATTACH {file} AS {lane.alias} (TYPE duckdb)")
         except OSError as error:
             raise AcceleratorError(f"cannot make the folder of {lane.path}: {error}") from error
         except duckdb.Error as error:
@@ -220,8 +227,15 @@ class DuckDBInstance:
         return False
 
 
+def _search(cursor: duckdb.DuckDBPyConnection, lanes: Sequence[_Lane]) -> None:
+    if lanes:
+        cursor.execute(f"SET search_path = {literal(','.join(f'{lane.alias}.main' for lane in lanes))}")
+
+
 def _close(lane: _Lane) -> None:
     if lane.connection is not None:
+        with suppress(duckdb.Error):
+            lane.connection.execute("ROLLBACK")
         lane.connection.close()
         lane.connection = None
 
@@ -236,16 +250,18 @@ def _half_of_memory(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _refuse(files: Mapping[str, Path | None]) -> None:
-    """Raise AcceleratorError for names that are ours and for files that two datasets share."""
+    """Raise AcceleratorError for names that SQL cannot tell apart or that are ours, and for shared files."""
+    names: dict[str, str] = {}
     holders: dict[Path, str] = {}
     for name, path in files.items():
         if name.lower().startswith(RESERVED_PREFIX):
             raise AcceleratorError(
                 f"dataset {name}: names that begin with {RESERVED_PREFIX} are Headrace's own"
             )
-        if path is None:
-            continue
-        other = holders.setdefault(path.resolve(), name)
+        twin = names.setdefault(name.lower(), name)
+        if twin != name:
+            raise AcceleratorError(f"datasets {twin} and {name} differ only in case; SQL takes them for one")
+        other = name if path is None else holders.setdefault(path.resolve(), name)
         if other != name:
             raise AcceleratorError(
                 f"datasets {other} and {name} both name the file {path}; give each its own duckdb_file"

@@ -163,18 +163,27 @@ def write_copy(connection: duckdb.DuckDBPyConnection, dataset: str, target: Targ
     )
 
 
+def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
+    """SQL that removes the tables of a stored copy; ``row`` None: there is none.
+
+    Never IF EXISTS: that would find DuckDB's own views, of which a dataset may bear the name.
+    """
+    if row is not None:
+        yield f"DROP TABLE {quoted(tables.rows)}"
+        if row.noted:
+            yield f"DROP TABLE {tables.notes}"
+
+
 def creation(tables: CopyTables, schema: TableSchema) -> Iterator[str]:
-    """SQL that makes a copy anew and empty, with the columns of ``schema``, and no notes."""
+    """SQL that makes an empty copy, with the columns of ``schema`` and no notes."""
     columns = ", ".join(_defined(column) for column in schema.columns)
-    yield f"DROP TABLE IF EXISTS {quoted(tables.rows)}"
-    yield f"DROP TABLE IF EXISTS {tables.notes}"
     yield f"CREATE TABLE {quoted(tables.rows)} ({columns})"
 
 
 def notes_creation(tables: CopyTables, schema: TableSchema) -> str:
-    """SQL that makes the table of notes where it is missing."""
+    """SQL that makes the table of notes."""
     columns = ", ".join(_defined(column) for column in schema.keys)
-    return f"CREATE TABLE IF NOT EXISTS {tables.notes} ({columns})"
+    return f"CREATE TABLE {tables.notes} ({columns})"
 
 
 def evolution(tables: CopyTables, old: TableSchema, new: TableSchema, *, noted: bool) -> Iterator[str]:
@@ -198,12 +207,11 @@ def evolution(tables: CopyTables, old: TableSchema, new: TableSchema, *, noted: 
             yield f"ALTER TABLE {tables.notes} {change}"
 
 
-def swap(dataset: str, *, building_noted: bool) -> Iterator[str]:
-    """SQL that makes the building copy the live one, in place of it."""
+def swap(dataset: str, live_row: CopyRow | None, *, building_noted: bool) -> Iterator[str]:
+    """SQL that makes the building copy the live one, in place of it; ``live_row`` is what is stored of it."""
     live = CopyTables.of(dataset, Target.LIVE)
     building = CopyTables.of(dataset, Target.BUILDING)
-    yield f"DROP TABLE IF EXISTS {quoted(live.rows)}"
-    yield f"DROP TABLE IF EXISTS {live.notes}"
+    yield from removal(live, live_row)
     yield f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}"
     if building_noted:
         yield f"ALTER TABLE {building.notes} RENAME TO {live.notes}"
