@@ -1,5 +1,6 @@
 """Scan and Streams -> ChangeBatch. The only room that knows AWS."""
 
 from headrace.dynamodb.source import DynamoDBSource
+from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
-__all__ = ["DynamoDBSource"]
+__all__ = ["BotocoreTransport", "DynamoDBSource", "botocore_transport"]

@@ -148,6 +148,13 @@ def refusal(response: Response, request: Request) -> SourceError:
     return RequestRejected(f"{request}: {code}: {said}")
 
 
+def spoils_credentials(response: Response) -> bool:
+    """Whether the answer says that the credentials are expired or wrong, so that others must be found."""
+    if response.status < 400:  # noqa: PLR2004 - no error
+        return False
+    return _code_and_words(response)[0] in EXPIRED | UNKNOWN_CREDENTIALS
+
+
 def _not_found(request: Request) -> SourceError:
     if request.operation in STREAM_OPERATIONS:
         return ShardGone(f"{request}: the service does not know this stream or shard (any more)")

@@ -10,6 +10,7 @@ from headrace.change import RecordsPage, ScanPage
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.decode import Decoder
 from headrace.dynamodb.refusal import Place
+from headrace.dynamodb.transport import BotocoreTransport
 from headrace.errors import TableUnusable, Unavailable
 from headrace.position import Position
 from headrace.schema import TableSchema
@@ -23,8 +24,9 @@ _READABLE = ("ACTIVE", "UPDATING")
 
 
 class DynamoDBSource(Source):
-    """Reads ``table`` over ``transport``; ``region`` and ``endpoint_url`` stand in messages only.
+    """Reads ``table`` over ``transport``.
 
+    ``region`` and ``endpoint_url`` stand in messages only; AWS's own transport knows them better.
     ``clock`` (epoch seconds) dates dead letters where the service sends no Date.
     """
 
@@ -39,7 +41,8 @@ class DynamoDBSource(Source):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
-        self._place = Place(region, endpoint_url)
+        place = Place(region, endpoint_url)
+        self._place = transport.place if isinstance(transport, BotocoreTransport) else place
         self._calls = Calls(transport, table, self._place)
         self._consistent_read = consistent_read
         self._clock = clock
