@@ -1,16 +1,34 @@
 """The invariants of the design, under schedules, faults and crashes that a seed decides."""
 
+import duckdb
 import pytest
 
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
 from headrace.observe import BootstrapFinished, BootstrapResumed, BootstrapStarted, StatusChanged
 from support.seeded import Hazards
-from support.world import World
+from support.world import TABLE, World
 
 ROUGH = {"fault": 0.03, "unknown_commit": 0.05, "expired_iterator": 0.02}
 
 
 def rough(*, crash=0.0):
     return Hazards(**ROUGH, crash=crash)
+
+
+class DuckDBSink(DuckDBAccelerator):
+    """The real engine, in memory: what it has committed survives a crash of everything else."""
+
+    def __init__(self):
+        self.instance = DuckDBInstance({TABLE: None})
+        super().__init__(self.instance, TABLE)
+
+    def live_rows(self):
+        with self.instance.cursor() as cursor:
+            try:
+                rows = cursor.execute(f"SELECT id, version FROM {TABLE}").fetchall()
+            except duckdb.CatalogException:
+                return {}
+        return {(key,): {"version": version} for key, version in rows}
 
 
 def facts(world, kind):
@@ -38,6 +56,15 @@ def test_crashes_at_any_moment_lose_nothing_and_take_no_key_back(seed):
     world = World(seed, items=40, hazards=rough(crash=0.004), empty_pages=0.1)
     world.live(writes=150)
     world.settle()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_duckdb_keeps_the_same_promises(seed):
+    sink = DuckDBSink()
+    world = World(seed, items=20, hazards=rough(crash=0.004), empty_pages=0.1, sink=sink)
+    world.live(writes=60)
+    world.settle()
+    sink.instance.close()
 
 
 @pytest.mark.long

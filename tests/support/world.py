@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
+from typing import Protocol
 
+from headrace.accelerator import ChangeSink
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dataset import GapBehavior, Replication
 from headrace.dynamodb import DynamoDBSource
@@ -15,6 +18,12 @@ from support.seeded import Clock, Hazards, SeededRunner
 
 TABLE = "orders"
 START = 1_700_000_000.0
+
+
+class ReadableSink(ChangeSink, Protocol):
+    """An accelerator whose live rows a test can look at, by key."""
+
+    def live_rows(self) -> Mapping[tuple[object, ...], Mapping[str, object]]: ...
 
 
 class World:
@@ -33,6 +42,7 @@ class World:
         empty_pages: float = 0.0,
         gap_behavior: GapBehavior = GapBehavior.ERROR,
         rotation_seconds: float | None = 4 * 3600.0,
+        sink: ReadableSink | None = None,
     ) -> None:
         self.random = random.Random(f"world/{seed}")
         self.clock = Clock(START)
@@ -54,7 +64,7 @@ class World:
             # A history within the overlap: what is replayed before Ready must not be seen after it.
             self.put(f"k{self.random.randrange(items)}")
             self.clock.now += self.random.random() * 2.0
-        self.sink = MemoryAccelerator()
+        self.sink = sink or MemoryAccelerator()
         self.runner = SeededRunner(
             seed,
             self.clock,
