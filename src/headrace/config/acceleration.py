@@ -72,7 +72,12 @@ ACCELERATION: tuple[Parameter[object], ...] = (
         "The folder of DuckDB files.",
         unbuilt=Unbuilt("not built yet; duckdb_file names the file, or it lies in .headrace/data"),
     ),
-    Parameter("duckdb_memory_limit", size(1), "The most memory that DuckDB uses.", unbuilt=_DUCKDB_DECIDES),
+    Parameter(
+        "duckdb_memory_limit",
+        size(1),
+        "The most memory that DuckDB uses.",
+        unbuilt=Unbuilt("not built yet; all datasets together may use half of the memory"),
+    ),
     Parameter(
         "duckdb_preserve_insertion_order",
         flag(),

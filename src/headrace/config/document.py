@@ -35,6 +35,7 @@ _CURES = (
     ("undefined tag handle", "'!' starts a tag that is not defined; quote the value if it is text"),
     ("another document", "a second document starts here; a Spicepod is one document, without '---' inside"),
     ("unexpected end of stream", "a quote or bracket that is opened here is not closed"),
+    ("<stream end>", "the document ends here, inside a quote or bracket that is not closed"),
     ("could not find expected ':'", "a line without a key; write 'key: value', with a space after the colon"),
 )
 
@@ -150,11 +151,16 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     for pattern, cure in _CURES:
         if pattern in said:
             return Problem(_place(mark), "", f"YAML syntax: {cure}")
-    # Token names (<block end>) and single characters may be repeated; anything longer may be a secret.
-    told = re.sub(r"'(?!<[a-z ]+>'|.')[^']*'", "text", error.problem or "this cannot be read")
+    told = re.sub(r"'([^']*)'", _repeatable, error.problem or "this cannot be read")
     return Problem(
         _place(mark), "", f"YAML syntax: {told}; check the indentation, quotes and brackets around here"
     )
+
+
+def _repeatable(quoted: re.Match[str]) -> str:
+    """Token names (<block end>) and single characters may be repeated; anything longer may be a secret."""
+    harmless = len(quoted[1]) == 1 or re.fullmatch("<[a-z ]+>", quoted[1])
+    return quoted[0] if harmless else "text"
 
 
 def _place(mark: StringMark | None) -> Place:
@@ -207,7 +213,7 @@ class _Reading:
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Data]:
         read: dict[str, Data] = {}
-        merged: list[Node] = []
+        merged: list[tuple[Place, Node]] = []
         for key_node, value_node in node.value:
             place = _place(key_node.start_mark)
             if not isinstance(key_node, ScalarNode):
@@ -216,26 +222,26 @@ class _Reading:
             key: str = key_node.value
             here = (*path, key)
             if key == "<<":
-                merged.append(value_node)
+                merged.append((place, value_node))
             elif key in read:
                 first = self.keys[here]
                 self._note(place, here, f"the key '{shown(key)}' is given twice, first at {first}; keep one")
             else:
                 self.keys[here] = place
                 read[key] = self.value(value_node, here)
-        for value_node in merged:
-            self._merge(read, value_node, path)
+        for place, value_node in merged:
+            self._merge(read, value_node, path, place)
         return read
 
-    def _merge(self, read: dict[str, Data], node: Node, path: KeyPath) -> None:
+    def _merge(self, read: dict[str, Data], node: Node, path: KeyPath, place: Place) -> None:
         """Add what ``<<`` brings in; the mapping's own keys win, then the earlier of several mappings."""
         sources = node.value if isinstance(node, SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, MappingNode):
-                self._note(_place(node.start_mark), (*path, "<<"), "'<<' merges mappings only")
+                self._note(place, (*path, "<<"), "'<<' merges mappings only")
                 return
             if id(source) in self._open:
-                self._note(_place(node.start_mark), (*path, "<<"), "the value contains itself")
+                self._note(place, (*path, "<<"), "the value contains itself")
                 return
             self._open.add(id(source))
             own = (dict(self.keys), dict(self.values))

@@ -9,7 +9,7 @@ from headrace.config.acceleration import ACCELERATION
 from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
-from headrace.config.environment import BUILT_IN_STORES, read_environment
+from headrace.config.environment import BUILT_IN_STORES, Environment, read_environment
 from headrace.config.model import Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
 from headrace.config.pod import Pod
@@ -38,34 +38,26 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     document = read_document(file, called)
     spicepod, problems = read_shape(document)
     environment = read_environment(folder, environ, _stores(document))
-    connections = ParameterReader(document, environment, CONNECTOR, PREFIX)
-    engines = ParameterReader(document, environment, ACCELERATION, "")
-    parameters: list[tuple[Settings, Settings]] = []
-    for item in _dataset_paths(document):
-        at = (*item, "acceleration", "params")
-        connection, wrong = connections.read(document.at((*item, "params")), (*item, "params"))
-        engine, also_wrong = engines.read(document.at(at), at)
-        problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, at[:-1])]
-        parameters.append((connection, engine))
-    problems += _same_names(document)
+    parameters, wrong = _parameters(document, environment)
+    problems += [*wrong, *_same_names(document)]
     if spicepod is None:
         refuse(called, problems)
-    assert spicepod is not None
-    datasets: list[Dataset] = []
-    warnings: list[Problem] = []
-    for index, entry in enumerate(spicepod.datasets):
-        assembly = Assembly(document, ("datasets", index), folder, entry, *parameters[index])
-        datasets.append(assembly.dataset())
-        problems += assembly.problems
-        warnings += assembly.warnings
-    problems += _same_files(document, datasets)
-    refuse(called, problems)
+    assert spicepod is not None  # A document without models has problems.
+    assemblies = [
+        Assembly(document, ("datasets", index), folder, entry, *settings)
+        for index, (entry, settings) in enumerate(zip(spicepod.datasets, parameters, strict=True))
+        if settings is not None
+    ]
+    datasets = [assembly.dataset() for assembly in assemblies]
+    refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
+    refuse(called, _same_files(document, datasets))
+    warnings = sorted(warning for assembly in assemblies for warning in assembly.warnings)
     return Pod(
         path=file,
         folder=folder,
         name=spicepod.name or folder.name or "headrace",
         datasets=tuple(datasets),
-        warnings=tuple(warning.line(called) for warning in sorted(warnings)),
+        warnings=tuple(warning.line(called) for warning in warnings),
         unbuilt=tuple(_unbuilt(document)),
     )
 
@@ -86,6 +78,26 @@ def _find(path: Path | None, cwd: Path) -> tuple[Path, str]:
             f"{called}: there is no such file in {place}; `headrace init` writes a first Spicepod"
         )
     return place / found[0], called
+
+
+def _parameters(
+    document: Document, environment: Environment
+) -> tuple[list[tuple[Settings, Settings] | None], list[Problem]]:
+    """The parameters of each dataset and of its acceleration, and everything that is wrong with them.
+
+    None stands for a dataset with a wrong parameter: what it says together with others cannot be judged.
+    """
+    connections = ParameterReader(document, environment, CONNECTOR, PREFIX)
+    engines = ParameterReader(document, environment, ACCELERATION, "")
+    parameters: list[tuple[Settings, Settings] | None] = []
+    problems: list[Problem] = []
+    for item in _dataset_paths(document):
+        acceleration = (*item, "acceleration")
+        connection, wrong = connections.read((*item, "params"))
+        engine, also_wrong = engines.read((*acceleration, "params"))
+        problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, acceleration)]
+        parameters.append(None if wrong or also_wrong else (connection, engine))
+    return parameters, problems
 
 
 def _stores(document: Document) -> frozenset[str]:
@@ -141,7 +153,7 @@ def _unbuilt(document: Document) -> list[str]:
     sentences = list(unbuilt_sentences(Spicepod, document.data))
     runtime = document.at(("runtime",))
     sentences += [
-        f"runtime.{key}: {_RUNTIME.get(key, 'not built yet; it has no effect')}"
+        f"runtime.{key}: {_RUNTIME.get(key, _NO_SETTING)}"
         for key in (runtime if isinstance(runtime, dict) else {})
     ]
     stores = document.at(("secrets",))

@@ -106,8 +106,9 @@ class ParameterReader:
     table: tuple[Parameter[object], ...]
     prefix: str
 
-    def read(self, block: Data, path: KeyPath) -> tuple[Settings, list[Problem]]:
+    def read(self, path: KeyPath) -> tuple[Settings, list[Problem]]:
         """The values of the block at ``path``, and everything that is wrong with it."""
+        block = self.document.at(path)
         if block is None:
             return Settings(), []
         if not isinstance(block, dict):

@@ -1,0 +1,67 @@
+from headrace.config import describe
+
+
+def test_validate_says_what_would_be_done(folder):
+    text = folder.dataset(
+        params="aws_region: eu-west-1; aws_access_key_id: a; aws_secret_access_key: b; scan_segments: 4; "
+        "scan_interval: 250ms; endpoint_url: http://127.0.0.1:8000; lag_exceeds_shard_retention_behavior: restart; "
+        "consistent_read: false; buffer_size: 8MiB",
+        acceleration="mode: file; on_conflict:;   (id, version): upsert",
+        more="metrics:;   - name: lag_ms",
+    )
+    assert describe(folder.load(text)).splitlines() == [
+        f"{folder.path}/spicepod.yaml is valid: 1 dataset",
+        "",
+        "orders: loaded",
+        "  table       orders in eu-west-1",
+        "  endpoint    http://127.0.0.1:8000",
+        "  credentials access key from the Spicepod",
+        f"  copy        duckdb in {folder.path}/.headrace/data/orders.duckdb; a restart resumes from it",
+        "  refresh     changes: one Scan, and the table's stream beside it and from then on",
+        "  key         id, version (checked against the table's)",
+        "  scan        4 segments, eventually consistent reads",
+        "  polls       each shard at most every 250ms, less often while it is idle",
+        "  ready       once the lag is under 2s",
+        "  gap         copy the table anew, and answer once that is complete",
+        "  buffer      at most 8MiB fetched and not yet applied",
+        "  metrics     lag_ms",
+    ]
+
+
+def test_validate_says_what_is_doubtful_and_what_is_not_carried_out(folder):
+    text = "views: []\n" + folder.dataset(params="scan_interval: 1s; unnest_depth: 1")
+    text += "  - from: dynamodb:users\n    name: users\n"
+    said = describe(folder.load(text)).splitlines()
+    assert said[0] == f"{folder.path}/spicepod.yaml is valid: 2 datasets"
+    assert said[said.index("users: not loaded by this version") :] == [
+        "users: not loaded by this version",
+        "  table       users in the region of the AWS configuration",
+        "  endpoint    AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)",
+        "  credentials from the AWS credential chain",
+        "  copy        none",
+        "",
+        "Warnings",
+        (
+            "  spicepod.yaml:6:22: datasets[0].params.scan_interval: 5 polls, which prove that a shard is read to its end, "
+            "take 5s: longer than ready_lag (2s); raise ready_lag to 5s or poll more often"
+        ),
+        "",
+        "Not carried out by this version",
+        "  views: views are not built yet; none is there",
+        "  orders: params.unnest_depth: unnesting is not built yet; each map is one column of JSON text",
+        (
+            "  users: acceleration: SQL straight from DynamoDB is not built yet, so this dataset answers no query; add "
+            "acceleration with refresh_mode: changes"
+        ),
+    ]
+
+
+def test_a_copy_in_memory_is_said_to_need_a_scan_after_a_restart(folder):
+    said = describe(folder.load(folder.dataset())).splitlines()
+    assert "  copy        duckdb in memory; a restart scans the table again" in said
+    assert (
+        "  polls       each shard without a pause while there are changes, less often while it is idle"
+        in said
+    )
+    assert "  scan        automatic segments, consistent reads" in said
+    assert "  metrics     all" in said
