@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.accelerator import Notes, Target
@@ -145,6 +145,14 @@ def test_a_numeric_key_that_outgrows_its_column_takes_its_notes_along(copy):
     assert set(copy.live()) == {("8",), ("0.5",), ("9",)}
 
 
+@pytest.fixture(scope="module")
+def one_duck(tmp_path_factory):
+    harness = Harness("duckdb-memory", tmp_path_factory.mktemp("duck"))
+    harness.sink.open()
+    yield harness
+    harness.close()
+
+
 NUMBERS = st.integers(-EXACT_IN_DOUBLE, EXACT_IN_DOUBLE)
 VALUES = {
     Kind.BOOL: st.booleans(),
@@ -211,38 +219,42 @@ def works(draw):
     return plan
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None)
 @given(plan=works())
-def test_any_sequence_of_works_leaves_duckdb_with_the_rows_of_plain_dictionaries(tmp_path_factory, plan):
+def test_any_sequence_of_works_leaves_duckdb_with_the_rows_of_plain_dictionaries(one_duck, plan):
     """Invariants 1, 4 and 5, by comparison with an engine that applies change by change."""
-    plain = Harness("memory", tmp_path_factory.mktemp("plain"))
-    duck = Harness("duckdb-memory", tmp_path_factory.mktemp("duck"))
-    duck.sink.open()
-    try:
-        for one in plan:
-            assert duck.sink.apply(one) == plain.sink.apply(one)
-            assert duck.sink.open() == plain.sink.open()
-            assert duck.live() == plain.live()
-            assert duck.building() == plain.building()
-    finally:
-        duck.close()
+    agree(one_duck, plan)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=3000, deadline=None)
+@given(plan=works())
+def test_any_of_thousands_of_sequences_leaves_duckdb_with_the_rows_of_plain_dictionaries(one_duck, plan):
+    """Invariants 1, 4 and 5, at length."""
+    agree(one_duck, plan)
+
+
+def agree(duck, plan):
+    plain = Harness("memory", None)
+    if duck.sink.open().building is not None:
+        duck.sink.apply(work(0, target=Target.BUILDING, swap=True))
+    for one in plan:
+        assert duck.sink.apply(one) == plain.sink.apply(one)
+        assert duck.sink.open() == plain.sink.open()
+        assert duck.live() == plain.live()
+        assert duck.building() == plain.building()
+
+
+@settings(max_examples=60, deadline=None)
 @given(values=st.lists(VALUES[Kind.FLOAT], min_size=1), texts=st.lists(VALUES[Kind.TEXT], min_size=1))
-def test_doubles_and_lists_read_back_from_their_text_as_they_were(tmp_path_factory, values, texts):
+def test_doubles_and_lists_read_back_from_their_text_as_they_were(one_duck, values, texts):
     """Invariant 5: the text of a number is plain and gives back the same double; lists are JSON."""
-    duck = Harness("duckdb-memory", tmp_path_factory.mktemp("duck"))
-    duck.sink.open()
-    try:
-        narrow = schema_of(f=ColumnType(Kind.FLOAT, many=True), t=ColumnType(Kind.TEXT, many=True))
-        wide = schema_of(f=ColumnType(Kind.TEXT, many=True), t=Kind.INT)
-        duck.sink.apply(create())
-        duck.sink.apply(work(1, batch(narrow, {"id": "a", "f": values, "t": texts})))
-        duck.sink.apply(work(2, batch(wide, {"id": "b"})))
-        row = duck.live()[("a",)]
-        assert [float(text) for text in row["f"]] == values
-        assert all(format(Decimal(text), "f") == text for text in row["f"])
-        assert json.loads(row["t"]) == texts
-    finally:
-        duck.close()
+    narrow = schema_of(f=ColumnType(Kind.FLOAT, many=True), t=ColumnType(Kind.TEXT, many=True))
+    wide = schema_of(f=ColumnType(Kind.TEXT, many=True), t=Kind.INT)
+    one_duck.sink.apply(create())
+    one_duck.sink.apply(work(1, batch(narrow, {"id": "a", "f": values, "t": texts})))
+    one_duck.sink.apply(work(2, batch(wide, {"id": "b"})))
+    row = one_duck.live()[("a",)]
+    assert [float(text) for text in row["f"]] == values
+    assert all(format(Decimal(text), "f") == text for text in row["f"])
+    assert json.loads(row["t"]) == texts
