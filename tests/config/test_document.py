@@ -146,6 +146,14 @@ def test_a_document_shows_no_values_of_its_own():
             ),
         ),
         ("a: x\x07y\n", "pod.yaml:1:5: YAML syntax: a control character, which YAML text cannot hold"),
+        (
+            'a: "\\ud83d\\ude00"\n',
+            "pod.yaml:1:4: a: an escape such as '\\ud800' is half a character; write the character itself",
+        ),
+        (
+            'a: {"\\ud800": 1}\n',
+            "pod.yaml:1:5: a: an escape such as '\\ud800' is half a character; write the character itself",
+        ),
         ("? [a]\n: b\n", "pod.yaml:1:3: a key must be text"),
         ("a: &a [*a]\n", "pod.yaml:1:4: a[0]: the value contains itself through an alias"),
         ("a: &a\n  <<: *a\n", "pod.yaml:2:3: a['<<']: the value contains itself"),

@@ -25,6 +25,9 @@ _TOP = Place(1, 1)
 _NULL = "tag:yaml.org,2002:null"
 _YAML_TAGS = "tag:yaml.org,2002:"
 
+_HALF = re.compile("[\ud800-\udfff]")
+_NO_CHARACTER = "an escape such as '\\ud800' is half a character; write the character itself"
+
 _CURES = (
     (
         "mapping values are not allowed",
@@ -209,6 +212,9 @@ class _Reading:
             return None
         self.values[path] = place
         text: str = node.value
+        if _HALF.search(text):
+            self._note(place, path, _NO_CHARACTER)
+            return None
         return text
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Data]:
@@ -221,7 +227,9 @@ class _Reading:
                 continue
             key: str = key_node.value
             here = (*path, key)
-            if key == "<<":
+            if _HALF.search(key):
+                self._note(place, path, _NO_CHARACTER)
+            elif key == "<<":
                 merged.append((place, value_node))
             elif key in read:
                 first = self.keys[here]
