@@ -28,6 +28,18 @@ _PATIENCE = 30.0
 _BY_STATUS = "SELECT status, count(*) AS orders, sum(amount) AS amount FROM orders GROUP BY status ORDER BY orders DESC"
 _EVERYTHING = "SELECT order_id, status, city, amount, revision FROM orders ORDER BY order_id"
 
+_GUIDE = """\
+A simulated DynamoDB at {endpoint} with {stock} orders, a shop that writes to it {rate} times a second,
+and this Spicepod:
+
+{pod}
+While it runs, try in another terminal:
+
+  curl {at}/v1/sql -d "SELECT count(*) FROM orders"
+  {sql} -c "DESCRIBE orders"
+  {sql}
+"""
+
 
 @click.command("demo")
 @click.option(
@@ -68,7 +80,7 @@ class _Stage:
         from headrace.simulator.server import SimulatorServer
         from headrace.simulator.workload import Shop
 
-        self.simulator: Simulator = Simulator(time.time, initial_shards=2)
+        self.simulator: Simulator = Simulator(time.time, initial_shards=2, retention_seconds=600.0)
         server = closing.enter_context(SimulatorServer(self.simulator, "127.0.0.1", 0))
         self.shop: Shop = Shop(self.simulator, Random(1))  # noqa: S311  # A shop, not a secret.
         self.shop.open()
@@ -84,15 +96,11 @@ class _Stage:
 
     def guide(self) -> str:
         """What is running, and what to try."""
-        port = f" --http {self.runtime.http_url}" if not self.runtime.http_url.endswith(":8090") else ""
-        return (
-            f"A simulated DynamoDB at {self.endpoint} with {_STOCK} orders, a shop that writes to it "
-            f"{_WRITES_A_SECOND} times a second,\nand this Spicepod:\n\n"
-            + "".join(f"  {line}\n" for line in self.pod.splitlines())
-            + "\nWhile it runs, try in another terminal:\n\n"
-            + f'  curl {self.runtime.http_url}/v1/sql -d "SELECT count(*) FROM orders"\n'
-            + f'  {_command()} sql{port} -c "DESCRIBE orders"\n'
-            + f"  {_command()} sql{port}\n"
+        pod = "".join(f"  {line}\n" for line in self.pod.splitlines())
+        at = self.runtime.http_url
+        sql = f"{_command()} sql" + ("" if at.endswith(":8090") else f" --http {at}")
+        return _GUIDE.format(
+            endpoint=self.endpoint, stock=_STOCK, rate=_WRITES_A_SECOND, pod=pod, at=at, sql=sql
         )
 
     def start_trading(self, told: threading.Event) -> None:
