@@ -23,7 +23,7 @@ from headrace.query.engine import QueryEngine
 from headrace.query.statement import Statement
 from headrace.replicate.machine import Machine
 from headrace.replicate.runner import ThreadRunner
-from headrace.serve.http import http_app, metrics_app
+from headrace.serve.http import app, metrics_app
 from headrace.serve.server import Server
 from headrace.status import DatasetStatus, State
 from headrace.wire import Transport
@@ -68,8 +68,9 @@ class Runtime:
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._replicas = [self._replica(dataset, accelerators[dataset.name]) for dataset in built]
         self._engine = QueryEngine(self._instance.cursor, lambda: self._tables)
-        self._http = Server(http_app(self), *http, flag="--http")
-        self._metrics = Server(metrics_app(self._prometheus.render), *metrics, flag="--metrics")
+        self._addresses = {"http": http, "metrics": metrics}
+        self._http = Server(app(self), "--http")
+        self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
 
     def start(self) -> None:
         """Listen, and begin to replicate; returns at once.
@@ -77,8 +78,8 @@ class Runtime:
         Raises ConfigError, with everything closed again, if an address cannot be listened on.
         """
         try:
-            self._http.start()
-            self._metrics.start()
+            self._addresses["http"] = self._http.start(*self._addresses["http"])
+            self._addresses["metrics"] = self._metrics.start(*self._addresses["metrics"])
         except HeadraceError:
             self.stop()
             raise
@@ -100,12 +101,12 @@ class Runtime:
     @property
     def http_url(self) -> str:
         """Where SQL is answered, once started."""
-        return self._http.url
+        return _url(self._addresses["http"])
 
     @property
     def metrics_url(self) -> str:
         """Where metrics are served, once started."""
-        return self._metrics.url
+        return _url(self._addresses["metrics"])
 
     def statuses(self) -> tuple[DatasetStatus, ...]:
         """Every dataset now."""
@@ -134,6 +135,7 @@ class Runtime:
             transport,
             dataset.table,
             region=dataset.access.region,
+            endpoint_url=dataset.access.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
         )
         on_conflict = dataset.acceleration.on_conflict if dataset.acceleration is not None else None
@@ -146,7 +148,8 @@ class Runtime:
         if isinstance(observation, StatusChanged):
             facts = TableFacts(observation.ready, observation.reason)
             self._tables = {**self._tables, observation.dataset: facts}
-        for observer in (self._board, self._prometheus, *self._observers):
+        everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
+        for observer in everyone:
             observer(observation)
 
     def _tell_blocked(self, dataset: Dataset) -> None:
@@ -156,6 +159,11 @@ class Runtime:
                 dataset.name, State.ERROR, ready=False, live=False, fresh=False, lag=None, reason=reason
             )
         )
+
+
+def _url(address: Address) -> str:
+    host, port = address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _path(dataset: Dataset) -> Path | None:
