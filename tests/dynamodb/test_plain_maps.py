@@ -1,0 +1,87 @@
+"""Maps as plain JSON: the way by bytes gives what the way by values gives, or steps aside."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.dynamodb import plain
+from headrace.dynamodb.attribute import plain_json
+from headrace.dynamodb.plain import plain_maps
+from support.attribute_values import map_names, values
+
+contents = st.dictionaries(map_names, values, max_size=4)
+
+
+def wire(content, *, spaced=False, escaped=False):
+    separators = (", ", ": ") if spaced else (",", ":")
+    return json.dumps(content, separators=separators, ensure_ascii=escaped).encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(contents | st.none(), max_size=4), st.booleans(), st.booleans())
+def test_maps_of_any_content_read_as_value_by_value(maps, spaced, escaped):
+    given_maps = [None if each is None else wire(each, spaced=spaced, escaped=escaped) for each in maps]
+    expected = [None if each is None else plain_json({"M": each}) for each in maps]
+    assert plain_maps(given_maps).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, "{}"),
+        ({"a": {"S": ""}}, '{"a":""}'),
+        ({"a": {"N": "1.50"}, "b": {"N": "-1E+125"}}, '{"a":1.50,"b":-1E+125}'),
+        ({"M": {"M": {"M": {"S": "x"}}}}, '{"M":{"M":"x"}}'),
+        ({"S": {"S": "S"}, "N": {"N": "1"}, "L": {"L": []}}, '{"S":"S","N":1,"L":[]}'),
+        ({"l": {"L": [{"M": {}}, {"L": [{"BOOL": True}, {"NULL": True}]}]}}, '{"l":[{},[true,null]]}'),
+        (
+            {"s": {"SS": ["a", "b"]}, "b": {"BS": ["aGk="]}, "c": {"B": "aGk="}},
+            '{"s":["a","b"],"b":["aGk="],"c":"aGk="}',
+        ),
+        ({"BOOL": {"S": "x"}, "NULL": {"NULL": True}}, '{"BOOL":"x","NULL":null}'),
+        ({"z": {"S": "é"}, "a": {"BOOL": False}}, '{"z":"é","a":false}'),
+    ],
+)
+def test_what_the_service_usually_writes_goes_the_way_by_bytes(content, expected):
+    replaced = plain._by_replacement(pa.array([wire(content), None], pa.binary()))
+    assert replaced is not None
+    assert replaced.to_pylist() == [expected, None]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"a": {"S": "}}"}},
+        {"a": {"S": "{"}},
+        {"a": {"S": "]}"}},
+        {"a{": {"S": "x"}},
+        {"a": {"NS": ["1", "2"]}},
+        {"a": {"N": "007"}},
+    ],
+)
+def test_what_cannot_be_proven_is_not_replaced(content):
+    assert plain._by_replacement(pa.array([wire(content)], pa.binary())) is None
+    assert plain_maps([wire(content)]).to_pylist() == [plain_json({"M": content})]
+
+
+def test_whitespace_is_not_taken_for_the_services_writing():
+    assert plain._by_replacement(pa.array([b'{"a": {"S": "x"}}'], pa.binary())) is None
+    assert plain._by_replacement(pa.array([b'{"a":{"S":"x" }}'], pa.binary())) is None
+    assert plain._by_replacement(pa.array([b'{"a":{"M":{} }}'], pa.binary())) is None
+
+
+def test_one_text_with_a_backslash_leaves_the_others_on_the_fast_way(monkeypatch):
+    walked = []
+    monkeypatch.setattr(plain, "plain_json", lambda value: walked.append(value) or plain_json(value))
+    maps = [{"a": {"S": "x"}}, {"a": {"S": 'say "}'}}, {"a": {"S": "y"}}]
+    assert plain_maps([wire(each) for each in maps]).to_pylist() == [
+        '{"a":"x"}',
+        '{"a":"say \\"}"}',
+        '{"a":"y"}',
+    ]
+    assert walked == [{"M": maps[1]}]
