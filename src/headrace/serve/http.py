@@ -1,0 +1,168 @@
+"""The HTTP interface: SQL, readiness, datasets; and metrics on a port of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from headrace.errors import QueryError, QueryFault
+from headrace.serve.fault import HANDLERS, complaint
+from headrace.serve.media import wanted
+from headrace.serve.running import Running
+from headrace.serve.streamed import Streamed, Workers
+from headrace.status import DatasetStatus
+
+LARGEST_BODY: Final = 2**20
+"""Bytes of a request's body."""
+
+
+def app(running: Running) -> Starlette:
+    """The interface over ``running``, as an ASGI application.
+
+    POST /v1/sql, GET /v1/ready, GET /v1/datasets, POST /v1/datasets/NAME/acceleration/refresh, GET /health.
+    Errors are ``{"error": {"code", "message"}}``.
+    """
+    ends = _Endpoints(running)
+    return Starlette(
+        routes=[
+            Route("/health", _health, methods=["GET"]),
+            Route("/v1/ready", ends.ready, methods=["GET"]),
+            Route("/v1/sql", ends.sql, methods=["POST"]),
+            Route("/v1/datasets", ends.datasets, methods=["GET"]),
+            Route("/v1/datasets/{name:path}/acceleration/refresh", ends.refresh, methods=["POST"]),
+        ],
+        exception_handlers=HANDLERS,
+    )
+
+
+def metrics_app(render: Callable[[], tuple[bytes, str]]) -> Starlette:
+    """GET /metrics, as ``render`` gives it: the text and its content type."""
+
+    def metrics(_: Request) -> Response:
+        text, content_type = render()
+        # Not media_type: that would add a second charset.
+        return Response(text, headers={"Content-Type": content_type})
+
+    return Starlette(
+        routes=[Route("/metrics", metrics, methods=["GET"]), Route("/health", _health, methods=["GET"])],
+        exception_handlers=HANDLERS,
+    )
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+class _Endpoints:
+    """Those that ask the running system. The plain ones run in Starlette's threads."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._workers = Workers()
+
+    def ready(self, _: Request) -> Response:
+        """``Ready`` if every dataset may be queried and its stream lives; else the reasons of those that are not."""
+        waiting = [status for status in self._running.statuses() if not (status.ready and status.live)]
+        if not waiting:
+            return PlainTextResponse("Ready")
+        reasons = "; ".join(f"{status.name}: {_reason(status)}" for status in waiting)
+        return complaint(HTTPStatus.SERVICE_UNAVAILABLE, QueryFault.NOT_READY, reasons)
+
+    def datasets(self, request: Request) -> Response:
+        """Every dataset; with ``status=true`` its status too."""
+        asked = request.query_params.get("status", "false").lower()
+        if asked not in ("true", "false") or set(request.query_params) - {"status"}:
+            raise QueryError(QueryFault.INVALID, "the only parameter here is status: true or false")
+        return JSONResponse([_listed(status, whole=asked == "true") for status in self._running.statuses()])
+
+    async def refresh(self, request: Request) -> Response:
+        """Begin to copy a dataset anew."""
+        if (await _body(request)).strip() not in (b"", b"{}"):
+            raise QueryError(QueryFault.INVALID, "a refresh takes no body: it always copies the whole table")
+        name: str = request.path_params["name"]
+        return await self._workers.start(lambda: self._refreshed(name))
+
+    def _refreshed(self, name: str) -> Response:
+        names = [status.name for status in self._running.statuses()]
+        known = next((one for one in names if one.casefold() == name.casefold()), None)
+        if known is None:
+            there = ", ".join(names) or "none"
+            return complaint(
+                HTTPStatus.NOT_FOUND,
+                QueryFault.UNKNOWN_NAME,
+                f"there is no dataset {name!r}; the datasets are: {there}",
+            )
+        self._running.refresh(known)
+        return JSONResponse({"message": f"Dataset refresh triggered for {known}."}, HTTPStatus.CREATED)
+
+    async def sql(self, request: Request) -> ASGIApp:
+        """Run the statement in the body."""
+        form = wanted(request.headers.get("accept", ""))
+        statement = _statement(await _body(request), request.headers.get("content-type", ""))
+        answer = await self._workers.start(lambda: self._running.query(statement))
+        return Streamed(answer, form, self._workers)
+
+
+def _reason(status: DatasetStatus) -> str:
+    if status.reason:
+        return status.reason
+    return f"{status.status}, not live" if status.ready else str(status.status)
+
+
+def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
+    listed: dict[str, Any] = {"name": status.name, "from": status.source, "engine": status.engine}
+    if whole:
+        listed |= {
+            "status": status.status,
+            "ready": status.ready,
+            "live": status.live,
+            "fresh": status.fresh,
+            "lag_ms": status.lag_ms,
+            "rows": status.rows,
+            "reason": status.reason,
+        }
+    return listed
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises QueryError TOO_LARGE, before it has been read where its length is told."""
+    told = request.headers.get("content-length", "0")
+    pieces, size = [], 0
+    if not told.isdigit() or int(told) <= LARGEST_BODY:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > LARGEST_BODY:
+                break
+            pieces.append(piece)
+        else:
+            return b"".join(pieces)
+    raise QueryError(QueryFault.TOO_LARGE, f"the body is larger than {LARGEST_BODY:,} bytes")
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/sql in JSON."""
+
+    sql: str
+
+
+def _statement(body: bytes, content_type: str) -> str:
+    """The statement in a body, which is its text, or JSON with the key ``sql``. Raises QueryError INVALID."""
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        try:
+            return msgspec.json.decode(body, type=_Asked).sql
+        except msgspec.MsgspecError as error:
+            raise QueryError(
+                QueryFault.INVALID, f'the body is not JSON of the form {{"sql": "SELECT 1"}}: {error}'
+            ) from None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise QueryError(QueryFault.INVALID, "the statement is not UTF-8 text") from None

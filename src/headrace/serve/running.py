@@ -1,0 +1,50 @@
+"""What the outside is served from: the running system, as this room sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from headrace.status import DatasetStatus
+
+
+class Answer(Protocol):
+    """A statement that has been checked and not yet run.
+
+    ``run``, ``batches`` and ``close`` are called by one thread at a time; they block, and raise QueryError.
+    An error and the end of ``batches`` close the answer.
+    """
+
+    def run(self) -> pa.Schema:
+        """Start; the schema of the rows."""
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop soon, from any thread, at any time; never blocks. No ``close`` is needed after it."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is not read. Safe to call twice."""
+        ...
+
+
+class Running(Protocol):
+    """The running system. Every method may be called from any thread."""
+
+    def statuses(self) -> Sequence[DatasetStatus]:
+        """Every dataset at this moment."""
+        ...
+
+    def query(self, sql: str) -> Answer:
+        """Check a statement. Raises QueryError."""
+        ...
+
+    def refresh(self, name: str) -> None:
+        """Begin to copy the dataset anew. ``name`` is one of ``statuses``. Raises HeadraceError if it cannot."""
+        ...

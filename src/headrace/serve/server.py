@@ -1,0 +1,102 @@
+"""An HTTP server in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from headrace.errors import ConfigError
+
+_GRACE_SECONDS: Final = 3
+"""What answers that are under way get when the server stops; then they are broken off."""
+
+
+class Server:
+    """Serves one application. ``flag`` is the command's option for the address, for messages."""
+
+    def __init__(self, application: ASGIApp, flag: str) -> None:
+        self._flag = flag
+        self._shell = _Shell(
+            uvicorn.Config(
+                application,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._thread: threading.Thread | None = None
+
+    def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen, and serve from now on; the address, with the port that was picked where ``port`` is 0.
+
+        Raises ConfigError, and has started nothing, if the address cannot be listened on.
+        """
+        listener = self._listener(host, port)
+        address = listener.getsockname()
+        self._thread = threading.Thread(
+            target=self._shell.run, kwargs={"sockets": [listener]}, name=f"headrace{self._flag}", daemon=True
+        )
+        self._thread.start()
+        self._shell.serving.wait()
+        return str(address[0]), int(address[1])
+
+    def stop(self) -> None:
+        """Stop listening, and wait until every answer has ended or been broken off. Safe to call twice."""
+        if self._thread is None:
+            return
+        self._shell.should_exit = True
+        self._thread.join()
+        self._thread = None
+
+    def _listener(self, host: str, port: int) -> socket.socket:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(address[:2], family=family, backlog=1024)
+        except (OSError, OverflowError) as error:
+            raise ConfigError(self._cannot_listen(host, port, error)) from error
+
+    def _cannot_listen(self, host: str, port: int, error: Exception) -> str:
+        where = f"{self._flag} {host}:{port}"
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            return (
+                f"{where}: port {port} is taken by another process; stop that, or name another port with "
+                f"{self._flag} {host}:PORT (0 picks a free one)"
+            )
+        if number == errno.EACCES:
+            return f"{where}: not permitted to listen on port {port}; name one above 1023 with {self._flag} {host}:PORT"
+        return f"{where}: cannot listen there: {error}; name an address of this machine with {self._flag} HOST:PORT"
+
+
+class _Shell(uvicorn.Server):
+    """uvicorn, telling when it serves, and leaving no connection open when it has stopped."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn; then say so."""
+        try:
+            await super().startup(sockets)
+        finally:
+            self.serving.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn; then cut off the clients that have not read what they were sent."""
+        await super().shutdown(sockets)
+        for connection in tuple(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        # The event loop closes their sockets in its next round.
+        await asyncio.sleep(0)

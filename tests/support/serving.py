@@ -1,0 +1,112 @@
+"""A server of ours over a real DuckDB, and a plain client for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from headrace.accelerators.duckdb import DuckDBInstance
+from headrace.errors import HeadraceError
+from headrace.query.catalog import TableFacts
+from headrace.query.engine import QueryEngine
+from headrace.query.statement import Statement
+from headrace.query.watch import Bounds
+from headrace.serve.http import app
+from headrace.serve.server import Server
+from headrace.status import DatasetStatus, State
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+class SmallSystem:
+    """What ``serve`` asks for: one dataset, ``orders``, with two rows, whose status the test sets."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self.instance = DuckDBInstance({"orders": None})
+        writer = self.instance.writer("orders")
+        writer.execute("CREATE TABLE orders AS SELECT * FROM (VALUES (1, 'new'), (2, 'paid')) t(id, status)")
+        writer.execute("CREATE TABLE headrace_checkpoint AS SELECT 1 AS x")
+        self.status = DatasetStatus(
+            "orders", "dynamodb:orders", "duckdb", State.READY, True, True, True, 120, 2, None
+        )
+        self.refreshed: list[str] = []
+        self.refusal: HeadraceError | None = None
+        self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
+
+    def _catalog(self) -> dict[str, TableFacts]:
+        return {"orders": TableFacts(self.status.ready, self.status.reason)}
+
+    def statuses(self) -> Sequence[DatasetStatus]:
+        return [self.status]
+
+    def query(self, sql: str) -> Statement:
+        return self.engine.query(sql)
+
+    def refresh(self, name: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.refreshed.append(name)
+
+    def close(self) -> None:
+        self.engine.close()
+        self.instance.close()
+
+
+class Reply:
+    """One HTTP answer, read to its end."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        return str(self.json()["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        return str(self.json()["error"]["message"])
+
+
+class Caller:
+    """Asks the server at ``address``."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(*self.address, timeout=30)
+
+    def __call__(
+        self, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        connection = self.connection()
+        try:
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, headers or {})
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def sql(self, statement: str, accept: str | None = None) -> Reply:
+        return self("POST", "/v1/sql", statement, {"Accept": accept} if accept else None)
+
+
+@contextmanager
+def served(system: SmallSystem) -> Iterator[Caller]:
+    """The system, served on a free port until the context ends."""
+    before = set(threading.enumerate())
+    server = Server(app(system), "--http")
+    try:
+        yield Caller(server.start("127.0.0.1", 0))
+    finally:
+        server.stop()
+        system.close()
+        assert not [t for t in set(threading.enumerate()) - before if t.name == "headrace--http"]
