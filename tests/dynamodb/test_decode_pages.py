@@ -266,6 +266,19 @@ def test_numbers_widen_as_far_as_they_must_and_no_further(numbers, kind):
         assert decoder.schema.column("n").type == ColumnType(kind)
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["0.99999999999999999999", "4503599627370497.25", "9007199254740993.0", "9007199254740991.5", "1E400"],
+)
+@pytest.mark.parametrize("tag", ["N", "NS"])
+def test_a_column_of_integers_does_not_round_what_comes_later(number, tag):
+    decoder = Decoder(KEYS)
+    for text in ("1", number):
+        page = [{"pk": {"S": "a"}, "n": {tag: [text] if tag == "NS" else text}}]
+        for _ in range(2):
+            assert_holds(decoder.scan_page(scan_body(page), at=NOW).changes, page)
+
+
 def test_a_numeric_key_is_never_a_double_and_equal_keys_are_equal_texts():
     decoder = Decoder(TableSchema.of_keys((("pk", "N"),)))
     page = [{"pk": {"N": text}} for text in ("1.50", "15E-1", "1.5", "7", "1E2", "-0.0")]

@@ -161,5 +161,4 @@ def _struct(name: str, fields: Mapping[str, tuple[Any, ...]]) -> Any:
 
 def _answer(rows: str, row: Any, following: tuple[Any, ...]) -> msgspec.json.Decoder[Any]:
     answer = _struct("Answer", {"rows": (rows, list[row]), "next": following})
-    # Not strict, so that the text of a number becomes an int without a Python object in between.
-    return msgspec.json.Decoder(answer, strict=False)
+    return msgspec.json.Decoder(answer)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Meta
 
 from headrace.dynamodb.attribute import number_kind, text_form
 from headrace.dynamodb.plain import plain_maps
@@ -84,8 +84,35 @@ def _simple(type_: pa.DataType) -> Callable[[Contents], pa.Array]:
     return to_arrow
 
 
+def _integers(kind: Kind) -> Callable[[Contents], pa.Array]:
+    """The numbers of an INT or LONG column.
+
+    Texts are cast by Arrow, not by msgspec, whose lax integers go through doubles where the text has a
+    fraction: it reads 0.99999999999999999999 as 1.
+    """
+    held = (Kind.INT,) if kind is Kind.INT else (Kind.INT, Kind.LONG)
+
+    def to_arrow(texts: Contents) -> pa.Array:
+        try:
+            numbers = pc.cast(pa.array(texts, pa.string()), pa.int64())
+        except pa.ArrowInvalid:
+            # Too large, or an integer written with a fraction or an exponent.
+            if any(text is not None and number_kind(text) not in held for text in texts):
+                raise Mismatch from None
+            return pa.array([None if text is None else int(Decimal(text)) for text in texts], pa.int64())
+        if kind is Kind.INT:
+            ends = pc.min_max(numbers)
+            if numbers.null_count < len(numbers) and not (
+                -EXACT_IN_DOUBLE <= ends["min"].as_py() <= ends["max"].as_py() <= EXACT_IN_DOUBLE
+            ):
+                raise Mismatch
+        return numbers
+
+    return to_arrow
+
+
 def _floats(texts: Contents) -> pa.Array:
-    """Doubles that write the same numbers as ``texts``.
+    """The numbers of a FLOAT column: doubles that write the same numbers as ``texts``.
 
     A decimal of up to 15 digits in the normal range is the shortest writing of its double, so nothing
     is lost; only what is longer or larger is compared one by one.
@@ -93,8 +120,8 @@ def _floats(texts: Contents) -> pa.Array:
     strings = pa.array(texts, pa.string())
     try:
         numbers = pc.cast(strings, pa.float64())
-    except pa.ArrowInvalid as error:
-        raise Mismatch from error
+    except pa.ArrowInvalid:
+        raise Mismatch from None
     length = pc.binary_length(strings)
     size = pc.abs(numbers)
     not_tiny = pc.or_(pc.greater(size, _SMALLEST_NORMAL), pc.equal(length, 1))
@@ -104,6 +131,21 @@ def _floats(texts: Contents) -> pa.Array:
         if number_kind(text) not in (Kind.INT, Kind.FLOAT):
             raise Mismatch
     return numbers
+
+
+def _sets(numbers: Callable[[Contents], pa.Array]) -> Callable[[Contents], pa.Array]:
+    """Lists of what ``numbers`` makes of their elements."""
+
+    def to_arrow(lists: Contents) -> pa.Array:
+        flat = numbers([text for texts in lists if texts is not None for text in texts])
+        offsets: list[int | None] = []
+        end = 0
+        for texts in lists:
+            offsets.append(None if texts is None else end)
+            end += 0 if texts is None else len(texts)
+        return pa.ListArray.from_arrays(pa.array([*offsets, end], pa.int32()), flat)
+
+    return to_arrow
 
 
 def _maps(raws: Contents) -> pa.Array:
@@ -148,20 +190,7 @@ def _element_text(element: Element) -> str | None:
     raise Mismatch
 
 
-def _float_lists(lists: Contents) -> pa.Array:
-    flat = _floats([text for texts in lists if texts is not None for text in texts])
-    offsets: list[int | None] = []
-    end = 0
-    for texts in lists:
-        offsets.append(None if texts is None else end)
-        end += 0 if texts is None else len(texts)
-    return pa.ListArray.from_arrays(pa.array([*offsets, end], pa.int32()), flat)
-
-
 _TEXTS = pa.list_(pa.string())
-_Int = Annotated[int, Meta(ge=-EXACT_IN_DOUBLE, le=EXACT_IN_DOUBLE)]
-_Long = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-
 _USUAL = {
     ColumnType(Kind.TEXT): "S",
     ColumnType(Kind.INT): "N",
@@ -179,28 +208,21 @@ _USUAL = {
 
 
 def _known() -> dict[tuple[ColumnType, str], Form]:
-    scalars = [
-        (Kind.TEXT, "S", str),
-        (Kind.INT, "N", _Int),
-        (Kind.LONG, "N", _Long),
-        (Kind.BOOL, "BOOL", bool),
-        (Kind.BINARY, "B", bytes),
+    simple: list[tuple[ColumnType, str, Any]] = [
+        (ColumnType(Kind.TEXT), "S", str),
+        (ColumnType(Kind.BOOL), "BOOL", bool),
+        (ColumnType(Kind.BINARY), "B", bytes),
+        (ColumnType(Kind.TEXT, many=True), "SS", list[str]),
+        (ColumnType(Kind.BINARY, many=True), "BS", list[bytes]),
     ]
-    sets = [
-        (Kind.TEXT, "SS", str),
-        (Kind.INT, "NS", _Int),
-        (Kind.LONG, "NS", _Long),
-        (Kind.BINARY, "BS", bytes),
-    ]
-    forms: dict[tuple[ColumnType, str], Form] = {}
-    for kind, tag, content in scalars:
-        type_ = ColumnType(kind)
-        forms[type_, tag] = Form(tag, content, _simple(type_.arrow()))
-    for kind, tag, content in sets:
-        type_ = ColumnType(kind, many=True)
-        forms[type_, tag] = Form(tag, list[content], _simple(type_.arrow()))  # type: ignore[valid-type] # made at run time
-    forms[ColumnType(Kind.FLOAT), "N"] = Form("N", str, _floats)
-    forms[ColumnType(Kind.FLOAT, many=True), "NS"] = Form("NS", list[str], _float_lists)
+    forms = {(type_, tag): Form(tag, content, _simple(type_.arrow())) for type_, tag, content in simple}
+    for kind, numbers in (
+        (Kind.INT, _integers(Kind.INT)),
+        (Kind.LONG, _integers(Kind.LONG)),
+        (Kind.FLOAT, _floats),
+    ):
+        forms[ColumnType(kind), "N"] = Form("N", str, numbers)
+        forms[ColumnType(kind, many=True), "NS"] = Form("NS", list[str], _sets(numbers))
     forms[ColumnType(Kind.JSON), "M"] = Form("M", msgspec.Raw, _maps)
     forms[ColumnType(Kind.TEXT, many=True), "L"] = Form("L", list[Element], _lists)
     return forms
