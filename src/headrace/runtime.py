@@ -91,9 +91,10 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
+        # Statements first: a download without end would use up the server's grace.
+        self._engine.close()
         self._http.stop()
         self._metrics.stop()
-        self._engine.close()
         for replica in self._replicas:
             replica.runner.stop()
         self._instance.close()

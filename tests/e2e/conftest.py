@@ -7,6 +7,7 @@ import pytest
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from support.ministack import Ministack
+from support.process import HeadraceProcess
 
 
 @pytest.fixture(params=["simulator", "ministack"])
@@ -35,3 +36,18 @@ def pod(tmp_path):
         return tmp_path
 
     return write
+
+
+@pytest.fixture
+def headrace():
+    """Starts ``headrace run`` in a folder; whatever a test leaves running is killed."""
+    started = []
+
+    def start(folder, **more):
+        started.append(HeadraceProcess(folder, **more))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()

@@ -11,7 +11,7 @@ from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from support.deadline import eventually
 from support.items import TableUnderTest
-from support.process import HEADRACE, HeadraceProcess, environment
+from support.process import HEADRACE, environment
 
 DATASET = "datasets:\n  - from: dynamodb:orders\n    name: orders\n"
 STREAMED = "    acceleration: {engine: duckdb, mode: file, refresh_mode: changes}\n"
@@ -111,20 +111,6 @@ def server(simulator):
         yield running
 
 
-@pytest.fixture
-def headrace(pod, server):
-    """Starts processes over a pod for ``server``, and stops them all."""
-    started = []
-
-    def start(url=None, **more):
-        started.append(HeadraceProcess(pod(url or server.url), **more))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.stop()
-
-
 def reason_of(process, word):
     """The dataset's reason, once it holds ``word``; by then nothing may be ready."""
     dataset = eventually(
@@ -138,8 +124,8 @@ def reason_of(process, word):
     return dataset["reason"]
 
 
-def test_a_table_that_is_absent_is_named_with_the_region_and_found_when_it_appears(headrace, server):
-    process = headrace()
+def test_a_table_that_is_absent_is_named_with_the_region_and_found_when_it_appears(headrace, pod, server):
+    process = headrace(pod(server.url))
     assert "us-east-1" in reason_of(process, "orders")
     table = TableUnderTest(server.url)
     table.fill(3)
@@ -147,40 +133,40 @@ def test_a_table_that_is_absent_is_named_with_the_region_and_found_when_it_appea
     assert process.sql("SELECT count(*) AS n FROM orders") == [{"n": 3}]
 
 
-def test_a_stream_that_is_off_comes_with_the_line_that_turns_it_on(headrace, server):
+def test_a_stream_that_is_off_comes_with_the_line_that_turns_it_on(headrace, pod, server):
     table = TableUnderTest(server.url)
     table.client.update_table(TableName="orders", StreamSpecification={"StreamEnabled": False})
-    reason = reason_of(headrace(), "update-table")
+    reason = reason_of(headrace(pod(server.url)), "update-table")
     assert "aws dynamodb update-table --table-name orders" in reason
     assert "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES" in reason
 
 
-def test_a_stream_of_keys_only_is_refused_with_the_view_types_that_serve(headrace, server):
+def test_a_stream_of_keys_only_is_refused_with_the_view_types_that_serve(headrace, pod, server):
     table = TableUnderTest(server.url)
     table.client.update_table(TableName="orders", StreamSpecification={"StreamEnabled": False})
     table.client.update_table(
         TableName="orders", StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
     )
-    reason = reason_of(headrace(), "KEYS_ONLY")
+    reason = reason_of(headrace(pod(server.url)), "KEYS_ONLY")
     assert "NEW_AND_OLD_IMAGES" in reason
     assert "NEW_IMAGE" in reason
 
 
-def test_wrong_credentials_are_said_without_showing_them(pod, simulator):
+def test_wrong_credentials_are_said_without_showing_them(headrace, pod, simulator):
     with SimulatorServer(simulator, "127.0.0.1", 0, credentials={"right": "right"}) as server:
         env = environment(AWS_ACCESS_KEY_ID="wrongkeyid", AWS_SECRET_ACCESS_KEY="very-secret-value")
-        process = HeadraceProcess(pod(server.url), env=env)
+        process = headrace(pod(server.url), env=env)
         reason = reason_of(process, "credentials")
         process.stop()
     everything = "\n".join([reason, *process.log, *process.output])
     assert "very-secret-value" not in everything
 
 
-def test_an_endpoint_that_is_down_is_tried_until_it_is_up(headrace, simulator):
+def test_an_endpoint_that_is_down_is_tried_until_it_is_up(headrace, pod, simulator):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = headrace(f"http://127.0.0.1:{port}")
+    process = headrace(pod(f"http://127.0.0.1:{port}"))
     eventually(lambda: process.events("transient_fault"), within=30, what="the failure is logged")
     assert process.get("/v1/ready").status == 503
     with SimulatorServer(simulator, "127.0.0.1", port) as server:
@@ -189,20 +175,20 @@ def test_an_endpoint_that_is_down_is_tried_until_it_is_up(headrace, simulator):
         assert process.sql("SELECT count(*) AS n FROM orders") == [{"n": 2}]
 
 
-def test_a_file_that_another_process_holds_is_named_and_taken_when_it_is_free(headrace, server, pod):
+def test_a_file_that_another_process_holds_is_named_and_taken_when_it_is_free(headrace, pod, server):
     TableUnderTest(server.url).fill(2)
-    first = headrace()
+    first = headrace(pod(server.url))
     first.until_ready()
-    second = headrace()
+    second = headrace(pod(server.url))
     reason = reason_of(second, "orders.duckdb")
     assert str(first.process.pid) in reason
     first.stop()
     second.until_ready()
 
 
-def test_sql_that_writes_is_refused_and_changes_nothing(headrace, server, tmp_path):
+def test_sql_that_writes_is_refused_and_changes_nothing(headrace, pod, server, tmp_path):
     TableUnderTest(server.url).fill(5)
-    process = headrace()
+    process = headrace(pod(server.url))
     process.until_ready()
     for statement in (
         "DELETE FROM orders",
@@ -223,14 +209,14 @@ def test_sql_that_writes_is_refused_and_changes_nothing(headrace, server, tmp_pa
         assert file.execute("SELECT count(*) FROM orders").fetchone() == (5,)
 
 
-def test_an_on_conflict_that_is_not_the_key_names_the_key(tmp_path, server):
+def test_an_on_conflict_that_is_not_the_key_names_the_key(headrace, tmp_path, server):
     TableUnderTest(server.url)
     (tmp_path / "spicepod.yaml").write_text(
         DATASET
         + f"    params: {{endpoint_url: '{server.url}', aws_region: us-east-1}}\n"
         + "    acceleration: {engine: duckdb, refresh_mode: changes, on_conflict: {'(id, version)': upsert}}\n"
     )
-    process = HeadraceProcess(tmp_path)
+    process = headrace(tmp_path)
     reason = reason_of(process, "on_conflict")
     assert "(id, version)" in reason
     assert "(id): upsert" in reason

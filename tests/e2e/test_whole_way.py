@@ -9,7 +9,6 @@ from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
 from support.deadline import eventually
 from support.items import TableUnderTest, comparable, reads_as
-from support.process import HeadraceProcess
 
 
 def differences(headrace, table):
@@ -27,13 +26,13 @@ def until_equal(headrace, table, within=60):
     assert headrace.sql("SELECT count(*) AS n FROM orders") == [{"n": len(table.items)}]
 
 
-def test_every_value_survives_bootstrap_stream_and_restart(endpoint, pod):
+def test_every_value_survives_bootstrap_stream_and_restart(endpoint, pod, headrace):
     """20,000 items of every type, 5,000 mixed changes, a kill in the middle: equal at every stage."""
     table = TableUnderTest(endpoint)
     table.fill(20_000)
     folder = pod(endpoint)
 
-    first = HeadraceProcess(folder)
+    first = headrace(folder)
     first.until_ready()
     assert len(first.events("bootstrap_started")) == 1
     until_equal(first, table)
@@ -41,7 +40,7 @@ def test_every_value_survives_bootstrap_stream_and_restart(endpoint, pod):
     first.kill()
     table.change(2500, seed=2)
 
-    second = HeadraceProcess(folder)
+    second = headrace(folder)
     second.until_ready()
     until_equal(second, table)
     assert second.events("bootstrap_started") == []
@@ -66,20 +65,20 @@ class ScanGate:
         return None
 
 
-def test_a_kill_during_the_bootstrap_resumes_the_scan_and_does_not_repeat_it(pod):
-    gate = ScanGate(pages=9)
+def test_a_kill_during_the_bootstrap_resumes_the_scan_and_does_not_repeat_it(pod, headrace):
+    gate = ScanGate(pages=3)
     with SimulatorServer(Simulator(time.time, initial_shards=2, faults=gate), "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)
         table.fill(12_000)
         folder = pod(server.url, more=", scan_segments: 2")
-        first = HeadraceProcess(folder)
+        first = headrace(folder)
         eventually(lambda: first.events("transient_fault"), within=30, what="the throttle is met")
         eventually(lambda: first.dataset("orders")["rows"], within=30, what="the pages that came are durable")
         table.change(500, seed=1)
         first.kill()
 
         before, gate.begun, gate.pages = gate.begun, [], 10**6
-        second = HeadraceProcess(folder)
+        second = headrace(folder)
         second.until_ready()
         until_equal(second, table)
         assert second.events("bootstrap_started") == []
@@ -92,42 +91,42 @@ def test_a_kill_during_the_bootstrap_resumes_the_scan_and_does_not_repeat_it(pod
 
 
 @pytest.mark.parametrize("mode", ["memory", "file"])
-def test_a_write_is_visible_in_sql_soon_after_put_item_returns(pod, mode):
+def test_a_write_is_visible_in_sql_soon_after_put_item_returns(pod, headrace, mode):
     with SimulatorServer(Simulator(time.time), "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)
-        headrace = HeadraceProcess(pod(server.url, mode=mode))
-        headrace.until_ready()
-        assert headrace.sql("SELECT count(*) AS n FROM orders") == [{"n": 0}]
+        running = headrace(pod(server.url, mode=mode))
+        running.until_ready()
+        assert running.sql("SELECT count(*) AS n FROM orders") == [{"n": 0}]
         table.fill(1)
         eventually(
-            lambda: headrace.sql("SELECT count(*) AS n FROM orders") == [{"n": 1}],
+            lambda: running.sql("SELECT count(*) AS n FROM orders") == [{"n": 1}],
             within=5,
             what="the new item is counted",
         )
-        headrace.stop()
+        running.stop()
 
 
-def test_splits_and_rotations_are_followed_while_running(pod):
+def test_splits_and_rotations_are_followed_while_running(pod, headrace):
     simulator = Simulator(time.time, initial_shards=2)
     with SimulatorServer(simulator, "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)
         table.fill(500)
-        headrace = HeadraceProcess(pod(server.url))
-        headrace.until_ready()
+        running = headrace(pod(server.url))
+        running.until_ready()
         for round_ in range(1, 7):
             table.change(60, seed=round_)
             if round_ % 2:
                 simulator.streams.split_shard("orders")
             else:
                 simulator.streams.rotate_shards("orders")
-        until_equal(headrace, table)
-        metrics = headrace.metrics()
+        until_equal(running, table)
+        metrics = running.metrics()
         active = len(simulator.streams.open_shards("orders"))
         assert f'dataset_dynamodb_shards_active{{dataset="orders"}} {active}.0' in metrics
-        headrace.stop()
+        running.stop()
 
 
-def test_a_stream_that_dies_turns_ready_off_with_the_reason_and_on_again_when_it_heals(pod):
+def test_a_stream_that_dies_turns_ready_off_with_the_reason_and_on_again_when_it_heals(pod, headrace):
     down = []
 
     def faults(operation, request):
@@ -138,12 +137,12 @@ def test_a_stream_that_dies_turns_ready_off_with_the_reason_and_on_again_when_it
     with SimulatorServer(Simulator(time.time, faults=faults), "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)
         table.fill(10)
-        headrace = HeadraceProcess(pod(server.url))
-        headrace.until_ready()
+        running = headrace(pod(server.url))
+        running.until_ready()
         down.append(True)
-        eventually(lambda: headrace.get("/v1/ready").status == 503, within=20, what="not ready")
-        assert b"dynamodb:GetRecords" in headrace.get("/v1/ready").data
-        assert headrace.sql("SELECT count(*) AS n FROM orders") == [{"n": 10}], "it may still be queried"
+        eventually(lambda: running.get("/v1/ready").status == 503, within=20, what="not ready")
+        assert b"dynamodb:GetRecords" in running.get("/v1/ready").data
+        assert running.sql("SELECT count(*) AS n FROM orders") == [{"n": 10}], "it may still be queried"
         down.clear()
-        headrace.until_ready()
-        headrace.stop()
+        running.until_ready()
+        running.stop()
