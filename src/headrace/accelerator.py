@@ -48,7 +48,7 @@ class Work:
     In this order: with ``create``, the target (and its notes) is made anew and empty, with the key
     columns of that schema; columns widen or are added; ``stream`` rows are applied in order, last write
     per key, and (while the Scan runs: ``notes`` KEEP and ``scanning``) their keys noted; ``scan`` rows
-    are applied whose key is not noted; ``dead`` letters are stored; DROP drops the notes; ``swap``
+    are applied whose key is neither noted nor among the stream's here; ``dead`` letters are stored; DROP drops the notes; ``swap``
     makes the building copy the live one, in place of it; the checkpoint is stored. ``id`` is the command's.
     """
 

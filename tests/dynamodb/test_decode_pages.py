@@ -279,6 +279,19 @@ def test_a_column_of_integers_does_not_round_what_comes_later(number, tag):
             assert_holds(decoder.scan_page(scan_body(page), at=NOW).changes, page)
 
 
+@pytest.mark.parametrize("number", ["1E-400", "-0.0", "1E-310", "0.00", "NaN", "1E400"])
+def test_a_column_of_doubles_does_not_take_what_underflows_or_is_no_number(number):
+    decoder = Decoder(KEYS)
+    for text in ("1.5", number):
+        page = [{"pk": {"S": "a"}, "n": {"N": text}}]
+        for _ in range(2):
+            answer = decoder.scan_page(scan_body(page), at=NOW)
+            if number == text == "NaN":
+                assert len(answer.dead) == 1
+            else:
+                assert_holds(answer.changes, page)
+
+
 def test_a_numeric_key_is_never_a_double_and_equal_keys_are_equal_texts():
     decoder = Decoder(TableSchema.of_keys((("pk", "N"),)))
     page = [{"pk": {"N": text}} for text in ("1.50", "15E-1", "1.5", "7", "1E2", "-0.0")]

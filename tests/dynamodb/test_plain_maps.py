@@ -43,6 +43,7 @@ def test_maps_of_any_content_read_as_value_by_value(maps, spaced, escaped):
             {"s": {"SS": ["a", "b"]}, "b": {"BS": ["aGk="]}, "c": {"B": "aGk="}},
             '{"s":["a","b"],"b":["aGk="],"c":"aGk="}',
         ),
+        ({"a": {"S": "[x], ]"}}, '{"a":"[x], ]"}'),
         ({"BOOL": {"S": "x"}, "NULL": {"NULL": True}}, '{"BOOL":"x","NULL":null}'),
         ({"z": {"S": "é"}, "a": {"BOOL": False}}, '{"z":"é","a":false}'),
     ],

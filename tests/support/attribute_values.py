@@ -138,8 +138,28 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def in_text(value: AV) -> Any:
+    """What a TEXT column must hold: of a list or set, a JSON array of its elements' texts."""
+    ((tag, content),) = value.items()
+    if tag == "L":
+        return _Array([as_text(element) for element in content])
+    return _Array(content) if tag in ("SS", "NS", "BS") else as_text(value)
+
+
+class _Array:
+    """Equal to every JSON array whose elements equal ``texts``."""
+
+    def __init__(self, texts: list[Any]) -> None:
+        self._texts = texts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and bool(json.loads(other) == self._texts)
+
+    __hash__ = None  # type: ignore[assignment]  # Equal to many texts, so it has no hash.
+
+
 def as_text(value: AV) -> Any:
-    """The text form: what a TEXT column or a list's element must hold."""
+    """What an element of a list of texts must hold."""
     ((tag, content),) = value.items()
     if tag in ("S", "N", "B"):
         return content
@@ -166,7 +186,7 @@ def holds(cell: Any, value: AV, type_: ColumnType) -> bool:
     if tag == "NULL":
         return cell is None
     if type_ == ColumnType(Kind.TEXT):
-        return as_text(value) == cell
+        return bool(in_text(value) == cell)
     if type_.many:
         return isinstance(cell, list) and _holds_list(cell, value, type_.kind)
     if type_.kind is Kind.JSON:

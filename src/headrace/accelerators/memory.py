@@ -165,7 +165,7 @@ def widened(value: object, source: ColumnType, target: ColumnType) -> object:
     """``value`` of type ``source`` as type ``target``, a join of it; nothing of it is lost.
 
     Numbers become text as DynamoDB writes them: digits, without exponent, without a fraction where
-    there is none. Binary becomes base64, a list JSON text, a boolean ``true`` or ``false``.
+    there is none. Binary becomes base64, a list a JSON array of its elements' texts, a boolean ``true`` or ``false``.
     """
     if value is None or source == target:
         return value
@@ -207,6 +207,4 @@ def _text(value: object, kind: Kind) -> str:
 def _json(value: object, kind: Kind) -> str:
     if value is None:
         return "null"
-    text = _text(value, kind)
-    quoted = kind in (Kind.TEXT, Kind.BINARY)
-    return msgspec.json.encode(text).decode() if quoted else text
+    return msgspec.json.encode(_text(value, kind)).decode()

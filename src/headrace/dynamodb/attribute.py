@@ -91,7 +91,8 @@ def as_type(value: AttributeValue, type_: ColumnType, *, key: bool = False) -> A
     """``value`` as a column of ``type_`` holds it, nothing lost.
 
     As TEXT a number is its own text (that of a key in canonical form, so that equal keys are equal
-    texts), a boolean ``true`` or ``false``, binary base64, and a list, set or map plain JSON. Raises
+    texts), a boolean ``true`` or ``false``, binary base64, a map plain JSON, a list or set a JSON array
+    of its elements' texts. Raises
     BrokenValue, or ValueError where ``type_`` is not wide enough for the value.
     """
     own = infer(value, key=key)
@@ -109,6 +110,19 @@ def as_type(value: AttributeValue, type_: ColumnType, *, key: bool = False) -> A
 
 
 def text_form(value: AttributeValue) -> str:
+    """``value`` as a column of TEXT holds it.
+
+    A list or set is a JSON array of its elements' texts, as it is where a column of lists widens to TEXT:
+    so the text does not depend on which was there first.
+    """
+    tag = tag_of(value)
+    if tag not in ("L", "SS", "NS", "BS"):
+        return element_text(value)
+    texts = _elements(tag, value[tag], Kind.TEXT)
+    return _array(["null" if text is None else _quoted(text) for text in texts])
+
+
+def element_text(value: AttributeValue) -> str:
     """``value`` as text: itself, its digits, ``true``, base64 or plain JSON."""
     tag = tag_of(value)
     content = value[tag]
@@ -186,7 +200,7 @@ def _scalar(content: Any, kind: Kind) -> Any:
 
 def _elements(tag: str, content: Any, kind: Kind) -> list[Any]:
     if tag == "L":
-        return [None if "NULL" in element else text_form(element) for element in content]
+        return [None if "NULL" in element else element_text(element) for element in content]
     if kind is Kind.TEXT:
         return [_base64_text(text) for text in content] if tag == "BS" else list(content)
     return [_scalar(text, kind) for text in content]

@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.dynamodb.attribute import number_kind, text_form
+from headrace.dynamodb.attribute import element_text, number_kind
 from headrace.dynamodb.plain import plain_maps
 from headrace.schema import EXACT_IN_DOUBLE, Column, ColumnType, Kind
 
@@ -186,7 +186,7 @@ def _element_text(element: Element) -> str | None:
     for name in ("binary", "list", "texts", "numbers", "binaries"):
         raw = getattr(element, name)
         if raw is not ABSENT:
-            return text_form({_ELEMENT_TAGS[name]: msgspec.json.decode(raw)})
+            return element_text({_ELEMENT_TAGS[name]: msgspec.json.decode(raw)})
     raise Mismatch
 
 

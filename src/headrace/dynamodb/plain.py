@@ -1,7 +1,7 @@
 """Maps of a whole page as plain JSON, by a few passes over their bytes instead of a walk over their values.
 
-In the service's own writing (no whitespace) and as long as no text holds a backslash, a brace or a
-bracket, every brace and bracket is structure, and so the type tags can be taken away by plain
+In the service's own writing (no whitespace) and as long as no text holds a backslash or a brace, every
+brace is structure, and so the type tags can be taken away by plain
 replacement: a value's ``{"S":"`` opens and its ``"}`` closes a text and nothing else. That the structure
 is exactly as expected is proven by counting; whatever does not count up is decoded value by value.
 """
@@ -54,10 +54,7 @@ def plain_maps(contents: Sequence[bytes | None]) -> pa.StringArray:
 def _by_replacement(contents: pa.BinaryArray) -> pa.StringArray | None:
     """The plain form of ``contents``, none of which holds a backslash; None where it cannot be proven."""
     text = pc.binary_join_element_wise('{"M":', contents.cast(pa.string()), "}", "")
-    data = _bytes(text)
-    braces, brackets = data.count(b"{"), data.count(b"[")
-    if (data.count(b"}"), data.count(b"]")) != (braces, brackets):
-        return None
+    braces = _bytes(text).count(b"{")
     text = pc.replace_substring_regex(text, _NUMBER, r"\1")
     numbers = braces - _bytes(text).count(b"{")
     text, constants = _replaced(text, _CONSTANTS)
@@ -68,10 +65,10 @@ def _by_replacement(contents: pa.BinaryArray) -> pa.StringArray | None:
     text, maps = _replaced(text, _MAPS)
     # Only pairs are left: the end of a map and of the tag around it.
     text, maps_closed = _replaced(text, (("}}", "}"),))
-    proven = (
-        braces == numbers + constants + texts + arrays + 2 * maps
-        and brackets == arrays
-        and (texts, arrays, maps) == (texts_closed, arrays_closed, maps_closed)
+    proven = braces == numbers + constants + texts + arrays + 2 * maps and (texts, arrays, maps) == (
+        texts_closed,
+        arrays_closed,
+        maps_closed,
     )
     return text if proven else None
 

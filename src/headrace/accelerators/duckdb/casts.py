@@ -1,7 +1,7 @@
 """Widening casts as DuckDB SQL: every value keeps a form from which it can be read back.
 
 The text forms are those of ``headrace.dynamodb``: a number in plain digits, ``true`` and ``false``,
-base64 for binary, compact JSON for lists (numbers unquoted, text and base64 quoted).
+base64 for binary, and for lists a JSON array of their elements' texts.
 """
 
 from __future__ import annotations
@@ -63,14 +63,8 @@ def _text(value: str, kind: Kind) -> str:
 
 def _json(value: str, kind: Kind) -> str:
     """An element of a JSON array; a missing one is ``null``."""
-    match kind:
-        case Kind.TEXT:
-            written = f"""('"' || {_escaped(value)} || '"')"""
-        case Kind.BINARY:
-            written = f"""('"' || to_base64({value}) || '"')"""
-        case _:
-            written = _text(value, kind)
-    return f"coalesce({written}, 'null')"
+    text = _escaped(value) if kind in (Kind.TEXT, Kind.JSON) else _text(value, kind)
+    return f"""coalesce('"' || {text} || '"', 'null')"""
 
 
 def _plain_digits(value: str) -> str:
