@@ -5,12 +5,10 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
-from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
+from headrace.accelerators.engines import Engines
 from headrace.config import Pod
 from headrace.dataset import AwsAccess, Dataset
 from headrace.dynamodb import DynamoDBSource, botocore_transport
@@ -30,15 +28,6 @@ from headrace.wire import Transport
 
 Address = tuple[str, int]
 """Host and port; port 0 picks a free one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Replica:
-    """One dataset at work."""
-
-    dataset: Dataset
-    accelerator: DuckDBAccelerator
-    runner: ThreadRunner
 
 
 class Runtime:
@@ -61,13 +50,13 @@ class Runtime:
         self._observers = tuple(observers)
         self._connect = connect
         built = [dataset for dataset in pod.datasets if not dataset.blocked]
-        self._instance = DuckDBInstance({dataset.name: _path(dataset) for dataset in built})
-        accelerators = {d.name: DuckDBAccelerator(self._instance, d.name) for d in built}
-        self._board = StatusBoard(pod.datasets, {name: a.rows for name, a in accelerators.items()})
+        self._engines = Engines(built)
+        rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in built}
+        self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
-        self._replicas = [self._replica(dataset, accelerators[dataset.name]) for dataset in built]
-        self._engine = QueryEngine(self._instance.cursor, lambda: self._tables)
+        self._runners = [self._runner(dataset) for dataset in built]
+        self._engine = QueryEngine(self._engines.cursor, lambda: self._tables)
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
@@ -86,8 +75,8 @@ class Runtime:
         for dataset in self._datasets:
             if dataset.blocked:
                 self._tell_blocked(dataset)
-        for replica in self._replicas:
-            replica.runner.start()
+        for runner in self._runners:
+            runner.start()
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
@@ -95,9 +84,9 @@ class Runtime:
         self._engine.close()
         self._http.stop()
         self._metrics.stop()
-        for replica in self._replicas:
-            replica.runner.stop()
-        self._instance.close()
+        for runner in self._runners:
+            runner.stop()
+        self._engines.close()
 
     @property
     def http_url(self) -> str:
@@ -130,7 +119,7 @@ class Runtime:
             "table anew, stop headrace and remove the dataset's file"
         )
 
-    def _replica(self, dataset: Dataset, accelerator: DuckDBAccelerator) -> _Replica:
+    def _runner(self, dataset: Dataset) -> ThreadRunner:
         transport = self._connect(dataset.access)
         source = DynamoDBSource(
             transport,
@@ -143,7 +132,7 @@ class Runtime:
         # Processes that are throttled together must not come back together.
         salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         machine = Machine(dataset.name, dataset.replication, on_conflict, salt)
-        return _Replica(dataset, accelerator, ThreadRunner(machine, source, accelerator, self._observe))
+        return ThreadRunner(machine, source, self._engines.sink(dataset.name), self._observe)
 
     def _observe(self, observation: Observation) -> None:
         if isinstance(observation, StatusChanged):
@@ -165,7 +154,3 @@ class Runtime:
 def _url(address: Address) -> str:
     host, port = address
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _path(dataset: Dataset) -> Path | None:
-    return dataset.acceleration.path if dataset.acceleration is not None else None

@@ -156,13 +156,19 @@ class TableSchema:
     def _free_name(self, attribute: str) -> str:
         """The attribute's own name, or one with a checksum where that cannot be.
 
-        SQL engines take names that differ only in case for one, know no empty name, and the prefix
-        ``headrace_`` is ours.
+        SQL engines take names that differ only in case for one, know no empty name and no NUL, and the
+        prefix ``headrace_`` is ours.
         """
         taken = {column.name.lower() for column in self.columns}
-        lowered = attribute.lower()
-        if attribute and lowered not in taken and not lowered.startswith(RESERVED_PREFIX):
+        plain = attribute.replace("\0", "")
+        if plain == attribute != "" and plain.lower() not in taken and not _is_reserved(plain):
             return attribute
-        return f"{attribute or 'column'}_{zlib.crc32(attribute.encode()):08x}".replace(
-            RESERVED_PREFIX, "item_" + RESERVED_PREFIX, 1
-        )
+        stem = f"item_{plain}" if _is_reserved(plain) else plain or "column"
+        name = f"{stem}_{zlib.crc32(attribute.encode('utf-8', 'surrogatepass')):08x}"
+        while name.lower() in taken:
+            name += "_"
+        return name
+
+
+def _is_reserved(name: str) -> bool:
+    return name.lower().startswith(RESERVED_PREFIX)

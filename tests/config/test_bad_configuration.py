@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import headrace.metric
 from headrace.config import load_pod
 from headrace.errors import ConfigError
 
-METRICS = (
-    "shards_active, records_consumed_total, lag_ms, errors_transient_total, "
-    "reinitializations_on_lag_exceeds_shard_retention_total"
-)
+METRICS = ", ".join(metric.name for metric in headrace.metric.METRICS)
 KEYS = "expected keys and values ('key: value'), one a line"
 
 

@@ -31,7 +31,7 @@ def from_file(folder, profile="default", key_id="FILE"):
 
 
 def from_web_identity(monkeypatch, folder, sts):
-    (folder / "token").write_text("jwt")
+    (folder / "token").write_text("jwt-of-the-pod")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(folder / "token"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
@@ -139,7 +139,8 @@ def test_the_instance_is_only_asked_by_version_2(monkeypatch):
 
     with CannedServer(version_1_only) as server:
         from_instance(monkeypatch, server.url)
-        assert found() is None
+        with pytest.raises(AccessDenied, match="no AWS credentials found"):
+            botocore_transport(HERE)("Scan", b"{}")
     assert {request.path for request in server.received} == {"/latest/api/token"}
 
 
@@ -161,20 +162,10 @@ def test_the_region_comes_from_the_environment_or_the_profile_where_none_is_conf
     assert botocore_transport(AwsAccess("sa-east-1")).place.region == "sa-east-1"
 
 
-def test_sso_is_asked_before_web_identity(bare_aws):
-    names = [
-        provider.METHOD for provider in open_session(HERE).get_component("credential_provider").providers
-    ]
-    order = [
-        "env",
-        "shared-credentials-file",
-        "sso",
-        "assume-role-with-web-identity",
-        "container-role",
-        "iam-role",
-    ]
-    assert sorted(order, key=names.index)[0] == "env"
+def test_files_profiles_and_sso_all_come_before_web_identity():
+    providers = open_session(HERE).get_component("credential_provider").providers
+    names = [provider.METHOD for provider in providers]
     web_identity = names.index("assume-role-with-web-identity")
-    files = {"assume-role", "sso", "shared-credentials-file", "config-file", "custom-process", "login"}
-    assert all(names.index(name) < web_identity for name in files & set(names))
-    assert web_identity < names.index("container-role") < names.index("iam-role")
+    assert names[0] == "env"
+    assert {"assume-role", "sso", "shared-credentials-file", "config-file"} <= set(names[:web_identity])
+    assert names[web_identity + 1 :] == ["container-role", "iam-role"]

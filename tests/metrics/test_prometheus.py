@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.dataset import Dataset
 from headrace.errors import ConfigError
-from headrace.metrics.catalogue import METRICS, PREFIX, MetricKind
+from headrace.metric import METRICS, PREFIX, MetricKind
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.reference import metrics_page
 from headrace.observe import (

@@ -48,7 +48,7 @@ class CannedServer:
                 request = Received(self.command, self.path, headers, self.rfile.read(length))
                 outer.received.append(request)
                 canned = outer.answer(request)
-                self.close_connection = True
+                self.close_connection = canned.silent or canned.announced is not None
                 if canned.silent:
                     return
                 self.send_response_only(canned.status)
@@ -63,7 +63,10 @@ class CannedServer:
             def log_message(self, *_: Any) -> None:
                 """Be quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 64
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+import headrace.metric
 from headrace.config import acceleration as accelerating
 from headrace.config.kind import Kind, choice, column_names, duration, flag, integer, prose, text
 from headrace.config.naming import dataset_name, table_source
@@ -21,13 +22,7 @@ from headrace.config.problem import BadValueError
 REFUSED = "headrace_refused"
 """The type of the validation errors that carry a sentence of our own."""
 
-METRICS = (
-    "shards_active",
-    "records_consumed_total",
-    "lag_ms",
-    "errors_transient_total",
-    "reinitializations_on_lag_exceeds_shard_retention_total",
-)
+METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
 
 _STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")

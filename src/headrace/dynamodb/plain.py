@@ -1,9 +1,9 @@
 """Maps of a whole page as plain JSON, by a few passes over their bytes instead of a walk over their values.
 
 In the service's own writing (no whitespace) and as long as no text holds a backslash or a brace, every
-brace is structure, and so the type tags can be taken away by plain
-replacement: a value's ``{"S":"`` opens and its ``"}`` closes a text and nothing else. That the structure
-is exactly as expected is proven by counting; whatever does not count up is decoded value by value.
+brace is structure, and the type tags can be taken away by plain replacement: ``{"S":"`` opens and
+``"}`` closes a text and nothing else. That the structure is exactly as expected is proven by counting;
+whatever does not count up is decoded value by value.
 """
 
 from __future__ import annotations

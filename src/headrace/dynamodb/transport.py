@@ -194,17 +194,23 @@ def _translated(error: Exception, operation: str, place: Place) -> HeadraceError
     from botocore import exceptions as aws
 
     where = f"{operation} ({place})"
-    unfound = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.NoAuthTokenError)
+    # The last source is a machine's metadata: where it has no answer, nothing was found.
+    unfound = (
+        aws.NoCredentialsError,
+        aws.PartialCredentialsError,
+        aws.NoAuthTokenError,
+        aws.MetadataRetrievalError,
+    )
     unrenewed = (
         aws.CredentialRetrievalError,
         aws.TokenRetrievalError,
-        aws.MetadataRetrievalError,
         aws.SSOError,
         aws.LoginError,
         aws.RefreshWithMFAUnsupportedError,
         aws.UnknownTokenProviderError,
         aws.UnknownCredentialError,
         aws.ClientError,
+        aws.ParamValidationError,
     )
     unusable = (aws.ProfileNotFound, aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError)
     if isinstance(error, unfound):

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from headrace.dataset import Dataset, GapBehavior
 from headrace.errors import ConfigError
-from headrace.metrics.catalogue import APPLY_BUCKETS, METRIC_NAMES, METRICS, Metric, MetricKind
+from headrace.metric import APPLY_BUCKETS, METRIC_NAMES, METRICS, Metric, MetricKind
 from headrace.observe import (
     BatchApplied,
     BootstrapProgressed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from headrace.metrics.catalogue import APPLY_BUCKETS, METRICS
+from headrace.metric import APPLY_BUCKETS, METRICS
 
 _HEAD = """\
 # Metrics

@@ -170,6 +170,8 @@ class DuckDBInstance:
         paths = [lane.path for lane in self._lanes.values() if lane.path is not None]
         allowed = ", ".join(literal(f"{path}{suffix}") for path in paths for suffix in _DATA_SUFFIXES)
         yield "allowed_paths", f"[{allowed}]"
+        # A zoned timestamp reads the same whatever the host's zone.
+        yield "TimeZone", "'UTC'"
         yield "autoinstall_known_extensions", "false"
         yield "autoload_known_extensions", "false"
         yield "allow_community_extensions", "false"
