@@ -66,6 +66,9 @@ class CannedServer:
         class Server(ThreadingHTTPServer):
             request_queue_size = 64
 
+            def handle_error(self, *_: Any) -> None:
+                """Clients that hang up are no news."""
+
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
