@@ -56,7 +56,7 @@ WRONG_PODS = {
         + STREAMED
         + DATASET.replace("datasets:\n", "").replace("name: orders", "name: Orders")
         + STREAMED,
-        ("orders", "Orders", "name"),
+        ("datasets[0]", "Orders", "names must differ"),
     ),
     "a reserved word as name": (DATASET.replace("name: orders", "name: select"), ("select", "reserved")),
     "a secret that is nowhere": (

@@ -61,9 +61,11 @@ class Server:
     def _listener(self, host: str, port: int) -> socket.socket:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            return socket.create_server(address[:2], family=family, backlog=1024)
+            listener = socket.create_server(address[:2], family=family, backlog=1024)
         except (OSError, OverflowError) as error:
             raise ConfigError(self._cannot_listen(host, port, error)) from error
+        # asyncio turns Nagle's delay off only for sockets that say they are TCP.
+        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
     def _cannot_listen(self, host: str, port: int, error: Exception) -> str:
         where = f"{self._flag} {host}:{port}"
