@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -24,6 +26,17 @@ from headrace.schema import TableSchema
 
 WIDEST_COMPILED = 512
 """Columns beyond which a generated item, mostly empty, costs more than the generic way saves."""
+
+
+_Page = TypeVar("_Page", ScanPage, RecordsPage)
+
+PROBED = 64
+"""Items of a page that are looked at before the whole page is decoded generically."""
+
+PROBES = 3
+"""Samples of one page, as long as each teaches something."""
+
+_WORTH_PROBING = 2
 
 
 class Decoder:
@@ -63,17 +76,13 @@ class Decoder:
 
         Raises Unavailable where the body is not a whole answer.
         """
-        compiled = self._ready()
-        if compiled is not None:
-            try:
-                answer = compiled.scan.decode(body)
-                rows = compiled.rows(answer.rows)
-            except (msgspec.DecodeError, Mismatch, ValueError):
-                pass
-            else:
-                changes = _batch(compiled.schema, rows, None, body)
-                return ScanPage(changes, (), len(answer.rows), _cursor(answer.next), service_time)
+        page = self._scan_fast(body, service_time)
+        if page is not None:
+            return page
         raws, cursor = _split(body, "Items", "LastEvaluatedKey")
+        page = self._probed(raws, Harvest.add_item, lambda: self._scan_fast(body, service_time))
+        if page is not None:
+            return page
         harvest = self._harvest()
 
         def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
@@ -90,13 +99,13 @@ class Decoder:
 
         Raises Unavailable where the body is not a whole answer.
         """
-        compiled = self._ready()
-        if compiled is not None:
-            try:
-                return _records_fast(compiled, body, service_time)
-            except (msgspec.DecodeError, Mismatch, ValueError):
-                pass
+        page = self._records_fast(body, service_time)
+        if page is not None:
+            return page
         raws, following = _split(body, "Records", "NextShardIterator")
+        page = self._probed(raws, Harvest.add_record, lambda: self._records_fast(body, service_time))
+        if page is not None:
+            return page
         harvest = self._harvest()
 
         def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
@@ -117,6 +126,57 @@ class Decoder:
             msgspec.json.decode(following, type=str | None) if following is not ABSENT else None,
             service_time,
         )
+
+    def _scan_fast(self, body: bytes, service_time: float | None) -> ScanPage | None:
+        """The page by the compiled decoder, None where it does not fit that."""
+        compiled = self._ready()
+        if compiled is None:
+            return None
+        try:
+            answer = compiled.scan.decode(body)
+            rows = compiled.rows(answer.rows)
+        except (msgspec.DecodeError, Mismatch, ValueError):
+            return None
+        changes = _batch(compiled.schema, rows, None, body)
+        return ScanPage(changes, (), len(answer.rows), _cursor(answer.next), service_time)
+
+    def _records_fast(self, body: bytes, service_time: float | None) -> RecordsPage | None:
+        """The page by the compiled decoder, None where it does not fit that."""
+        compiled = self._ready()
+        if compiled is None:
+            return None
+        try:
+            return _records_fast(compiled, body, service_time)
+        except (msgspec.DecodeError, Mismatch, ValueError):
+            return None
+
+    def _probed(
+        self,
+        raws: Sequence[msgspec.Raw],
+        take: Callable[[Harvest, msgspec.Raw], None],
+        fast: Callable[[], _Page | None],
+    ) -> _Page | None:
+        """The page by a decoder that samples of it widened; None where that does not do.
+
+        A page that does not fit is mostly one of many of its kind, met early: samples spread over it teach
+        what the generic way would, at a fraction of its cost.
+        """
+        step = len(raws) // PROBED
+        if step < _WORTH_PROBING:
+            return None
+        for first in range(PROBES):
+            harvest = self._harvest()
+            for raw in raws[first % step :: step]:
+                with suppress(BrokenValue):
+                    take(harvest, raw)
+            before = (self._schema, dict(self._tags))
+            self._widen(harvest)
+            if (self._schema, self._tags) == before:
+                return None
+            page = fast()
+            if page is not None:
+                return page
+        return None
 
     def _ready(self) -> Compiled | None:
         if self._stale:
