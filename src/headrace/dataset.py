@@ -78,13 +78,18 @@ class AwsAccess:
 
 @dataclass(frozen=True, slots=True)
 class Acceleration:
-    """The local copy. ``path`` is absolute, None in memory."""
+    """The local copy.
+
+    ``path`` is absolute, None in memory. ``memory_limit`` is what the engine may use (bytes), None its
+    default.
+    """
 
     engine: Engine = Engine.DUCKDB
     mode: Mode = Mode.MEMORY
     refresh_mode: RefreshMode = RefreshMode.FULL
     path: Path | None = None
     on_conflict: tuple[str, ...] | None = None
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Engines:
             if acceleration.mode is Mode.FILE and acceleration.path is None:
                 raise ConfigError(f"dataset {dataset.name}: mode file needs a path")
             files[dataset.name] = acceleration.path if acceleration.mode is Mode.FILE else None
-        self._instance = DuckDBInstance(files, limits)
+        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(datasets)))
         self._sinks = {name: DuckDBAccelerator(self._instance, name) for name in files}
 
     def sink(self, dataset: str) -> DuckDBAccelerator:
@@ -48,3 +48,9 @@ class Engines:
         for sink in self._sinks.values():
             sink.close()
         self._instance.close()
+
+
+def _largest_limit(datasets: Sequence[Dataset]) -> int | None:
+    """They share one engine, so the one that needs most decides."""
+    named = [dataset.acceleration.memory_limit for dataset in datasets if dataset.acceleration is not None]
+    return max((limit for limit in named if limit is not None), default=None)

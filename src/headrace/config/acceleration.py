@@ -14,6 +14,12 @@ DUCKDB_FILE = Parameter(
     file_path(),
     "The DuckDB file of `mode: file`. Without it, `.headrace/data/NAME.duckdb`.",
 )
+DUCKDB_MEMORY_LIMIT = Parameter(
+    "duckdb_memory_limit",
+    size(64 * 2**20),
+    "The most memory that DuckDB uses for its buffers, all datasets together: the largest that any names. "
+    "Without it, half of the memory there is.",
+)
 SNAPSHOTS = Parameter(
     "snapshots",
     choice("disabled", "enabled", "bootstrap_only", "create_only"),
@@ -72,12 +78,7 @@ ACCELERATION: tuple[Parameter[object], ...] = (
         "The folder of DuckDB files.",
         unbuilt=Unbuilt("not built yet; duckdb_file names the file, or it lies in .headrace/data"),
     ),
-    Parameter(
-        "duckdb_memory_limit",
-        size(1),
-        "The most memory that DuckDB uses.",
-        unbuilt=Unbuilt("not built yet; all datasets together may use half of the memory"),
-    ),
+    DUCKDB_MEMORY_LIMIT,
     Parameter(
         "duckdb_preserve_insertion_order",
         flag(),

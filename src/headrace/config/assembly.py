@@ -144,6 +144,7 @@ class Assembly:
             refresh_mode=RefreshMode(entry.refresh_mode),
             path=self._file(mode) if engine is Engine.DUCKDB else None,
             on_conflict=self._on_conflict(entry),
+            memory_limit=self.engine.get(accelerating.DUCKDB_MEMORY_LIMIT),
         )
 
     def _file(self, mode: Mode) -> Path | None:
