@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
+
 from headrace.config import load_pod
 from headrace.observe import BootstrapFinished, Observation, StatusChanged
 from headrace.runtime import Runtime
@@ -29,7 +31,7 @@ datasets:
       engine: duckdb
       mode: file
       refresh_mode: changes
-      params: {{duckdb_file: "{path}"}}
+      params: {{duckdb_file: "{path}", duckdb_memory_limit: 200MB}}
 """
 
 PATIENCE = 1800.0
@@ -50,6 +52,8 @@ class Finish:
 
 
 def main(url: str, path: str, table: str) -> None:
+    # As ``headrace run`` does.
+    pa.set_memory_pool(pa.system_memory_pool())
     file = Path(path).with_suffix(".yaml")
     file.write_text(POD.format(url=url, path=path, table=table))
     watch, began = Stopwatch(), time.perf_counter()

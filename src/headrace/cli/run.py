@@ -68,11 +68,15 @@ def run(
     SIGINT (Ctrl-C) or SIGTERM, after which it finishes what it is writing and leaves with exit code 0; a
     second signal ends it at once.
     """
+    import pyarrow as pa
+
     from headrace.cli.stopping import told_to_stop
     from headrace.config import load_pod
     from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
     from headrace.metrics.story import LogObserver
 
+    # Arrow's own pool keeps what it once held; the system's gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
     loaded = load_pod(pod, os.environ, Path.cwd())
     logger = make_logger(
         LogFormat(log_format), LogLevel(log_level), secrets=_secrets(loaded.datasets), environ=os.environ
