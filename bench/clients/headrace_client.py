@@ -31,7 +31,7 @@ datasets:
       engine: duckdb
       mode: file
       refresh_mode: changes
-      params: {{duckdb_file: "{path}", duckdb_memory_limit: 200MB}}
+      params: {{duckdb_file: "{path}", duckdb_memory_limit: 128MB}}
 """
 
 PATIENCE = 1800.0

@@ -106,7 +106,7 @@ class Replication:
     ready_lag: float = 2.0
     gap_behavior: GapBehavior = GapBehavior.ERROR
     consistent_read: bool = True
-    buffer_bytes: int = 64 * 2**20
+    buffer_bytes: int = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

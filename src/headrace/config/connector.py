@@ -89,7 +89,7 @@ BUFFER_SIZE = Parameter(
     "buffer_size",
     size(least=4 * 2**20),
     "The most bytes of pages that are fetched but not yet applied. It bounds memory.",
-    default="64MiB",
+    default="32MiB",
 )
 TIME_FORMAT = Parameter(
     "time_format",

@@ -81,7 +81,7 @@ def _following(replication: Replication) -> Iterator[tuple[str, str]]:
     pace = (
         f"at most every {interval}"
         if replication.scan_interval
-        else "without a pause while there are changes"
+        else "often while there are changes"
     )
     yield "polls", f"each shard {pace}, less often while it is idle"
     yield "ready", f"once the lag is under {format_duration(round(replication.ready_lag * SECOND))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,6 +48,8 @@ class DynamoDBSource(Source):
         self._consistent_read = consistent_read
         self._clock = clock
         self._decoder = Decoder(TableSchema(()))
+        # One page at a time: the interpreter would take turns anyway, at the memory of all of them.
+        self._turn = threading.Lock()
 
     def learn(self, schema: TableSchema) -> None:
         """Decode with at least ``schema`` from now on."""
@@ -92,15 +95,17 @@ class DynamoDBSource(Source):
         """GetRecords, decoded."""
         response = self._calls.get_records(shard_id, iterator)
         answered_at = service_time(response)
-        return self._decoder.records_page(
-            response.body, shard=shard_id, at=self._dated(answered_at), service_time=answered_at
-        )
+        at = self._dated(answered_at)
+        with self._turn:
+            return self._decoder.records_page(response.body, shard=shard_id, at=at, service_time=answered_at)
 
     def scan_page(self, segment: int, segments: int, cursor: str | None) -> ScanPage:
         """One page of a parallel Scan, decoded."""
         response: Response = self._calls.scan(segment, segments, cursor, consistent=self._consistent_read)
         answered_at = service_time(response)
-        return self._decoder.scan_page(response.body, at=self._dated(answered_at), service_time=answered_at)
+        at = self._dated(answered_at)
+        with self._turn:
+            return self._decoder.scan_page(response.body, at=at, service_time=answered_at)
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at
