@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from headrace.cli.arrow_text import column_texts, type_name
+from headrace.arrow_name import arrow_name
+from headrace.cli.arrow_text import column_texts
 from headrace.cli.table import draw, one_line
 
 
@@ -41,7 +42,7 @@ from headrace.cli.table import draw, one_line
     ],
 )
 def test_types_have_the_names_of_the_documents(type_, name):
-    assert type_name(type_) == name
+    assert arrow_name(type_) == name
 
 
 @pytest.mark.parametrize(

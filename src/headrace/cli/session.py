@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.cli.arrow_text import NULL, column_texts, type_name
+from headrace.arrow_name import arrow_name
+from headrace.cli.arrow_text import NULL, column_texts
 from headrace.cli.client import ARROW_STREAM, Client
 from headrace.cli.statement import described, explains, shows_tables
 from headrace.cli.table import draw
@@ -95,7 +96,7 @@ class Session:
         started = self._clock()
         shown = self._rows(f"SELECT * FROM {name} LIMIT 0")  # noqa: S608 - the person's own words, matched as a name
         columns = [
-            (field.name, type_name(field.type), "YES" if field.nullable else "NO") for field in shown.schema
+            (field.name, arrow_name(field.type), "YES" if field.nullable else "NO") for field in shown.schema
         ]
         self._table(("column_name", "data_type", "is_nullable"), columns, len(columns), started)
 
@@ -105,7 +106,7 @@ class Session:
             self._plan(statement, started)
             return
         shown = self._rows(statement)
-        headings = [f"{field.name} ({type_name(field.type)})" for field in shown.schema]
+        headings = [f"{field.name} ({arrow_name(field.type)})" for field in shown.schema]
         self._table(headings, shown.rows, shown.count, started)
 
     def _plan(self, statement: str, started: float) -> None:

@@ -78,11 +78,7 @@ def _following(replication: Replication) -> Iterator[tuple[str, str]]:
     reads = "consistent" if replication.consistent_read else "eventually consistent"
     yield "scan", f"{segments} segments, {reads} reads"
     interval = format_duration(round(replication.scan_interval * SECOND))
-    pace = (
-        f"at most every {interval}"
-        if replication.scan_interval
-        else "often while there are changes"
-    )
+    pace = f"at most every {interval}" if replication.scan_interval else "often while there are changes"
     yield "polls", f"each shard {pace}, less often while it is idle"
     yield "ready", f"once the lag is under {format_duration(round(replication.ready_lag * SECOND))}"
     yield "gap", _GAPS[replication.gap_behavior]

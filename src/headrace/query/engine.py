@@ -8,9 +8,9 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from headrace.arrow_name import arrow_name
 from headrace.errors import QueryError, QueryFault
 from headrace.query.allow_list import Checked, check
-from headrace.query.arrow_names import arrow_name
 from headrace.query.catalog import Catalog
 from headrace.query.parser import Parser, Verb
 from headrace.query.statement import Connect, Read, Statement

@@ -13,22 +13,15 @@ from functools import partial
 
 from headrace.accelerator import Applied, Stored, Target, Work
 from headrace.change import RecordsPage, ScanPage
-from headrace.checkpoint import Checkpoint, SegmentState, Stage
+from headrace.checkpoint import Checkpoint, SegmentState
 from headrace.dataset import GapBehavior, Replication
 from headrace.errors import HeadraceError, TableUnusable
 from headrace.observe import (
-    BatchApplied,
-    BootstrapFinished,
-    BootstrapProgressed,
-    BootstrapResumed,
     BootstrapStarted,
-    DeadLetters,
     GapFound,
     LateRecordsHeld,
     Reinitialized,
-    SchemaEvolved,
     StatusChanged,
-    StreamResumed,
 )
 from headrace.position import Position
 from headrace.replicate.clock import ServiceClock
@@ -59,6 +52,7 @@ from headrace.replicate.plan import Plan
 from headrace.replicate.report import Reporter, lag, state_of, trouble
 from headrace.replicate.run import Run
 from headrace.replicate.scan import choose_segments
+from headrace.replicate.telling import Telling
 from headrace.schema import TableSchema
 from headrace.shard import Shard, ShardListing
 from headrace.source import SourceTable
@@ -100,6 +94,7 @@ class Machine:
         self._desk = Desk(dataset, settings, self._outbox, self._clock, self._health)
         self._errands = Errands(self._outbox, self._health)
         self._reporter = Reporter(self._outbox)
+        self._telling = Telling(dataset, self._outbox)
         self._lane = Lane(self._outbox, self._health)
         self._phase = _Phase.OPENING
         self._stored: Stored | None = None
@@ -214,22 +209,11 @@ class Machine:
                     stored, self.settings.gap_behavior
                 )
                 self._start_run(copy.checkpoint, now)
-                self._tell_resumed(copy.checkpoint, now)
+                self._telling.resumed(self._running.scan, copy.checkpoint, self._clock.at(now))
             case CopyTable(reason):
                 self._copy(stored, reason)
             case Gap() as gap:
                 self._follow(gap, stored)
-
-    def _tell_resumed(self, checkpoint: Checkpoint, now: float) -> None:
-        scan = self._running.scan
-        if not scan.done:
-            resumed = BootstrapResumed(self.dataset, scan.segments_done, len(scan.durable), scan.rows)
-            self._outbox.tell(resumed)
-            return
-        marks = [state.read_up_to for state in checkpoint.shards if state.read_up_to is not None]
-        age = self._clock.at(now) - max(marks) if marks else None
-        unread = sum(state.stage is not Stage.FINISHED for state in checkpoint.shards)
-        self._outbox.tell(StreamResumed(self.dataset, unread, age))
 
     def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
         self._run = Run(self._desk, checkpoint, self._lane, now)
@@ -329,13 +313,7 @@ class Machine:
     def _applied(self, applied: Applied, now: float) -> None:
         plan, sent_at = self._lane.plan, self._lane.sent_at
         if plan is not None and sent_at is not None:
-            if applied.evolved:
-                self._outbox.tell(SchemaEvolved(self.dataset, applied.evolved))
-            if plan.work.dead:
-                self._outbox.tell(DeadLetters(self.dataset, len(plan.work.dead)))
-            if plan.records or plan.scanned:
-                counts = (plan.records, plan.scanned, applied.upserted, applied.deleted)
-                self._outbox.tell(BatchApplied(self.dataset, *counts, seconds=now - sent_at))
+            self._telling.applied(plan, applied, now - sent_at)
         self._committed(now)
 
     def _committed(self, now: float) -> None:
@@ -347,11 +325,7 @@ class Machine:
             return
         run = self._running
         run.commit(plan, now)
-        if plan.scanned or plan.ends_scan:
-            progress = (run.scan.rows, self._described.item_count, run.scan.segments_done)
-            self._outbox.tell(BootstrapProgressed(self.dataset, *progress, segments=len(run.scan.durable)))
-        if plan.ends_scan:
-            self._outbox.tell(BootstrapFinished(self.dataset, plan.rows, now - self._began_at))
+        self._telling.scanned(plan, run.scan, self._described.item_count, now - self._began_at)
         if plan.makes_ready:
             self._target = Target.LIVE
             self._ready = True

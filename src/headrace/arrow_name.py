@@ -1,4 +1,4 @@
-"""Arrow types by the names that DESCRIBE prints: ``Utf8``, ``Int64``, ``List(Utf8)``, ``Timestamp(Microsecond)``."""
+"""Arrow types by the names that users read: ``Utf8``, ``Int64``, ``List(Utf8)``, ``Timestamp(Microsecond)``."""
 
 from __future__ import annotations
 
@@ -46,9 +46,13 @@ def arrow_name(type_: pa.DataType) -> str:
     A timestamp is ``Timestamp(Millisecond)``, with a zone ``Timestamp(Millisecond, UTC)``; a list
     ``List(Utf8)``; a struct ``Struct``, whatever its fields.
     """
-    simple = _SIMPLE.get(type_)
-    if simple is not None:
-        return simple
+    if isinstance(type_, pa.BaseExtensionType):
+        return arrow_name(type_.storage_type)
+    return _SIMPLE.get(type_) or _measured_name(type_) or _nested_name(type_)
+
+
+def _measured_name(type_: pa.DataType) -> str | None:
+    """The name of a type that has a unit, a precision or a width."""
     if pa.types.is_timestamp(type_):
         zone = f", {type_.tz}" if type_.tz else ""
         return f"Timestamp({_UNITS[type_.unit]}{zone})"
@@ -58,7 +62,9 @@ def arrow_name(type_: pa.DataType) -> str:
         return f"Duration({_UNITS[type_.unit]})"
     if pa.types.is_decimal(type_):
         return f"Decimal{type_.bit_width}({type_.precision}, {type_.scale})"
-    return _nested_name(type_)
+    if pa.types.is_fixed_size_binary(type_):
+        return f"FixedSizeBinary({type_.byte_width})"
+    return None
 
 
 def _nested_name(type_: pa.DataType) -> str:
