@@ -24,6 +24,13 @@ class StreamUnit:
         return sum(_bytes(page) for page in self.pages)
 
 
+SCAN_BYTES = 4 * 2**20
+"""Bytes of Scan pages that are worth a transaction of their own while more are on their way."""
+
+SCAN_WAIT = 0.1
+"""Seconds at most that Scan pages wait for others."""
+
+
 class Buffer:
     """Stream units in the order of their arrival, and Scan pages in theirs."""
 
@@ -31,6 +38,7 @@ class Buffer:
         self._stream: deque[StreamUnit] = deque()
         self._scan: deque[tuple[int, ScanPage]] = deque()
         self.wire_bytes = 0
+        self._scan_since = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._stream or self._scan)
@@ -40,10 +48,22 @@ class Buffer:
         self._stream.append(unit)
         self.wire_bytes += unit.wire_bytes
 
-    def add_scan(self, segment: int, page: ScanPage) -> None:
+    def add_scan(self, segment: int, page: ScanPage, now: float) -> None:
         """Append a page of a segment."""
+        if not self._scan:
+            self._scan_since = now
         self._scan.append((segment, page))
         self.wire_bytes += _bytes(page)
+
+    def worth_waiting_until(self, now: float) -> float | None:
+        """Until when a transaction had better wait for more of the Scan; None if it should not.
+
+        Each transaction has a cost of its own, and nobody reads a copy that is not complete. Changes of
+        the stream never wait.
+        """
+        until = self._scan_since + SCAN_WAIT
+        waits = self._scan and not self._stream and self.wire_bytes < SCAN_BYTES and now < until
+        return until if waits else None
 
     def take(self) -> tuple[tuple[StreamUnit, ...], tuple[tuple[int, ScanPage], ...]]:
         """Remove and return what the next transaction applies: stream units first, each kind within its bound."""

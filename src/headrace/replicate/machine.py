@@ -144,7 +144,7 @@ class Machine:
             case GetRecords(), RecordsPage():
                 self._received(request, answer, now)
             case ReadSegment(), ScanPage():
-                self._running.scanned(request, answer)
+                self._running.scanned(request, answer, now)
             case Apply(), Applied():
                 self._applied(answer, now)
             case _:

@@ -83,13 +83,13 @@ class Run:
             self._outbox.send(partial(ReadSegment, segment=segment, segments=segments, cursor=reader.cursor))
             room -= 1
 
-    def scanned(self, request: ReadSegment, page: ScanPage) -> None:
+    def scanned(self, request: ReadSegment, page: ScanPage, now: float) -> None:
         """Buffer a page of the Scan."""
         reader = self.scan.readers[request.segment]
         reader.busy = False
         reader.take(page)
         self._health.healed(f"segment {request.segment}")
-        self.buffer.add_scan(request.segment, page)
+        self.buffer.add_scan(request.segment, page, now)
 
     def scan_failed(self, request: ReadSegment, error: HeadraceError, now: float) -> None:
         """Back off with one segment; the others go on."""
@@ -104,9 +104,14 @@ class Run:
     def apply_next(self, now: float, target: Target) -> None:
         """Send the next transaction, if there is one to make; the lane must be free."""
         discovery = self.stream.discovery
+        more_to_come = any(reader.busy for reader in self.scan.readers)
+        until = self.buffer.worth_waiting_until(now) if more_to_come else None
         served = self.checkpoint.was_ready and target is Target.LIVE
         if not served and self.caught_up(now):
             plan = plan_ready(self.stream, self.scan, self.checkpoint, target)
+        elif self.buffer and until is not None:
+            self._outbox.wake(until)
+            return
         elif self.buffer:
             at = self._clock.at(now)
             plan = plan_batch(self.buffer, self.stream, self.scan, self.checkpoint, target, at)
