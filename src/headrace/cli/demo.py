@@ -193,7 +193,7 @@ def _screen(stage: _Stage) -> Iterator[Callable[[], None]]:
     from rich.live import Live
 
     with Live(refresh_per_second=4, transient=False) as live:
-        yield lambda: live.update(_table(stage))
+        yield lambda: live.update(_picture(stage))
 
 
 def _facts(stage: _Stage) -> str:
@@ -210,13 +210,15 @@ def _line(stage: _Stage) -> str:
     return f"{_facts(stage)}: {total} orders ({counts})" if rows else _facts(stage)
 
 
-def _table(stage: _Stage) -> Any:
+def _picture(stage: _Stage) -> Any:
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=_BY_STATUS, title_justify="left", caption=_facts(stage), caption_justify="left")
+    table = Table()
     table.add_column("status")
     table.add_column("orders", justify="right")
     table.add_column("amount", justify="right")
     for row in stage.rows(_BY_STATUS):
         table.add_row(row["status"], str(row["orders"]), f"{row['amount']:,.2f}")
-    return table
+    return Group(Text(f"sql> {_BY_STATUS}"), table, Text(_facts(stage)))
