@@ -11,7 +11,7 @@ import pyarrow as pa
 from headrace.accelerators.engines import Engines
 from headrace.config import Pod
 from headrace.dataset import AwsAccess, Dataset
-from headrace.dynamodb import DynamoDBSource, botocore_transport
+from headrace.dynamodb import DynamoDBSource, botocore_transport, place_of
 from headrace.errors import ConfigError, HeadraceError
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
@@ -120,12 +120,13 @@ class Runtime:
         )
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
+        place = place_of(dataset.access)
         transport = self._connect(dataset.access)
         source = DynamoDBSource(
             transport,
             dataset.table,
-            region=dataset.access.region,
-            endpoint_url=dataset.access.endpoint_url,
+            region=place.region,
+            endpoint_url=place.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
         )
         on_conflict = dataset.acceleration.on_conflict if dataset.acceleration is not None else None

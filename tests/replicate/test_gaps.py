@@ -6,6 +6,7 @@ import pytest
 
 from headrace.dataset import GapBehavior
 from headrace.observe import BootstrapStarted, GapFound, Reinitialized
+from headrace.simulator.faults import Refuse
 from headrace.status import State
 from support.world import TABLE, World
 
@@ -157,4 +158,24 @@ def test_an_idle_shard_is_not_taken_for_a_gap_after_a_day():
             world.runner.step()
     world.runner.boot()
     world.settle()
+    assert not facts(world, GapFound)
+
+
+def test_a_shard_that_is_not_known_for_a_moment_is_no_gap():
+    """What is listed and answered with ResourceNotFound is asked again, not given up."""
+    world = World(6, items=20)
+    world.settle()
+    unknown = {"left": 12}
+
+    def faults(operation, request):
+        if operation in ("GetRecords", "GetShardIterator") and unknown["left"]:
+            unknown["left"] -= 1
+            return Refuse("ResourceNotFoundException", "Requested resource not found")
+        return None
+
+    world.simulator.faults = faults
+    world.simulator.streams.rotate_shards(TABLE)
+    world.put("after")
+    world.settle()
+    assert unknown["left"] == 0
     assert not facts(world, GapFound)

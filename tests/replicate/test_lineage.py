@@ -89,6 +89,15 @@ def test_a_finished_shard_is_a_leaf_until_its_children_are_found_after_its_end()
     assert lineage.leaves() == ()
 
 
+def test_a_shard_being_read_counts_as_gone_only_once_a_complete_listing_misses_it():
+    lineage = Lineage.first([shard("a")], START)
+    assert not lineage.unlisted("a")
+    lineage.reconcile([], 2000.0)
+    assert lineage.unlisted("a")
+    lineage.reconcile([shard("a")], 2001.0)
+    assert not lineage.unlisted("a")
+
+
 def test_finished_shards_are_forgotten_once_the_service_has_and_nobody_waits_for_them():
     lineage = Lineage.first([shard("a")], START)
     finish(lineage, "a")

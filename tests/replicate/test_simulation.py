@@ -68,6 +68,16 @@ def test_duckdb_keeps_the_same_promises(seed):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("seed", range(1000, 1300))
+def test_duckdb_keeps_the_same_promises_over_many_seeds(seed):
+    sink = DuckDBSink()
+    world = World(seed, items=30, hazards=rough(crash=0.004), empty_pages=0.1, sink=sink)
+    world.live(writes=150)
+    world.settle()
+    sink.instance.close()
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1000, 4000))
 def test_crashes_at_any_moment_lose_nothing_over_many_seeds(seed):
     world = World(seed, items=60, hazards=rough(crash=0.004), empty_pages=0.1)

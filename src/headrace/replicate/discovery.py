@@ -51,6 +51,10 @@ class Discovery:
         """
         self._children[parent_id] = (0, now)
 
+    def recheck(self, now: float) -> None:
+        """Make a complete listing soon: a shard that is being read may be gone."""
+        self._due_at = min(self._due_at, now)
+
     def advance(self, now: float, room: int) -> int:
         """Send what is due, at most ``room`` requests; how many were sent."""
         if self._answered_at is None:

@@ -113,6 +113,8 @@ class Lineage:
                 if self._missed(state.id, missing=state.parent_id not in listed):
                     self._states[state.id] = replace(state, parent_id=None)
                     orphans.append(state.id)
+            elif state.stage is Stage.READING:
+                self._missed(state.id, missing=state.id not in listed)
             elif state.stage is Stage.FINISHED:
                 self.settle(state.id)
                 if self._missed(state.id, missing=state.id not in listed) and not self._waited_for(state.id):
@@ -137,6 +139,10 @@ class Lineage:
     def leaves(self) -> tuple[ShardState, ...]:
         """Finished shards whose children were not found since they finished."""
         return tuple(s for s in self.in_stage(Stage.FINISHED) if not self._settled.get(s.id))
+
+    def unlisted(self, shard_id: str) -> bool:
+        """Whether the last complete listing did not show a shard that is being read."""
+        return self._misses.get(shard_id, 0) > 0
 
     def has_orphans(self) -> bool:
         """Whether a shard waits for a parent that is not known."""

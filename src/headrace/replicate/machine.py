@@ -306,7 +306,7 @@ class Machine:
             self._gap = gap
             self._phase = _Phase.HALTED
         else:
-            self._copy(stored, f"the stream has forgotten changes of shard {gap.shard_id}: {gap.reason}")
+            self._copy(stored, f"the stream has forgotten changes: {_named(gap)}")
 
     # Applying
 
@@ -377,7 +377,7 @@ class Machine:
     def _trouble(self, now: float) -> str | None:
         if self._phase is _Phase.HALTED and self._gap is not None:
             return (
-                f"shard {self._gap.shard_id}: {self._gap.reason}. Changes are lost; to copy the table anew, set "
+                f"{_named(self._gap)}. Changes are lost; to copy the table anew, set "
                 "lag_exceeds_shard_retention_behavior to ready_before_load or ready_after_load and restart"
             )
         wrong = trouble(self._health, self._lane, now)
@@ -405,3 +405,7 @@ class Machine:
     def _described(self) -> SourceTable:
         assert self._table is not None, "the table is not described in this phase"
         return self._table
+
+
+def _named(gap: Gap) -> str:
+    return gap.reason if gap.shard_id is None else f"shard {gap.shard_id}: {gap.reason}"

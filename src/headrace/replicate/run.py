@@ -155,4 +155,4 @@ class Run:
 
     def stalled(self, now: float) -> str | None:
         """Why the stream is not live."""
-        return self.stream.stalled(now, LIVENESS)
+        return self.stream.stalled(now, max(LIVENESS, 3 * self.settings.scan_interval))

@@ -144,14 +144,19 @@ class StreamFollower:
         """A request failed: reopen, back off, or report a gap."""
         if isinstance(request, (ListShards, ListChildren)):
             self.discovery.failed(request, error, now)
-            return None
+            return Gap(None, f"the stream is gone: {error}") if isinstance(error, ShardGone) else None
         self._asked_at.pop(request.id, None)
         reader = self.readers.get(request.shard_id)
         if reader is None:
             return None
         reader.busy = False
-        if isinstance(error, (PositionTrimmed, ShardGone)):
+        if isinstance(error, PositionTrimmed):
             return Gap(reader.id, str(error))
+        if isinstance(error, ShardGone):
+            if self.lineage.unlisted(reader.id):
+                return Gap(reader.id, str(error))
+            # A shard that is still listed may only not be known everywhere yet.
+            self.discovery.recheck(now)
         if isinstance(error, IteratorExpired):
             reader.iterator = None
             wait = 0.0
