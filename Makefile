@@ -1,10 +1,8 @@
 # `make demo` and `make test` prepare everything they need; `make` alone lists the rest.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# A checkout elsewhere must not lend its configuration or credentials to tests.
-export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-long check format docs bench lock clean

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from headrace.accelerator import Notes, Target
 from headrace.schema import EXACT_IN_DOUBLE, ColumnType, Kind, TableSchema
-from support.copies import KEYS, Harness, batch, checkpoint, create, schema_of, work
-
-ENGINES = ("memory", "duckdb-memory", "duckdb-file")
+from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
 
 WIDENINGS = [
     # narrow type, value, wide type, the value it becomes

@@ -9,9 +9,7 @@ from headrace.change import DeadLetter
 from headrace.errors import AcceleratorError
 from headrace.position import SequenceNumber
 from headrace.schema import ColumnType, Kind, TableSchema
-from support.copies import KEYS, Harness, batch, checkpoint, create, schema_of, work
-
-ENGINES = ("memory", "duckdb-memory", "duckdb-file")
+from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
 
 
 @pytest.fixture(params=ENGINES)

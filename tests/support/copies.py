@@ -20,6 +20,10 @@ GONE = object()
 """In place of an item's attributes: the item was deleted."""
 
 
+ENGINES = ("memory", "duckdb-memory", "duckdb-file")
+"""What the contract suite runs over: each engine in each mode."""
+
+
 def schema_of(keys: TableSchema = KEYS, **columns: Kind | ColumnType) -> TableSchema:
     """``keys`` and columns, each a kind or a type."""
     for name, type_ in columns.items():

@@ -1,13 +1,18 @@
-"""The page that documents the metrics, made from their definitions: ``python -m headrace.metrics.reference``."""
+"""The page that documents metrics and log events, made from them: ``python -m headrace.metrics.reference``."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Iterator
 
 from headrace.metric import APPLY_BUCKETS, METRICS
+from headrace.metrics.story import EVENTS
 
 _HEAD = """\
-# Metrics
+# Metrics and log events
+
+## Metrics
 
 `headrace run` serves these at `http://127.0.0.1:9090/metrics` (`--metrics HOST:PORT`) in the Prometheus text
 format. Each carries the label `dataset`, and exists from the start:
@@ -32,6 +37,16 @@ datasets:
 |---|---|---|---|
 """
 
+_EVENTS_HEAD = """
+## Events of the log
+
+`headrace run` logs to standard error: a line for people, or with `--log-format json` one object a line, its `event` being
+the name. Levels are the usual ones; a status of Error and a gap that stops a dataset are errors.
+
+| Event | Level | Meaning | Fields |
+|---|---|---|---|
+"""
+
 
 def metrics_page() -> str:
     """The whole page as Markdown."""
@@ -40,9 +55,20 @@ def metrics_page() -> str:
     ]
     bounds = ", ".join(f"{bound:g}" for bound in APPLY_BUCKETS)
     return (
-        _HEAD + "".join(rows) + f"\nThe upper bounds of the `apply_seconds` buckets are {bounds} seconds.\n"
-        "\nThis page is generated: `python -m headrace.metrics.reference > docs/metrics.md`.\n"
+        _HEAD
+        + "".join(rows)
+        + f"\nThe upper bounds of the `apply_seconds` buckets are {bounds} seconds.\n"
+        + _EVENTS_HEAD
+        + "".join(_event_rows())
+        + "\nThis page is generated: `python -m headrace.metrics.reference > docs/metrics.md`.\n"
     )
+
+
+def _event_rows() -> Iterator[str]:
+    for fact, (name, level) in EVENTS.items():
+        meaning = " ".join((fact.__doc__ or "").split()).split(". ")[0].rstrip(".").replace("``", "`")
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(fact))
+        yield f"| `{name}` | {level} | {meaning}. | {fields} |\n"
 
 
 if __name__ == "__main__":
