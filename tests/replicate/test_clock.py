@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.replicate.clock import ServiceClock
+from headrace.replicate.clock import WINDOW, ServiceClock
 
 
 @given(
@@ -21,3 +21,13 @@ def test_without_any_date_the_clocks_are_taken_to_agree():
     clock = ServiceClock()
     clock.observe(None, 5.0)
     assert clock.at(7.0) == 7.0
+
+
+def test_a_bound_is_forgotten_so_that_drift_does_not_put_the_estimate_ahead():
+    """A caller's clock that gains a second a day would otherwise be trusted for what it was at first."""
+    clock = ServiceClock()
+    for hour in range(1, 240):
+        now = hour * 3600.0
+        true = now * (1 - 1 / 86400)
+        clock.observe(float(int(true)), now)
+    assert clock.at(now) <= true + WINDOW * 2 / 86400
