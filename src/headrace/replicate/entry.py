@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from headrace.accelerator import Stored, StoredCopy
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import GapBehavior
+from headrace.position import Position
 from headrace.source import SourceTable
+
+OVERLAP = 300.0
+"""Seconds before the Scan from which open shards are read, so that no clock difference opens a hole."""
 
 RETENTION = 23 * 3600.0
 """Seconds after which a position without a sequence number may have been trimmed: 24 h less an hour."""
@@ -19,6 +24,17 @@ class Gap:
 
     shard_id: str | None
     reason: str
+
+    def __str__(self) -> str:
+        return self.reason if self.shard_id is None else f"shard {self.shard_id}: {self.reason}"
+
+    @property
+    def cure(self) -> str:
+        """What a person is told who has to decide."""
+        return (
+            f"{self}. Changes are lost; to copy the table anew, set lag_exceeds_shard_retention_behavior to "
+            "ready_before_load or ready_after_load and restart"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,11 @@ def decide(
     if moved and (gap is not None or drained or checkpoint.scan_ended_at is None):
         return CopyTable(f"the stream of {table.name} was turned off and on again")
     return gap or _outlived(checkpoint, service_now) or Resume(copy)
+
+
+def start_of_stream(scan_started_at: float) -> Position:
+    """Where open shards are read from, for a Scan that starts at this time (the service's)."""
+    return Position.at_timestamp(float(math.floor(scan_started_at - OVERLAP)), scan_started_at)
 
 
 def serves_old(stored: Stored, behavior: GapBehavior) -> bool:

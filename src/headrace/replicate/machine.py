@@ -7,7 +7,6 @@ the same commands, so that a run can be replayed from its seed.
 
 from __future__ import annotations
 
-import math
 from enum import Enum, auto
 from functools import partial
 
@@ -23,7 +22,6 @@ from headrace.observe import (
     Reinitialized,
     StatusChanged,
 )
-from headrace.position import Position
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
     Answer,
@@ -42,7 +40,7 @@ from headrace.replicate.commands import (
     Request,
 )
 from headrace.replicate.desk import Desk
-from headrace.replicate.entry import CopyTable, Gap, Resume, decide, serves_old
+from headrace.replicate.entry import CopyTable, Gap, Resume, decide, serves_old, start_of_stream
 from headrace.replicate.errands import Errands
 from headrace.replicate.health import Health
 from headrace.replicate.lane import Lane
@@ -56,9 +54,6 @@ from headrace.replicate.telling import Telling
 from headrace.schema import TableSchema
 from headrace.shard import Shard, ShardListing
 from headrace.source import SourceTable
-
-OVERLAP = 300.0
-"""Seconds before the Scan from which open shards are read, so that no clock difference opens a hole."""
 
 SETTLE = 10.0
 """Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
@@ -253,8 +248,7 @@ class Machine:
             self._errands.postpone(ListShards, now + 1.0)
             return
         started_at = self._clock.at(now)
-        start = Position.at_timestamp(float(math.floor(started_at - OVERLAP)), started_at)
-        self._create(Lineage.first(shards, start), started_at, now)
+        self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
 
     def _create(self, lineage: Lineage, started_at: float, now: float) -> None:
         """Make the lineage durable before the first Scan request."""
@@ -306,7 +300,7 @@ class Machine:
             self._gap = gap
             self._phase = _Phase.HALTED
         else:
-            self._copy(stored, f"the stream has forgotten changes: {_named(gap)}")
+            self._copy(stored, f"the stream has forgotten changes: {gap}")
 
     # Applying
 
@@ -376,10 +370,7 @@ class Machine:
 
     def _trouble(self, now: float) -> str | None:
         if self._phase is _Phase.HALTED and self._gap is not None:
-            return (
-                f"{_named(self._gap)}. Changes are lost; to copy the table anew, set "
-                "lag_exceeds_shard_retention_behavior to ready_before_load or ready_after_load and restart"
-            )
+            return self._gap.cure
         wrong = trouble(self._health, self._lane, now)
         if wrong is None and self._run is not None:
             wrong = self._run.stalled(now)
@@ -405,7 +396,3 @@ class Machine:
     def _described(self) -> SourceTable:
         assert self._table is not None, "the table is not described in this phase"
         return self._table
-
-
-def _named(gap: Gap) -> str:
-    return gap.reason if gap.shard_id is None else f"shard {gap.shard_id}: {gap.reason}"
