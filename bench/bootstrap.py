@@ -80,12 +80,15 @@ def large(items: int) -> dict[str, Any]:
         path = Path(folder) / "copy.duckdb"
         started = time.monotonic()
         process = children.start(*_command(HEADRACE, url, path))
-        while process.poll() is None:
-            size = rss(process.pid)
-            if size is not None:
-                series.append((time.monotonic() - started, size))
-            time.sleep(0.25)
-        result = _result(process, HEADRACE)
+        try:
+            while process.poll() is None:
+                size = rss(process.pid)
+                if size is not None:
+                    series.append((time.monotonic() - started, size))
+                time.sleep(0.25)
+            result = _result(process, HEADRACE)
+        finally:
+            children.stop(process)
         _verify(path, totals)
         return {"items": items, **result, "file_bytes": path.stat().st_size, "rss": series}
 
@@ -101,6 +104,8 @@ def _copy(one: Contestant, url: str, totals: Totals) -> Result:
                 stderr.seek(0)
                 shutil.copyfileobj(stderr, sys.stderr.buffer)
                 raise
+            finally:
+                children.stop(process)
         if one.copies:
             _verify(path, totals)
         elif result["items"] != totals.items:

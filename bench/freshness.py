@@ -39,6 +39,7 @@ AIMS = (150.0, 500.0)
 
 PROBE_INTERVAL = 0.04
 WARM_UP = 3.0
+QUIET = 5.0
 PATIENCE = 60.0
 
 POD = """\
@@ -91,6 +92,7 @@ class Window:
     least_p99: float
     resolution_ms: float
     query_ms: float
+    headrace_unasked_cpu: float
     headrace_cpu: float
     simulator_cpu: float
 

@@ -15,9 +15,9 @@ from measure import Stopwatch, report
 
 def main(url: str, path: str, table: str) -> None:
     warm_up()
+    watch = Stopwatch()
     client = boto3.client("dynamodb", endpoint_url=url)
     deserialize = TypeDeserializer().deserialize
-    watch = Stopwatch()
     with duckdb.connect(path) as connection:
         connection.register("empty", SCHEMA.empty_table())
         connection.execute(f"BEGIN; CREATE TABLE {table} AS FROM empty")
