@@ -192,7 +192,7 @@ def show_large(result: Mapping[str, Any]) -> None:
         f"\nBootstrap: {result['items']:,} items, Headrace alone: {_short(result)}, file {mb(result['file_bytes'])}"
     )
     points = [series[round(step * (len(series) - 1) / 15)] for step in range(16)]
-    print(table(["seconds", "RSS"], [[f"{seconds:.0f}", mb(size)] for seconds, size in points]))
+    print(table(["seconds", "RSS"], [[f"{seconds:.1f}", mb(size)] for seconds, size in points]))
     first, last = (
         percentile([size for _, size in part], 50)
         for part in (series[len(series) // 4 : len(series) // 2], series[3 * len(series) // 4 :])

@@ -38,8 +38,11 @@ AIMS = (150.0, 500.0)
 """Milliseconds for p50 and p99."""
 
 PROBE_INTERVAL = 0.04
-WARM_UP = 3.0
-QUIET = 5.0
+WARM_UP = 2.0
+START = 0.5
+QUIET = 3.0
+"""Seconds of writing without questions, less than a server keeps an idle connection."""
+
 PATIENCE = 60.0
 
 POD = """\
@@ -145,6 +148,22 @@ class Poller:
         return {int(row["probe"]) for row in rows}
 
 
+class Meter:
+    """The share of one core that a process uses from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._stat = Path(f"/proc/{pid}/stat")
+        self._began, self._used = time.monotonic(), self._seconds()
+
+    def share(self) -> float:
+        """1.0 is one core."""
+        return (self._seconds() - self._used) / (time.monotonic() - self._began)
+
+    def _seconds(self) -> float:
+        fields = self._stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Arena:
     """The processes of one measurement."""
 
@@ -165,14 +184,18 @@ class Arena:
             self.endpoint,
             TABLE,
             str(rate),
-            str(seconds + WARM_UP),
+            str(START + QUIET + WARM_UP + seconds),
             str(first),
         )
         try:
+            time.sleep(START)
+            alone = Meter(self.runtime.pid)
+            time.sleep(QUIET)
+            unasked = alone.share()
             poller.watch(WARM_UP)
-            began, used = time.monotonic(), self._cpu()
+            runtime, simulator = Meter(self.runtime.pid), Meter(self.simulator.pid)
             probes, queries = poller.watch(seconds)
-            took, after = time.monotonic() - began, self._cpu()
+            asked, simulated = runtime.share(), simulator.share()
             output, _ = writer.communicate(timeout=PATIENCE)
         finally:
             children.stop(writer)
@@ -190,13 +213,11 @@ class Arena:
             least_p99=percentile(least, 99),
             resolution_ms=statistics.median(probe.delay - probe.least for probe in probes),
             query_ms=statistics.median(queries) * 1000,
-            headrace_cpu=(after[0] - used[0]) / took,
-            simulator_cpu=(after[1] - used[1]) / took,
+            headrace_unasked_cpu=unasked,
+            headrace_cpu=asked,
+            simulator_cpu=simulated,
         )
         return window, wrote["newest"]
-
-    def _cpu(self) -> tuple[float, float]:
-        return _cpu_seconds(self.runtime.pid), _cpu_seconds(self.simulator.pid)
 
 
 @contextmanager
@@ -265,6 +286,7 @@ def show(windows: list[Window], rate: float, seconds: float) -> None:
         "max",
         "probes",
         "Headrace CPU",
+        "unasked",
         "simulator CPU",
     ]
     rows = [
@@ -272,6 +294,7 @@ def show(windows: list[Window], rate: float, seconds: float) -> None:
             name,
             *(f"{row[figure]:.0f}" for figure in ("p50", "p90", "p99", "most", "probes")),
             f"{row['headrace_cpu']:.0%}",
+            f"{row['headrace_unasked_cpu']:.0%}",
             f"{row['simulator_cpu']:.0%}",
         ]
         for name, row in (
@@ -280,6 +303,7 @@ def show(windows: list[Window], rate: float, seconds: float) -> None:
         )
     ]
     print(table(heads, rows))
+    print("CPU is of one core; unasked: with the writes going on, but no probes and no questions")
     print(
         f"a figure is the later end of an interval of {middle['resolution_ms']:.1f} ms (median), of which a query takes "
         f"{middle['query_ms']:.1f} ms; its earlier end: p50 {middle['least_p50']:.0f}, p99 {middle['least_p99']:.0f}"
@@ -318,11 +342,6 @@ def _wait_until_ready(url: str) -> None:
             error.close()
         time.sleep(0.1)
     raise RuntimeError(f"not ready within {PATIENCE:.0f} s: {reason}")
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -59,7 +59,8 @@ def rss(pid: int) -> int | None:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return None
-    return pages * resource.getpagesize()
+    # A process that has ended and was not waited for holds none.
+    return pages * resource.getpagesize() or None
 
 
 def report(cost: Cost, **more: object) -> None:

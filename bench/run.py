@@ -45,6 +45,9 @@ def main() -> None:
         flush=True,
     )
 
+    if arguments.quick:
+        print("quick: too few items, rounds and seconds for a figure to be quoted", flush=True)
+
     costs = bootstrap.compare(items, rounds)
     bootstrap.show_comparison(costs, items, rounds)
     figures["bootstrap"] = {"items": items, "rounds": rounds, "medians": costs}
