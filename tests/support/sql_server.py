@@ -3,7 +3,6 @@
 import io
 import socket
 import threading
-import time
 from contextlib import contextmanager
 
 import duckdb
@@ -13,6 +12,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from support.deadline import eventually
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -87,10 +88,8 @@ def serving():
     shell = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=shell.run, kwargs={"sockets": [listener]})
     thread.start()
-    deadline = time.monotonic() + 20
-    while not shell.started and time.monotonic() < deadline:
-        time.sleep(0.01)
     try:
+        eventually(lambda: shell.started, within=20, what="the server accepts connections")
         yield server
     finally:
         shell.should_exit = True

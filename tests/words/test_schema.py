@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,11 @@ def test_a_name_that_an_engine_cannot_take_gets_a_checksum_and_stays_the_same(at
     assert once == again != attribute
     assert "\0" not in once
     assert not once.lower().startswith("headrace_")
+
+
+def test_the_example_in_the_documents_is_what_happens():
+    name = KEYS.including("Id", TEXT).column("Id").name
+    assert f"`{name}`" in (Path(__file__).parents[2] / "docs" / "types.md").read_text()
 
 
 @given(st.lists(st.text(alphabet="aA_\0h", max_size=3), max_size=8))

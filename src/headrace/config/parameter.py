@@ -77,10 +77,6 @@ class Settings:
         found = self.given.get(parameter.name)
         return parameter.default_value() if found is None else cast(T, found.value)
 
-    def has(self, parameter: Parameter[T]) -> bool:
-        """Whether the Spicepod gives the parameter."""
-        return parameter.name in self.given
-
     def key(self, parameter: Parameter[T]) -> str:
         """The key under which the Spicepod gives it, else its documented name."""
         found = self.given.get(parameter.name)

@@ -111,23 +111,6 @@ class SimulatorServer:
         self._socket.close()
 
 
-def serve(
-    simulator: Simulator,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    credentials: Mapping[str, str] | None = None,
-    on_ready: Callable[[str], None] | None = None,
-) -> None:
-    """Serve in this thread until SIGINT or SIGTERM, which is raised again once all is closed.
-
-    ``on_ready`` is called with the URL once connections are accepted. Raises OSError if the port is taken.
-    """
-    with _listen(host, port) as listening:
-        if on_ready is not None:
-            on_ready(_url(host, listening.getsockname()[1]))
-        _server(SimulatorApp(simulator, credentials)).run([listening])
-
-
 def _operation(target: str) -> str:
     service, _, operation = target.partition(".")
     served = "DynamoDBStreams_20120810" if operation in STREAM_OPERATIONS else "DynamoDB_20120810"
