@@ -11,18 +11,32 @@ from headrace.schema import TableSchema
 
 
 @dataclass(frozen=True, slots=True)
+class Origins:
+    """The stream records that a batch's rows come from, row by row.
+
+    ``numbers`` are their sequence numbers, ``created`` their ApproximateCreationDateTime (epoch seconds,
+    floored by the service to the second); null where a record has none.
+    """
+
+    numbers: pa.StringArray
+    created: pa.DoubleArray
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeBatch:
     """Rows in the order in which they changed, each the whole item after the change.
 
     ``rows`` has exactly the columns of ``schema``. ``deleted`` marks the rows that are deletions, of
     which only the key columns hold values; None says that none is. ``wire_bytes`` is the size of the
-    page that the batch came from: the measure by which memory is bounded.
+    page that the batch came from: the measure by which memory is bounded. ``origins`` tells which records
+    the rows are; None for items of a Scan.
     """
 
     schema: TableSchema
     rows: pa.RecordBatch
     deleted: pa.BooleanArray | None
     wire_bytes: int
+    origins: Origins | None = None
 
     @property
     def count(self) -> int:

@@ -171,6 +171,31 @@ def test_a_records_page_tells_its_last_number_its_times_and_what_follows():
     assert (page.next_iterator, page.service_time) == ("next", 9.0)
 
 
+@pytest.mark.parametrize("learned", [False, True], ids=["generic", "compiled"])
+def test_each_row_tells_the_record_that_it_comes_from_and_broken_ones_leave_no_trace(learned):
+    decoder = Decoder(KEYS)
+    whole = [
+        record(1, "INSERT", "a", {"x": {"S": "1"}}),
+        record(3, "REMOVE", "b"),
+        record(4, "MODIFY", "a", {"x": {"S": "2"}}),
+    ]
+    if learned:
+        decoder.records_page(records_body(whole), shard="s", at=NOW)
+    broken = record(2, "INSERT", "c")
+    for page, dead in ((whole, 0), ([whole[0], broken, *whole[1:]], 1)):
+        changes = decoder.records_page(records_body(page), shard="s", at=NOW)
+        assert len(changes.dead) == dead
+        assert rows_of(changes.changes) == [
+            {"pk": "a", "x": "1"},
+            {"pk": "b", "x": None},
+            {"pk": "a", "x": "2"},
+        ]
+        origins = changes.changes.origins
+        assert origins.numbers.to_pylist() == [str(10**20 + number) for number in (1, 3, 4)]
+        assert origins.created.to_pylist() == [NOW + number for number in (1, 3, 4)]
+    assert decoder.scan_page(scan_body([{"pk": {"S": "a"}}]), at=NOW).changes.origins is None
+
+
 def test_the_last_page_of_a_shard_may_hold_records():
     decoder = Decoder(KEYS)
     page = decoder.records_page(records_body([record(1, "REMOVE")], None), shard="s", at=NOW)

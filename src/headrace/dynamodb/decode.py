@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
-from headrace.change import ChangeBatch, DeadLetter, RecordsPage, ScanPage
+from headrace.change import ChangeBatch, DeadLetter, Origins, RecordsPage, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.compile import Compiled, compile_schema
 from headrace.dynamodb.forms import ABSENT, Mismatch
@@ -89,7 +89,7 @@ class Decoder:
             key = key_text(raw, harvest.keys, record=False)
             return DeadLetter(None, None, key, reason, _text(raw), at)
 
-        letters = _taken(raws, harvest.add_item, dead)
+        _, letters = _taken(raws, harvest.add_item, dead)
         return ScanPage(self._generic(harvest, body), letters, len(raws), _cursor(cursor), service_time)
 
     def records_page(
@@ -115,10 +115,11 @@ class Decoder:
                 shard, sequence, key_text(raw, harvest.keys, record=True), reason, _text(raw), at
             )
 
-        letters = _taken(raws, harvest.add_record, dead)
+        taken, letters = _taken(raws, harvest.add_record, dead)
         places = [place_of(raw) for raw in raws]
+        origins = _origins([places[row][0] for row in taken], [places[row][1] for row in taken])
         return _records_page(
-            self._generic(harvest, body),
+            self._generic(harvest, body, origins),
             letters,
             [number for number, _ in places if number is not None],
             [created for _, created in places if created is not None],
@@ -190,14 +191,14 @@ class Decoder:
     def _harvest(self) -> Harvest:
         return Harvest(tuple(_attributes(self._schema)))
 
-    def _generic(self, harvest: Harvest, body: bytes) -> ChangeBatch | None:
+    def _generic(self, harvest: Harvest, body: bytes, origins: Origins | None = None) -> ChangeBatch | None:
         schema = self._widen(harvest)
         if len(schema.columns) > WIDEST_COMPILED:
             schema = TableSchema(
                 tuple(column for column in schema.columns if column.key or column.attribute in harvest.types)
             )
         deleted = pa.array(harvest.deleted, pa.bool_()) if any(harvest.deleted) else None
-        return _batch(schema, harvest.rows(schema), deleted, body)
+        return _batch(schema, harvest.rows(schema), deleted, body, origins)
 
     def _widen(self, harvest: Harvest) -> TableSchema:
         with self._lock:
@@ -227,16 +228,19 @@ def _records_fast(compiled: Compiled, body: bytes, service_time: float | None) -
     ]
     if None in items:
         raise Mismatch
+    numbers = [change.number for change in changes]
+    created = [change.created for change in changes]
     return _records_page(
         _batch(
             compiled.schema,
             compiled.rows(items),
             pa.array(removed, pa.bool_()) if True in removed else None,
             body,
+            _origins(numbers, created),
         ),
         (),
-        [change.number for change in changes],
-        [change.created for change in changes],
+        numbers,
+        created,
         len(changes),
         answer.next,
         service_time,
@@ -264,24 +268,35 @@ def _records_page(
     )
 
 
+def _origins(numbers: Sequence[str | None], created: Sequence[float | None]) -> Origins:
+    return Origins(pa.array(numbers, pa.string()), pa.array(created, pa.float64()))
+
+
 def _batch(
-    schema: TableSchema, rows: pa.RecordBatch, deleted: pa.BooleanArray | None, body: bytes
+    schema: TableSchema,
+    rows: pa.RecordBatch,
+    deleted: pa.BooleanArray | None,
+    body: bytes,
+    origins: Origins | None = None,
 ) -> ChangeBatch | None:
-    return ChangeBatch(schema, rows, deleted, len(body)) if rows.num_rows else None
+    return ChangeBatch(schema, rows, deleted, len(body), origins) if rows.num_rows else None
 
 
 def _taken(
     raws: Sequence[msgspec.Raw],
     take: Callable[[msgspec.Raw], None],
     dead: Callable[[msgspec.Raw, str], DeadLetter],
-) -> tuple[DeadLetter, ...]:
-    letters = []
-    for raw in raws:
+) -> tuple[list[int], tuple[DeadLetter, ...]]:
+    """The indexes of those that could be taken, and the others as dead letters."""
+    taken, letters = [], []
+    for index, raw in enumerate(raws):
         try:
             take(raw)
         except BrokenValue as error:
             letters.append(dead(raw, str(error)))
-    return tuple(letters)
+        else:
+            taken.append(index)
+    return taken, tuple(letters)
 
 
 def _split(body: bytes, rows: str, following: str) -> tuple[list[msgspec.Raw], msgspec.Raw]:
