@@ -6,7 +6,7 @@ import pytest
 
 from headrace.dataset import GapBehavior
 from headrace.observe import BootstrapStarted, GapFound, Reinitialized
-from headrace.simulator.faults import Refuse
+from headrace.simulator.faults import Alter, Refuse
 from headrace.status import State
 from support.world import TABLE, World
 
@@ -179,3 +179,57 @@ def test_a_shard_that_is_not_known_for_a_moment_is_no_gap():
     world.settle()
     assert unknown["left"] == 0
     assert not facts(world, GapFound)
+
+
+def hiding(world, *hidden):
+    """DescribeStream keeps quiet about these shards; they can be read all the same."""
+
+    def without(answer):
+        description = answer["StreamDescription"]
+        description["Shards"] = [shard for shard in description["Shards"] if shard["ShardId"] not in hidden]
+        return answer
+
+    world.simulator.faults = lambda operation, _: Alter(without) if operation == "DescribeStream" else None
+
+
+def run_for(world, seconds):
+    until = world.clock.now + seconds
+    world.runner.run_until(lambda: world.clock.now >= until, 200_000)
+
+
+def test_a_shard_that_listings_hide_for_long_is_waited_for_and_is_no_gap():
+    world = World(7, items=20, rotation_seconds=None)
+    world.settle()
+    parents = world.simulator.streams.rotate_shards(TABLE)
+    for _ in range(30):
+        world.write()
+    world.simulator.streams.rotate_shards(TABLE)
+    for _ in range(30):
+        world.write()
+    hiding(world, *parents)
+    run_for(world, 120.0)
+    assert not facts(world, GapFound)
+    assert "DescribeStream does not list" in world.runner.status.reason
+    assert not world.runner.status.live
+
+    hiding(world)
+    world.settle()
+    assert not facts(world, GapFound)
+    assert world.runner.status.live
+
+
+def test_a_finished_shard_that_listings_hide_for_long_is_not_read_again_when_it_is_back():
+    world = World(8, items=20, rotation_seconds=None)
+    world.settle()
+    finished = world.simulator.streams.open_shards(TABLE)
+    world.simulator.streams.rotate_shards(TABLE)
+    for _ in range(30):
+        world.write()
+    world.settle()
+    hiding(world, *finished)
+    run_for(world, 300.0)
+
+    hiding(world)
+    world.settle()
+    held = {state.id for state in world.sink.open().live.checkpoint.shards}
+    assert held >= set(finished)

@@ -58,24 +58,80 @@ def test_a_shard_first_seen_later_starts_at_its_first_record_never_at_the_latest
     assert lineage["c"].position == Position.trim_horizon(2000.0)
 
 
-def test_an_orphan_is_freed_only_after_several_complete_listings_without_its_parent_and_is_reported():
+def missed(lineage, listing, times=CONFIRMATIONS):
+    for _ in range(times):
+        lineage.reconcile(listing, 2000.0)
+        lineage.promote()
+
+
+def test_a_parent_that_was_never_seen_is_suspected_only_after_several_complete_listings():
     lineage = Lineage.first([shard("a")], START)
     listing = [shard("a"), shard("orphan", "never seen")]
 
-    for _ in range(CONFIRMATIONS - 1):
-        assert lineage.reconcile(listing, 2000.0).orphans == ()
-        lineage.promote()
-        assert lineage["orphan"].stage is Stage.WAITING
-    assert lineage.reconcile(listing, 2000.0).orphans == ("orphan",)
+    missed(lineage, listing, CONFIRMATIONS - 1)
+    assert lineage.suspects() == ()
+    missed(lineage, listing, 1)
+    assert lineage.suspects() == ("never seen",)
+
+
+def test_an_orphan_waits_until_its_parent_is_proven_trimmed_and_is_reported():
+    lineage = Lineage.first([shard("a")], START)
+    missed(lineage, [shard("a"), shard("orphan", "never seen")], 10)
+    assert lineage["orphan"].stage is Stage.WAITING
+
+    assert lineage.trimmed("never seen") == ("orphan",)
+    assert [state.id for state in lineage.promote()] == ["orphan"]
+
+
+def test_a_suspect_that_the_service_still_knows_is_no_suspect_for_a_while():
+    lineage = Lineage.first([shard("a")], START)
+    listing = [shard("a"), shard("orphan", "hidden")]
+    missed(lineage, listing)
+    lineage.exists("hidden")
+
+    assert lineage.suspects() == ()
+    missed(lineage, listing)
+    assert lineage.suspects() == ("hidden",)
 
 
 def test_an_orphan_whose_parent_turns_up_after_all_waits_for_it():
     lineage = Lineage.first([shard("a")], START)
     lineage.reconcile([shard("a"), shard("child", "late")], 2000.0)
     lineage.reconcile([shard("a"), shard("child", "late"), shard("late", "a")], 2001.0)
+    missed(lineage, [shard("a"), shard("child", "late")])
 
-    for _ in range(CONFIRMATIONS):
-        assert lineage.reconcile([shard("a"), shard("child", "late")], 2002.0).orphans == ()
+    assert not lineage.has_orphans()
+    assert lineage.suspects() == ()
+    assert lineage["child"].stage is Stage.WAITING
+
+
+def test_at_bootstrap_a_child_waits_for_a_parent_that_is_not_listed_and_its_being_trimmed_is_no_gap():
+    lineage = Lineage.first([shard("child", "not listed")], START)
+    assert lineage["child"].stage is Stage.WAITING
+    assert lineage["child"].position == START
+
+    assert lineage.trimmed("not listed") == (), "what it lost is older than the Scan"
+    assert [state.id for state in lineage.promote()] == ["child"]
+
+
+def test_at_bootstrap_a_closed_shard_behind_a_parent_that_is_shown_open_is_read_after_it():
+    """Else the parent's replayed records would be newer than the Scan's rows, and never followed by the child's."""
+    lineage = Lineage.first(
+        [shard("parent"), shard("child", "parent", closed=True), shard("grandchild", "child")], START
+    )
+
+    assert lineage["child"].stage is Stage.WAITING
+    assert lineage["child"].position == Position.at(SequenceNumber("10"))
+    assert lineage["grandchild"].stage is Stage.WAITING
+
+
+def test_a_shard_that_turns_up_after_its_child_was_read_is_finished_with_all_its_ancestors():
+    lineage = Lineage.first([shard("child", "hidden", closed=True)], START)
+    assert lineage["child"].stage is Stage.FINISHED
+    lineage.meet([shard("hidden", "older", closed=True), shard("older", closed=True)], 2000.0)
+
+    assert lineage["hidden"].stage is Stage.FINISHED
+    assert lineage["older"].stage is Stage.FINISHED
 
 
 def test_a_finished_shard_is_a_leaf_until_its_children_are_found_after_its_end():
@@ -89,24 +145,27 @@ def test_a_finished_shard_is_a_leaf_until_its_children_are_found_after_its_end()
     assert lineage.leaves() == ()
 
 
-def test_a_shard_being_read_counts_as_gone_only_once_a_complete_listing_misses_it():
+def test_a_shard_being_read_counts_as_gone_only_once_several_complete_listings_miss_it():
     lineage = Lineage.first([shard("a")], START)
+    missed(lineage, [], CONFIRMATIONS - 1)
     assert not lineage.unlisted("a")
-    lineage.reconcile([], 2000.0)
+    missed(lineage, [], 1)
     assert lineage.unlisted("a")
     lineage.reconcile([shard("a")], 2001.0)
     assert not lineage.unlisted("a")
 
 
-def test_finished_shards_are_forgotten_once_the_service_has_and_nobody_waits_for_them():
+def test_finished_shards_are_forgotten_once_proven_trimmed_and_nobody_waits_for_them():
     lineage = Lineage.first([shard("a")], START)
     finish(lineage, "a")
     lineage.meet([shard("b", "a")], 2000.0)
-
-    for _ in range(CONFIRMATIONS + 1):
+    for _ in range(CONFIRMATIONS):
         lineage.reconcile([shard("b", "a")], 2000.0)
-    assert "a" in lineage, "b still waits for a's end to let it go"
+
+    assert lineage.suspects() == (), "b still waits for a's end to let it go"
     lineage.promote()
-    lineage.reconcile([shard("b", "a")], 2000.0)
+    assert lineage.suspects() == ("a",)
+    assert "a" in lineage, "a listing alone proves nothing"
+    lineage.trimmed("a")
     assert "a" not in lineage
     assert lineage["b"].stage is Stage.READING

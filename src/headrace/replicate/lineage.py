@@ -6,23 +6,16 @@ was ever listed and is not yet forgotten by the service, waiting, being read, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from headrace.checkpoint import ShardState, Stage
-from headrace.position import Position
+from headrace.position import Anchor, Position
 from headrace.shard import Shard
 
 CONFIRMATIONS = 3
-"""Complete listings in a row that must miss a shard before it counts as trimmed: DescribeStream is known to omit
-shards for a while."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What a complete listing taught: orphans freed because their unread parent is trimmed (each a gap)."""
-
-    orphans: tuple[str, ...]
+"""Complete listings in a row that must miss a shard before it is suspected to be trimmed: DescribeStream is known
+to omit shards for a while. A suspect is trimmed only if GetShardIterator does not know it either."""
 
 
 class Lineage:
@@ -37,19 +30,21 @@ class Lineage:
     def first(cls, shards: Sequence[Shard], position: Position) -> Lineage:
         """The lineage at bootstrap, from a complete listing taken before the Scan.
 
-        Closed shards are finished: the Scan sees their effects. Open shards without an unfinished
-        parent start at ``position``; their children wait.
+        A closed shard is finished, for the Scan sees its effects; but not behind a parent that is shown
+        open: the parent's replayed records must not be the last word on a key. An open shard starts at
+        ``position``; it waits, if its parent is unfinished, for its first record, or is not listed at all.
         """
         listed = {shard.id: shard for shard in shards}
         lineage = cls()
         for shard in shards:
-            parent = listed.get(shard.parent_id) if shard.parent_id else None
-            if shard.closed:
+            unlisted = shard.parent_id is not None and shard.parent_id not in listed
+            behind = any(not ancestor.closed for ancestor in _ancestors(shard, listed))
+            if shard.closed and not behind:
                 stage, start = Stage.FINISHED, None
-            elif parent is not None and not parent.closed:
+            elif behind:
                 stage, start = Stage.WAITING, _start_of(shard, position)
             else:
-                stage, start = Stage.READING, position
+                stage, start = Stage.WAITING if unlisted else Stage.READING, position
             lineage._states[shard.id] = ShardState(shard.id, shard.parent_id, shard.starting, stage, start)
         for state in lineage.in_stage(Stage.FINISHED):
             lineage.settle(state.id)
@@ -81,16 +76,25 @@ class Lineage:
         A shard seen for the first time after bootstrap starts at its first record, so that its having
         been trimmed raises; at the horizon, noting ``found_at``, where the service lists no number.
         """
-        new = False
-        for shard in shards:
-            if shard.id in self._states:
-                continue
+        new = [shard for shard in shards if shard.id not in self._states]
+        for shard in new:
             start = _start_of(shard, Position.trim_horizon(found_at))
             self._states[shard.id] = ShardState(
                 shard.id, shard.parent_id, shard.starting, Stage.WAITING, start
             )
-            new = True
-        return new
+        while any(self._overtaken(shard.id) for shard in new):
+            pass
+        return bool(new)
+
+    def _overtaken(self, shard_id: str) -> bool:
+        """Finish a waiting shard whose child is read already: its records would now be older than what is known."""
+        state = self._states[shard_id]
+        if state.stage is not Stage.WAITING or all(
+            child.stage is Stage.WAITING for child in self.children(shard_id)
+        ):
+            return False
+        self._states[shard_id] = replace(state, stage=Stage.FINISHED, position=None)
+        return True
 
     def settle(self, parent_id: str) -> bool:
         """Note that the children of a finished shard were asked for after its end; true if there are any."""
@@ -99,27 +103,45 @@ class Lineage:
             return True
         return False
 
-    def reconcile(self, shards: Sequence[Shard], found_at: float) -> Reconciled:
-        """Take in a complete listing: new shards wait, finished ones find children or are forgotten.
-
-        A waiting shard whose parent is neither known nor listed is freed after ``CONFIRMATIONS`` listings in a row,
-        and reported: its parent's records were never read, so they are a gap.
-        """
+    def reconcile(self, shards: Iterable[Shard], found_at: float) -> None:
+        """Take in a complete listing: new shards wait, finished ones find children, missing ones are counted."""
+        shards = tuple(shards)
         self.meet(shards, found_at)
         listed = {shard.id for shard in shards}
-        orphans: list[str] = []
-        for state in tuple(self._states.values()):
-            if state.stage is Stage.WAITING and state.parent_id and state.parent_id not in self._states:
-                if self._missed(state.id, missing=state.parent_id not in listed):
-                    self._states[state.id] = replace(state, parent_id=None)
-                    orphans.append(state.id)
-            elif state.stage is Stage.READING:
-                self._missed(state.id, missing=state.id not in listed)
-            elif state.stage is Stage.FINISHED:
+        for state in self._states.values():
+            if state.stage is Stage.FINISHED:
                 self.settle(state.id)
-                if self._missed(state.id, missing=state.id not in listed) and not self._waited_for(state.id):
-                    self._forget(state.id)
-        return Reconciled(tuple(orphans))
+        for shard_id in (*self._states, *self._unknown_parents()):
+            self._misses[shard_id] = 0 if shard_id in listed else self._misses.get(shard_id, 0) + 1
+
+    def suspects(self) -> tuple[str, ...]:
+        """Shards that complete listings have kept missing, and whose being trimmed would let something go on.
+
+        Parents that were never seen, which hold up their children, and finished shards that may be forgotten.
+        """
+        done = [s.id for s in self.in_stage(Stage.FINISHED) if not self._waited_for(s.id)]
+        return tuple(id_ for id_ in (*self._unknown_parents(), *done) if self.unlisted(id_))
+
+    def exists(self, shard_id: str) -> None:
+        """A suspect is known to the service after all: count its misses anew."""
+        self._misses[shard_id] = 0
+
+    def trimmed(self, shard_id: str) -> tuple[str, ...]:
+        """A suspect is proven trimmed: forget it, let its children be read; those of them that have a gap.
+
+        Where the shard was never seen, its records were never read. That is a gap, except for a child that
+        is read by time since bootstrap: what its parent lost is older than the Scan.
+        """
+        state = self._states.get(shard_id)
+        if state is not None:
+            if state.stage is Stage.FINISHED and not self._waited_for(shard_id):
+                self._forget(shard_id)
+            return ()
+        self._misses.pop(shard_id, None)
+        freed = [child for child in self.children(shard_id) if child.stage is Stage.WAITING]
+        for child in freed:
+            self._states[child.id] = replace(child, parent_id=None)
+        return tuple(c.id for c in freed if c.position and c.position.anchor is not Anchor.AT_TIMESTAMP)
 
     def promote(self) -> tuple[ShardState, ...]:
         """Let shards be read whose parent is finished, or that have none; those that changed."""
@@ -141,16 +163,16 @@ class Lineage:
         return tuple(s for s in self.in_stage(Stage.FINISHED) if not self._settled.get(s.id))
 
     def unlisted(self, shard_id: str) -> bool:
-        """Whether the last complete listing did not show a shard that is being read."""
-        return self._misses.get(shard_id, 0) > 0
+        """Whether enough complete listings in a row did not show a shard."""
+        return self._misses.get(shard_id, 0) >= CONFIRMATIONS
 
     def has_orphans(self) -> bool:
         """Whether a shard waits for a parent that is not known."""
-        return any(s.parent_id not in self._states for s in self.in_stage(Stage.WAITING) if s.parent_id)
+        return bool(self._unknown_parents())
 
-    def _missed(self, shard_id: str, *, missing: bool) -> bool:
-        self._misses[shard_id] = self._misses.get(shard_id, 0) + 1 if missing else 0
-        return self._misses[shard_id] >= CONFIRMATIONS
+    def _unknown_parents(self) -> tuple[str, ...]:
+        parents = (s.parent_id for s in self.in_stage(Stage.WAITING) if s.parent_id)
+        return tuple(dict.fromkeys(id_ for id_ in parents if id_ not in self._states))
 
     def _waited_for(self, shard_id: str) -> bool:
         return any(child.stage is Stage.WAITING for child in self.children(shard_id))
@@ -159,6 +181,14 @@ class Lineage:
         del self._states[shard_id]
         self._settled.pop(shard_id, None)
         self._misses.pop(shard_id, None)
+
+
+def _ancestors(shard: Shard, listed: Mapping[str, Shard]) -> Iterator[Shard]:
+    """The parent of a shard, its parent, and so on, as far as they are listed."""
+    parent = listed.get(shard.parent_id or "")
+    while parent is not None:
+        yield parent
+        parent = listed.get(parent.parent_id or "")
 
 
 def _start_of(shard: Shard, otherwise: Position) -> Position:

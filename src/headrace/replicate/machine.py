@@ -133,7 +133,7 @@ class Machine:
                 self._errands.answered(request)
                 self._listed(answer, now)
             case ((ListShards() | ListChildren()), ShardListing()):
-                self._forgotten(self._running.stream.listed(request, answer, now))
+                self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
                 self._running.stream.opened(request, answer, now)
             case GetRecords(), RecordsPage():

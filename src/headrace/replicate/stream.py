@@ -103,6 +103,9 @@ class StreamFollower:
 
     def opened(self, request: OpenIterator, iterator: str, now: float) -> None:
         """An iterator was given: read at once."""
+        if self.discovery.probes(request.id):
+            self._probed(request, None, now)
+            return
         reader = self.readers.get(request.shard_id)
         if reader is None:
             return
@@ -130,13 +133,15 @@ class StreamFollower:
             heapq.heappush(self._due, (reader.due_at, reader.id))
         return reader
 
-    def listed(self, request: ListShards | ListChildren, listing: ShardListing, now: float) -> Gap | None:
-        """A listing was answered; a gap if it shows that an unread shard was forgotten."""
-        orphans = self.discovery.answered(request, listing, now)
+    def listed(self, request: ListShards | ListChildren, listing: ShardListing, now: float) -> None:
+        """A listing was answered: there may be shards to read."""
+        self.discovery.answered(request, listing, now)
         self._changed = True
-        if orphans:
-            return Gap(orphans[0], "its parent shard was trimmed before it was read")
-        return None
+
+    def _probed(self, request: OpenIterator, error: HeadraceError | None, now: float) -> Gap | None:
+        orphans = self.discovery.probed(request.id, error, now)
+        self._changed = True
+        return Gap(orphans[0], "its parent shard was trimmed before it was read") if orphans else None
 
     def failed(
         self, request: OpenIterator | GetRecords | ListShards | ListChildren, error: HeadraceError, now: float
@@ -145,6 +150,8 @@ class StreamFollower:
         if isinstance(request, (ListShards, ListChildren)):
             self.discovery.failed(request, error, now)
             return Gap(None, f"the stream is gone: {error}") if isinstance(error, ShardGone) else None
+        if isinstance(request, OpenIterator) and self.discovery.probes(request.id):
+            return self._probed(request, error, now)
         self._asked_at.pop(request.id, None)
         reader = self.readers.get(request.shard_id)
         if reader is None:
@@ -222,10 +229,11 @@ class StreamFollower:
     def watermark(self) -> float | None:
         """The time up to which every change is applied, None while some shard proves nothing yet.
 
-        The minimum over the frontier: shards that are read (a waiting shard is behind one of them), and
-        finished ones whose children are not known, unless the stream is off.
+        The minimum over the frontier: shards that are read, and finished ones whose children are not known,
+        unless the stream is off. A waiting shard is behind one of them, or behind a parent that is not known
+        yet and proves nothing.
         """
-        if not self.discovery.complete:
+        if not self.discovery.complete or self.lineage.has_orphans():
             return None
         marks = [reader.applied_up_to for reader in self.readers.values()]
         if not self.discovery.disabled:
