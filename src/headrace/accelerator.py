@@ -90,6 +90,13 @@ class ChangeSink(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Look whether the engine still answers, cheaply.
+
+        Raises AcceleratorError, or a kind of it, where ``open`` must be called before anything else.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the engine. Safe to call twice."""
         ...

@@ -98,7 +98,8 @@ class Replication:
 
     ``scan_segments`` None chooses by the table's item count and size. ``scan_interval`` is the least
     time between two polls of a shard; an idle shard is polled less often, within what ``ready_lag``
-    allows. ``buffer_bytes`` bounds the pages that are fetched but not yet applied.
+    allows. ``buffer_bytes`` bounds the pages that are fetched but not yet applied. What makes no progress
+    for ``liveness`` seconds (a shard, the discovery, a transaction) is not live.
     """
 
     scan_segments: int | None = None
@@ -107,6 +108,7 @@ class Replication:
     gap_behavior: GapBehavior = GapBehavior.ERROR
     consistent_read: bool = True
     buffer_bytes: int = 32 * 2**20
+    liveness: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ METRICS = (
     ),
     _counter("errors_transient_total", "Calls that failed and were to be tried again."),
     _counter(
+        "stalls_total",
+        "Times that a shard, the shard discovery, the Scan, a transaction or the accelerator made no progress "
+        "for longer than the limit.",
+    ),
+    _counter(
         "reinitializations_on_lag_exceeds_shard_retention_total",
         "New bootstraps because the stream had forgotten changes that were not read.",
     ),

@@ -108,6 +108,15 @@ class TransientFault:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """Something has made no progress for ``seconds``: the dataset is not live until it moves. Told once each time."""
+
+    dataset: str
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class GapFound:
     """The stream has forgotten changes that were not read: from where, and what follows."""
 
@@ -170,6 +179,7 @@ Observation = (
     | SchemaEvolved
     | ShardsChanged
     | TransientFault
+    | Stalled
     | GapFound
     | Reinitialized
     | LateRecordsHeld

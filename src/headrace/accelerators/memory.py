@@ -74,6 +74,9 @@ class MemoryAccelerator:
         deleted = sum(row is None for row in written.values())
         return Applied(len(written) - deleted, deleted, schema, evolved_columns(old.schema, schema))
 
+    def check(self) -> None:
+        """Dictionaries always answer."""
+
     def close(self) -> None:
         """Nothing to let go of: the copies stay, as a file would."""
 

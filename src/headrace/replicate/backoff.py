@@ -7,6 +7,7 @@ import zlib
 from headrace.errors import (
     AcceleratorError,
     AccessDenied,
+    ConfigError,
     HeadraceError,
     InternalError,
     RequestRejected,
@@ -27,7 +28,7 @@ def delay(error: HeadraceError, attempt: int, salt: str) -> float:
     the attempt: spread over shards and processes, yet the same whenever the same run is replayed.
     Failures that only a person can heal are tried slowly from the start.
     """
-    if isinstance(error, (AccessDenied, TableUnusable, RequestRejected, InternalError)):
+    if isinstance(error, (AccessDenied, ConfigError, TableUnusable, RequestRejected, InternalError)):
         base, ceiling = 2.0, _SLOW_CEILING
     elif isinstance(error, (AcceleratorError, Throttled)):
         base, ceiling = 0.2, CEILING

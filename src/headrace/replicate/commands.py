@@ -25,6 +25,13 @@ class OpenStore:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckStore:
+    """Look whether the accelerator still answers. Answer: Intact."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """DescribeTable. Answer: SourceTable."""
 
@@ -100,9 +107,16 @@ class WakeAt:
     at: float
 
 
-Request = OpenStore | Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment | Apply
+@dataclass(frozen=True, slots=True)
+class Intact:
+    """The accelerator answers."""
+
+
+SourceRequest = Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment
+StoreRequest = OpenStore | CheckStore | Apply
+Request = SourceRequest | StoreRequest
 Command = Request | Tell | WakeAt
-Answer = Stored | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
+Answer = Stored | Intact | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ DescribeStream allows ten calls a second for an account; this asks far fewer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from headrace.errors import HeadraceError, PositionTrimmed, ShardGone
+from headrace.errors import HeadraceError, PositionTrimmed, ShardGone, Unavailable
 from headrace.position import Position
 from headrace.replicate.commands import ListChildren, ListShards, OpenIterator
 from headrace.replicate.desk import Desk
 from headrace.replicate.lineage import Lineage
+from headrace.replicate.listing import Listing
+from headrace.replicate.liveness import DISCOVERY, Pulse
 from headrace.shard import Shard, ShardListing
 
 LISTING_INTERVAL = 60.0
@@ -24,7 +27,6 @@ _CHILD_TRIES = 10
 _CHILD_WAIT = 0.1
 _CHILD_WAIT_MOST = 1.0
 _ORPHAN_WAIT = 2.0
-WHAT = "shard discovery"
 
 
 class Discovery:
@@ -39,12 +41,10 @@ class Discovery:
         self._outbox = desk.outbox
         self._clock = desk.clock
         self._health = desk.health
-        self._shards: list[Shard] = []
-        self._listing = False
-        self._next_start: str | None = None
+        self._listing: Listing | None = None
         self._due_at = 0.0
-        self._failures = 0
-        self._answered_at: float | None = None
+        self._wanted_since: float | None = None
+        self.failures = 0
         self._children: dict[str, tuple[int, float]] = {}
         self._asking: set[str] = set()
         self._suspects: list[str] = []
@@ -64,8 +64,8 @@ class Discovery:
 
     def advance(self, now: float, room: int) -> int:
         """Send what is due, at most ``room`` requests; how many were sent."""
-        if self._answered_at is None:
-            self._answered_at = now
+        if self._wanted_since is None and self._due_at <= now:
+            self._wanted_since = now
         sent = 0
         for parent_id, (_, due_at) in tuple(self._children.items()):
             if parent_id in self._asking or sent >= room:
@@ -79,10 +79,10 @@ class Discovery:
         while self._suspects and sent < room:
             self._probe(self._suspects.pop(0), now)
             sent += 1
-        if not self._listing and sent < room:
+        if self._listing is None and sent < room:
             if self._due_at <= now:
-                self._listing = True
-                self._ask_page()
+                self._listing = Listing()
+                self._ask_page(self._listing)
                 sent += 1
             else:
                 self._outbox.wake(self._due_at)
@@ -90,18 +90,21 @@ class Discovery:
 
     def answered(self, request: ListShards | ListChildren, listing: ShardListing, now: float) -> None:
         """Take in an answer."""
-        self._answered_at = now
-        self._failures = 0
-        self._health.healed(WHAT)
         if isinstance(request, ListChildren):
+            self._healed()
             self._children_answered(request.parent_id, listing, now)
             return
-        self._shards.extend(listing.shards)
-        self._next_start = listing.next_start
-        if listing.next_start is not None:
-            self._ask_page()
+        pages = self._listing or Listing()
+        try:
+            shards = pages.add(listing)
+        except Unavailable as error:
+            self.failed(request, error, now)
             return
-        shards, self._shards, self._listing = self._shards, [], False
+        if shards is None:
+            self._ask_page(pages)
+            return
+        self._listing = None
+        self._healed()
         self._completed(shards, listing.status, now)
 
     def probes(self, request_id: int) -> bool:
@@ -120,30 +123,33 @@ class Discovery:
             self._lineage.exists(shard_id)
         else:
             # The next complete listing suspects it again.
-            self._failures += 1
-            self._due_at = max(self._due_at, now + self._health.failed(WHAT, error, self._failures, now))
+            self.failures += 1
+            wait = self._health.failed(DISCOVERY, error, self.failures, now)
+            self._due_at = max(self._due_at, now + wait)
         return ()
 
     def failed(self, request: ListShards | ListChildren, error: HeadraceError, now: float) -> None:
         """Back off; a listing starts again from its beginning."""
-        self._failures += 1
-        wait = self._health.failed(WHAT, error, self._failures, now)
+        self.failures += 1
+        wait = self._health.failed(DISCOVERY, error, self.failures, now)
         if isinstance(request, ListChildren):
             self._asking.discard(request.parent_id)
             attempt, _ = self._children.get(request.parent_id, (0, now))
             self._children[request.parent_id] = (attempt, now + wait)
             return
-        self._shards, self._listing, self._next_start = [], False, None
+        self._listing = None
         self._due_at = now + wait
 
-    def stalled(self, now: float, limit: float) -> str | None:
-        """Why discovery is not live: failing for longer than ``limit``."""
-        if self._failures and self._answered_at is not None and now - self._answered_at > limit:
-            return f"shard discovery has failed for {now - self._answered_at:.0f} s"
-        if self._orphans_since is not None and now - self._orphans_since > limit:
-            waited = now - self._orphans_since
-            return f"a shard has waited {waited:.0f} s for its parent, which DescribeStream does not list"
-        return None
+    def pulses(self) -> Iterator[Pulse]:
+        """A complete listing that is due and has not come to its end; a parent that is not found."""
+        if self._wanted_since is not None:
+            yield Pulse(DISCOVERY, self._wanted_since)
+        if self._orphans_since is not None:
+            yield Pulse("a shard whose parent DescribeStream does not list", self._orphans_since)
+
+    def _healed(self) -> None:
+        self.failures = 0
+        self._health.healed(DISCOVERY)
 
     def _probe(self, shard_id: str, now: float) -> None:
         position = Position.trim_horizon(self._clock.at(now))
@@ -152,14 +158,15 @@ class Discovery:
         )
         self._probing[request_id] = shard_id
 
-    def _ask_page(self) -> None:
-        self._outbox.send(partial(ListShards, stream_arn=self._stream_arn, start_after=self._next_start))
+    def _ask_page(self, listing: Listing) -> None:
+        self._outbox.send(partial(ListShards, stream_arn=self._stream_arn, start_after=listing.next_start))
 
-    def _completed(self, shards: list[Shard], status: str, now: float) -> None:
+    def _completed(self, shards: Sequence[Shard], status: str, now: float) -> None:
         self.disabled = status in ("DISABLED", "DISABLING")
         if status == "ENABLING":
             self._due_at = now + 1.0
             return
+        self._wanted_since = None
         before = len(self._lineage.states())
         self._lineage.reconcile(shards, self._clock.at(now))
         self.dirty |= len(self._lineage.states()) != before

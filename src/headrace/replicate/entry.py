@@ -72,6 +72,18 @@ def decide(
     return gap or _outlived(checkpoint, service_now) or Resume(copy)
 
 
+def unfit_key(table: SourceTable, on_conflict: tuple[str, ...] | None) -> str | None:
+    """What is wrong with the key that the Spicepod names in ``on_conflict``; None if it names the table's, or none."""
+    key = tuple(attribute for attribute, _ in table.keys)
+    if on_conflict is None or sorted(on_conflict) == sorted(key):
+        return None
+    wrong, right = ", ".join(on_conflict), ", ".join(key)
+    return (
+        f"acceleration.on_conflict names ({wrong}), but the key of table {table.name} is ({right}); "
+        f"write `({right}): upsert`, or leave on_conflict out"
+    )
+
+
 def start_of_stream(scan_started_at: float) -> Position:
     """Where open shards are read from, for a Scan that starts at this time (the service's)."""
     return Position.at_timestamp(float(math.floor(scan_started_at - OVERLAP)), scan_started_at)

@@ -1,15 +1,24 @@
-"""Requests of which one at a time is under way: opening the store, describing the table, the first listing."""
+"""Requests of which one at a time is under way: the store's opening and checks, the table, the first listing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from headrace.errors import HeadraceError
-from headrace.replicate.commands import Request
+from headrace.replicate.commands import CheckStore, Describe, ListShards, OpenStore, Request
 from headrace.replicate.health import Health
+from headrace.replicate.liveness import ACCELERATOR, DISCOVERY, Pulse
 from headrace.replicate.outbox import Outbox
 
 Kind = type[Request]
+
+_SUBJECTS: dict[Kind, str] = {
+    OpenStore: ACCELERATOR,
+    CheckStore: ACCELERATOR,
+    Describe: "DescribeTable",
+    ListShards: DISCOVERY,
+}
+_OF_STORE = (OpenStore, CheckStore)
 
 
 class Errands:
@@ -18,17 +27,19 @@ class Errands:
     def __init__(self, outbox: Outbox, health: Health) -> None:
         self._outbox = outbox
         self._health = health
-        self._asked: dict[Kind, bool] = {}
+        self._asked: set[Kind] = set()
         self._due_at: dict[Kind, float] = {}
         self._failures: dict[Kind, int] = {}
+        self._since: dict[Kind, float] = {}
 
     def ask(self, kind: Kind, make: Callable[[int], Request], now: float) -> None:
         """Send the request unless one of its kind is under way or not due."""
-        if self._asked.get(kind):
+        if kind in self._asked:
             return
         due_at = self._due_at.get(kind, 0.0)
         if due_at <= now:
-            self._asked[kind] = True
+            self._asked.add(kind)
+            self._since.setdefault(kind, now)
             self._outbox.send(make)
         else:
             self._outbox.wake(due_at)
@@ -40,18 +51,33 @@ class Errands:
     def answered(self, request: Request) -> None:
         """The request was answered: the next of its kind may be asked."""
         kind = type(request)
-        self._asked[kind] = False
+        self._asked.discard(kind)
+        self._since.pop(kind, None)
         self._failures[kind] = 0
-        self._health.healed(kind.__name__)
+        self._health.healed(_SUBJECTS[kind])
+
+    def unsettled(self, request: Request, until: float) -> None:
+        """The answer did not settle it: ask again after ``until``, and count it as no progress."""
+        self._asked.discard(type(request))
+        self._due_at[type(request)] = until
 
     def failed(self, request: Request, error: HeadraceError, now: float) -> None:
         """The request failed: ask again later."""
         kind = type(request)
-        self._asked[kind] = False
+        self._asked.discard(kind)
         self._failures[kind] = self._failures.get(kind, 0) + 1
-        self._due_at[kind] = now + self._health.failed(kind.__name__, error, self._failures[kind], now)
+        wait = self._health.failed(_SUBJECTS[kind], error, self._failures[kind], now)
+        self._due_at[kind] = now + wait
 
     def clear(self) -> None:
-        """Forget what is under way."""
-        self._asked.clear()
+        """Forget what the source was asked. What the store was asked goes on: its order must be kept."""
+        for kind in tuple(self._asked):
+            if kind not in _OF_STORE:
+                self._asked.discard(kind)
         self._due_at.clear()
+        self._since.clear()
+
+    def pulses(self) -> Iterator[Pulse]:
+        """What was asked and is not answered, or fails."""
+        for kind, since in self._since.items():
+            yield Pulse(_SUBJECTS[kind], since)

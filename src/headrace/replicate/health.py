@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from headrace.errors import (
     AcceleratorError,
     AccessDenied,
+    ConfigError,
     HeadraceError,
     InternalError,
     RequestRejected,
@@ -16,7 +17,14 @@ from headrace.observe import TransientFault
 from headrace.replicate.backoff import delay
 from headrace.replicate.outbox import Outbox
 
-_FOR_A_PERSON = (AccessDenied, TableUnusable, RequestRejected, AcceleratorError, InternalError)
+_FOR_A_PERSON = (
+    AccessDenied,
+    AcceleratorError,
+    ConfigError,
+    InternalError,
+    RequestRejected,
+    TableUnusable,
+)
 
 
 @dataclass(frozen=True, slots=True)

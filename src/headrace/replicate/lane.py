@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from headrace.accelerator import Stored, Target
@@ -9,10 +10,9 @@ from headrace.checkpoint import Checkpoint
 from headrace.errors import CommitUnknown, HeadraceError
 from headrace.replicate.commands import Apply
 from headrace.replicate.health import Health
+from headrace.replicate.liveness import TRANSACTION, Pulse
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan
-
-WHAT = "apply"
 
 
 class Lane:
@@ -68,7 +68,7 @@ class Lane:
     def failed(self, error: HeadraceError, now: float) -> None:
         """Keep the plan for another try; after an unknown commit the store is asked first."""
         self._tries += 1
-        wait = self._health.failed(WHAT, error, self._tries, now)
+        wait = self._health.failed(TRANSACTION, error, self._tries, now)
         self.sent_at = None
         if self._abandoned:
             self._clear()
@@ -94,6 +94,11 @@ class Lane:
         self._clear()
         return None
 
+    def pulses(self) -> Iterator[Pulse]:
+        """The transaction that is not durable yet."""
+        if self.plan is not None:
+            yield Pulse(TRANSACTION, self.since)
+
     def _dispatch(self, now: float) -> None:
         assert self.plan is not None
         self._outbox.send(partial(Apply, work=self.plan.work))
@@ -103,4 +108,4 @@ class Lane:
         self.plan, self.sent_at = None, None
         self.unknown = self._abandoned = False
         self._tries = 0
-        self._health.healed(WHAT)
+        self._health.healed(TRANSACTION)

@@ -7,14 +7,15 @@ the same commands, so that a run can be replayed from its seed.
 
 from __future__ import annotations
 
+import math
 from enum import Enum, auto
 from functools import partial
 
-from headrace.accelerator import Applied, Stored, Target, Work
+from headrace.accelerator import Applied, Stored, Target
 from headrace.change import RecordsPage, ScanPage
-from headrace.checkpoint import Checkpoint, SegmentState
+from headrace.checkpoint import Checkpoint
 from headrace.dataset import GapBehavior, Replication
-from headrace.errors import HeadraceError, TableUnusable
+from headrace.errors import HeadraceError, TableUnusable, Unavailable
 from headrace.observe import (
     BootstrapStarted,
     GapFound,
@@ -26,12 +27,14 @@ from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
     Answer,
     Apply,
+    CheckStore,
     Command,
     Describe,
     Done,
     Event,
     Failed,
     GetRecords,
+    Intact,
     ListChildren,
     ListShards,
     OpenIterator,
@@ -40,26 +43,38 @@ from headrace.replicate.commands import (
     Request,
 )
 from headrace.replicate.desk import Desk
-from headrace.replicate.entry import CopyTable, Gap, Resume, decide, serves_old, start_of_stream
+from headrace.replicate.entry import (
+    CopyTable,
+    Gap,
+    Resume,
+    decide,
+    serves_old,
+    start_of_stream,
+    unfit_key,
+)
 from headrace.replicate.errands import Errands
 from headrace.replicate.health import Health
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.outbox import Outbox
-from headrace.replicate.plan import Plan
-from headrace.replicate.report import Reporter, lag, state_of, trouble
+from headrace.replicate.listing import Listing
+from headrace.replicate.liveness import Liveness
+from headrace.replicate.outbox import DEADLINE, Outbox
+from headrace.replicate.plan import plan_copy
+from headrace.replicate.report import Reporter, lag, progress, state_of
 from headrace.replicate.run import Run
 from headrace.replicate.scan import choose_segments
 from headrace.replicate.telling import Telling
-from headrace.schema import TableSchema
-from headrace.shard import Shard, ShardListing
+from headrace.shard import ShardListing
 from headrace.source import SourceTable
 
 SETTLE = 10.0
 """Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
 
 RECHECK = 30.0
-"""Seconds between looks at a table whose stream is off."""
+"""Seconds between looks at a table whose stream was read to its end and is said to be on."""
+
+CHECK = 5.0
+"""Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
 
 
 class _Phase(Enum):
@@ -99,13 +114,17 @@ class Machine:
         self._ready = False
         self._gap: Gap | None = None
         self._drained = False
-        self._shards: list[Shard] = []
-        self._next_start: str | None = None
+        self._drained_at = -math.inf
+        self._listing = Listing()
+        self._liveness = Liveness(dataset, self._outbox, self._health)
         self._scan_from = 0.0
         self._began_at = 0.0
 
     def step(self, event: Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
+        self._outbox.begin(now)
+        for lost in tuple(self._outbox.overdue()):
+            self._failed(lost, Unavailable(f"no answer for {DEADLINE:.0f} s; it is asked again"), now)
         if isinstance(event, (Done, Failed)):
             request = self._outbox.claim(event.id)
             if request is not None:
@@ -130,8 +149,7 @@ class Machine:
             case Describe(), SourceTable():
                 self._described_as(request, answer, now)
             case ListShards(), ShardListing() if self._phase is _Phase.LISTING:
-                self._errands.answered(request)
-                self._listed(answer, now)
+                self._listed(request, answer, now)
             case ((ListShards() | ListChildren()), ShardListing()):
                 self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
@@ -140,6 +158,9 @@ class Machine:
                 self._received(request, answer, now)
             case ReadSegment(), ScanPage():
                 self._running.scanned(request, answer, now)
+            case CheckStore(), Intact():
+                self._errands.answered(request)
+                self._errands.postpone(CheckStore, now + CHECK)
             case Apply(), Applied():
                 self._applied(answer, now)
             case _:
@@ -150,8 +171,12 @@ class Machine:
             case OpenStore() | Describe():
                 self._errands.failed(request, error, now)
             case ListShards() if self._phase is _Phase.LISTING:
-                self._shards, self._next_start = [], None
+                self._listing = Listing()
                 self._errands.failed(request, error, now)
+            case CheckStore():
+                self._errands.failed(request, error, now)
+                if self._phase is _Phase.RUNNING and not self._lane.in_flight:
+                    self._stored = None
             case ListShards() | ListChildren() | OpenIterator() | GetRecords():
                 self._forgotten(self._running.stream.failed(request, error, now))
             case ReadSegment():
@@ -165,26 +190,27 @@ class Machine:
 
     def _opened(self, stored: Stored, now: float) -> None:
         self._stored = stored
-        if self._lane.plan is None:
-            self._enter(now)
-            return
+        if stored.live is None:
+            self._ready = False
         durable = self._run.checkpoint if self._run is not None else None
-        happened = self._lane.resolve(stored, durable)
-        if happened:
-            self._committed(now)
-        elif happened is None:
+        if self._lane.plan is not None:
+            happened = self._lane.resolve(stored, durable)
+            if happened:
+                self._committed(now)
+        else:
+            copy = stored.live if self._target is Target.LIVE else stored.building
+            kept = durable is None or (copy is not None and copy.checkpoint == durable)
+            happened = False if kept else None
+        if happened is None:
+            # The engine has lost what was durable, as one in memory does with its process.
             self._begin_again()
             self._stored = stored
+        self._enter(now)
 
     def _described_as(self, request: Describe, table: SourceTable, now: float) -> None:
-        key = tuple(attribute for attribute, _ in table.keys)
-        if self._on_conflict is not None and sorted(self._on_conflict) != sorted(key):
-            wrong, right = ", ".join(self._on_conflict), ", ".join(key)
-            message = (
-                f"acceleration.on_conflict names ({wrong}), but the key of table {table.name} is ({right}); "
-                f"write `({right}): upsert`, or leave on_conflict out"
-            )
-            self._errands.failed(request, TableUnusable(message), now)
+        unfit = unfit_key(table, self._on_conflict)
+        if unfit is not None:
+            self._errands.failed(request, TableUnusable(unfit), now)
             return
         self._errands.answered(request)
         self._table = table
@@ -235,18 +261,24 @@ class Machine:
         aside = stored.live is not None and stored.live.checkpoint.was_ready
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
-        self._shards, self._next_start = [], None
+        self._listing = Listing()
         self._phase = _Phase.LISTING
 
-    def _listed(self, listing: ShardListing, now: float) -> None:
-        self._shards.extend(listing.shards)
-        self._next_start = listing.next_start
-        if listing.next_start is not None:
+    def _listed(self, request: ListShards, page: ShardListing, now: float) -> None:
+        try:
+            shards = self._listing.add(page)
+        except Unavailable as error:
+            self._listing = Listing()
+            self._errands.failed(request, error, now)
             return
-        shards, self._shards = self._shards, []
-        if listing.status == "ENABLING" or not shards:
-            self._errands.postpone(ListShards, now + 1.0)
+        if shards is None:
+            self._errands.unsettled(request, now)
             return
+        self._listing = Listing()
+        if page.status == "ENABLING" or not shards:
+            self._errands.unsettled(request, now + 1.0)
+            return
+        self._errands.answered(request)
         started_at = self._clock.at(now)
         self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
 
@@ -254,17 +286,9 @@ class Machine:
         """Make the lineage durable before the first Scan request."""
         table = self._described
         segments = self.settings.scan_segments or choose_segments(table.item_count, table.size_bytes)
-        checkpoint = Checkpoint(
-            table_id=table.table_id,
-            stream_arn=table.stream_arn,
-            started_at=started_at,
-            segments=(SegmentState(),) * segments,
-            shards=lineage.states(),
-        )
-        work = Work(self._target, checkpoint, create=TableSchema.of_keys(table.keys), scanning=True)
         self._phase = _Phase.CREATING
         self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
-        self._lane.send(Plan(work), now)
+        self._lane.send(plan_copy(table, self._target, segments, lineage, started_at), now)
         rebuild = self._target is Target.BUILDING
         self._outbox.tell(
             BootstrapStarted(self.dataset, segments, table.item_count, table.size_bytes, rebuild)
@@ -298,6 +322,7 @@ class Machine:
         self._outbox.tell(GapFound(self.dataset, gap.shard_id, gap.reason, behavior.value))
         if behavior is GapBehavior.ERROR:
             self._gap = gap
+            self._ready = False
             self._phase = _Phase.HALTED
         else:
             self._copy(stored, f"the stream has forgotten changes: {gap}")
@@ -333,19 +358,22 @@ class Machine:
             self._errands.ask(Describe, Describe, now)
         if self._phase is _Phase.LISTING and self._lane.plan is None:
             arn = self._described.stream_arn
-            more = partial(ListShards, stream_arn=arn, start_after=self._next_start)
+            more = partial(ListShards, stream_arn=arn, start_after=self._listing.next_start)
             self._errands.ask(ListShards, more, now)
         if self._phase is _Phase.RUNNING and not self._lane.unknown:
             run = self._running
             run.read(now, scan_from=self._scan_from)
-            if self._lane.plan is None:
+            if self._lane.plan is None and self._stored is not None:
                 run.apply_next(now, self._target)
+            if self._lane.plan is None and self._stored is not None:
+                self._errands.ask(CheckStore, CheckStore, now)
             if run.caught_up(now) and run.checkpoint.was_ready and self._target is Target.LIVE:
                 self._ready = True
             if run.drained:
                 self._begin_again()
                 self._drained = True
-                self._errands.postpone(Describe, now + RECHECK)
+                self._errands.postpone(Describe, self._drained_at + RECHECK)
+                self._drained_at = now
         if self._stored is not None:
             self._lane.advance(now)
 
@@ -364,28 +392,27 @@ class Machine:
             live=run is not None and wrong is None,
             fresh=behind is not None and behind <= self.settings.ready_lag,
             lag=behind,
-            reason=wrong or self._progress(behind),
+            reason=wrong or self._reason(behind),
         )
         self._reporter.report(status, now)
 
     def _trouble(self, now: float) -> str | None:
         if self._phase is _Phase.HALTED and self._gap is not None:
             return self._gap.cure
-        wrong = trouble(self._health, self._lane, now)
-        if wrong is None and self._run is not None:
-            wrong = self._run.stalled(now)
-        return wrong
+        pulses = (*self._errands.pulses(), *self._lane.pulses())
+        if self._run is not None:
+            pulses += tuple(self._run.pulses(now))
+        limit = max(self.settings.liveness, 3 * self.settings.scan_interval)
+        stalled = self._liveness.stalled(pulses, now, limit)
+        worst = self._health.worst()
+        return f"{worst[0]}: {worst[1].error}" if worst is not None else stalled
 
-    def _progress(self, behind: float | None) -> str | None:
-        if self._run is None:
-            return "opening"
-        if not self._run.scan.done:
-            return f"copying: {self._run.scan.rows} of about {self._described.item_count} items"
-        if not self._ready:
-            return "catching up with the stream"
-        if behind is not None and behind > self.settings.ready_lag:
-            return f"{behind:.1f} s behind"
-        return None
+    def _reason(self, behind: float | None) -> str | None:
+        if self._drained:
+            return f"the stream of {self.dataset}'s table is off and read to its end; waiting for another"
+        scan = self._run.scan if self._run is not None else None
+        items = self._table.item_count if self._table is not None else 0
+        return progress(scan, items, behind, ready=self._ready, ready_lag=self.settings.ready_lag)
 
     @property
     def _running(self) -> Run:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from headrace.observe import Observation
-from headrace.replicate.commands import Apply, Command, OpenStore, Request, Tell, WakeAt
+from headrace.replicate.commands import (
+    Apply,
+    CheckStore,
+    Command,
+    OpenStore,
+    Request,
+    Tell,
+    WakeAt,
+)
+
+DEADLINE = 60.0
+"""Seconds after which a request to the source counts as lost: more than the transport itself waits for a
+connection and a silent answer, so that only what hangs in other ways is met by it."""
+
+_OF_STORE = (OpenStore, CheckStore, Apply)
 
 
 class Outbox:
@@ -13,32 +27,58 @@ class Outbox:
 
     def __init__(self) -> None:
         self._next_id = 1
+        self._now = 0.0
         self._out: list[Command] = []
         self._waiting: dict[int, Request] = {}
+        self._sent_at: dict[int, float] = {}
         self._wake_at: float | None = None
 
     @property
     def source_requests(self) -> int:
         """How many requests to the source are unanswered."""
-        return sum(not isinstance(request, (Apply, OpenStore)) for request in self._waiting.values())
+        return sum(not isinstance(request, _OF_STORE) for request in self._waiting.values())
+
+    def begin(self, now: float) -> None:
+        """A step begins: what it sends is sent at ``now``."""
+        self._now = now
 
     def send(self, make: Callable[[int], Request]) -> int:
         """Send the request that ``make`` builds from its id; the id."""
         request = make(self._next_id)
         self._next_id += 1
         self._waiting[request.id] = request
+        self._sent_at[request.id] = self._now
         self._out.append(request)
         return request.id
 
     def claim(self, request_id: int) -> Request | None:
         """The request that this id answers; None if it was abandoned."""
+        self._sent_at.pop(request_id, None)
         return self._waiting.pop(request_id, None)
+
+    def overdue(self) -> Iterator[Request]:
+        """The requests to the source that have waited for DEADLINE: their answers are not taken any more.
+
+        What the accelerator was asked is never given up: its effect may still come.
+        """
+        for id_, sent_at in tuple(self._sent_at.items()):
+            if self._now - sent_at < DEADLINE:
+                return
+            request = self._waiting[id_]
+            if not isinstance(request, _OF_STORE):
+                self.claim(id_)
+                yield request
+
+    def unanswered(self) -> Iterator[tuple[Request, float]]:
+        """Requests that wait for their answer, with the time at which they were sent, oldest first."""
+        for id_, sent_at in self._sent_at.items():
+            yield self._waiting[id_], sent_at
 
     def abandon_source(self) -> None:
         """Take no more answers to the requests to the source that are under way."""
-        self._waiting = {
-            id_: request for id_, request in self._waiting.items() if isinstance(request, (Apply, OpenStore))
-        }
+        for id_, request in tuple(self._waiting.items()):
+            if not isinstance(request, _OF_STORE):
+                self.claim(id_)
 
     def tell(self, observation: Observation) -> None:
         """State a fact."""

@@ -6,8 +6,10 @@ from headrace.accelerator import ChangeSink, Stored
 from headrace.replicate.commands import (
     Answer,
     Apply,
+    CheckStore,
     Describe,
     GetRecords,
+    Intact,
     ListChildren,
     ListShards,
     OpenIterator,
@@ -23,6 +25,9 @@ def perform(request: Request, source: Source, sink: ChangeSink) -> Answer:  # no
     match request:
         case OpenStore():
             return _opened(source, sink)
+        case CheckStore():
+            sink.check()
+            return Intact()
         case Apply(work=work):
             return sink.apply(work)
         case Describe():

@@ -9,8 +9,11 @@ from headrace.accelerator import Notes, Target, Work
 from headrace.change import ScanPage
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState
 from headrace.replicate.buffer import Buffer, StreamUnit
+from headrace.replicate.lineage import Lineage
 from headrace.replicate.scan import ScanProgress
 from headrace.replicate.stream import StreamFollower
+from headrace.schema import TableSchema
+from headrace.source import SourceTable
 
 ANCHOR_INTERVAL = 3600.0
 """Seconds between commits that say only that idle shards are still known to be empty."""
@@ -44,6 +47,18 @@ class Plan:
         """The size of the pages it holds."""
         batches = (*self.work.stream, *self.work.scan)
         return sum(batch.wire_bytes for batch in batches)
+
+
+def plan_copy(table: SourceTable, target: Target, segments: int, lineage: Lineage, started_at: float) -> Plan:
+    """The transaction that begins a copy: empty, with the lineage as it was listed at ``started_at``."""
+    checkpoint = Checkpoint(
+        table_id=table.table_id,
+        stream_arn=table.stream_arn,
+        started_at=started_at,
+        segments=(SegmentState(),) * segments,
+        shards=lineage.states(),
+    )
+    return Plan(Work(target, checkpoint, create=TableSchema.of_keys(table.keys), scanning=True))
 
 
 def plan_batch(

@@ -29,7 +29,8 @@ FULL_PAGE = 900
 class ShardReader:
     """The volatile side of a shard in stage READING; a new one is made from the checkpoint after a restart.
 
-    ``position`` is after the last record read. ``due_at`` and ``answered_at`` are on the caller's clock,
+    ``position`` is after the last record read. ``due_at`` and ``answered_at`` (the last page, or since when one is
+    expected) are on the caller's clock,
     ``read_up_to`` and ``applied_up_to`` (the watermark) on the service's: the time up to which every record is read,
     or applied; None while nothing proves any. ``unapplied`` counts pages read but not durable.
     """
@@ -44,6 +45,7 @@ class ShardReader:
     busy: bool = False
     ended: bool = False
     failures: int = 0
+    expiries: int = 0
     unapplied: int = 0
     idle: float = BUSY_WAIT
     held: list[RecordsPage] = field(default_factory=list)
@@ -51,7 +53,7 @@ class ShardReader:
 
     def take(self, page: RecordsPage, asked_at: float) -> None:
         """Account for a page that was asked for at ``asked_at`` (the service's clock)."""
-        self.failures = 0
+        self.failures = self.expiries = 0
         self.iterator = page.next_iterator
         self.ended = page.next_iterator is None
         if page.count:

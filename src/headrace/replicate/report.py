@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headrace.observe import StatusChanged
-from headrace.replicate.health import Health
-from headrace.replicate.lane import Lane
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.reader import RESOLUTION
+from headrace.replicate.scan import ScanProgress
 from headrace.status import State
-
-LIVENESS = 30.0
-"""Seconds without progress after which a shard, the discovery or the lane is not live."""
 
 REPEAT = 0.5
 """Seconds after which an unchanged status is told again, for its lag."""
@@ -23,19 +19,6 @@ def lag(watermark: float | None, service_now: float) -> float | None:
     return None if watermark is None else max(0.0, service_now - watermark - RESOLUTION)
 
 
-def trouble(health: Health, lane: Lane, now: float) -> str | None:
-    """What keeps the dataset from being live, of the things that are common to all phases."""
-    worst = health.worst()
-    if worst is not None:
-        return f"{worst[0]}: {worst[1].error}"
-    if lane.plan is not None and now - lane.since > LIVENESS:
-        return f"a transaction has not committed for {now - lane.since:.0f} s"
-    for what, fault in health.faults.items():
-        if now - fault.since > LIVENESS:
-            return f"{what} has failed for {now - fault.since:.0f} s: {fault.error}"
-    return None
-
-
 def state_of(*, failing: bool, ready: bool, rebuilding: bool) -> State:
     """One word for the three facts."""
     if failing:
@@ -43,6 +26,21 @@ def state_of(*, failing: bool, ready: bool, rebuilding: bool) -> State:
     if ready:
         return State.REFRESHING if rebuilding else State.READY
     return State.LOADING
+
+
+def progress(
+    scan: ScanProgress | None, items: int, behind: float | None, *, ready: bool, ready_lag: float
+) -> str | None:
+    """Why a healthy dataset is not ready, or not fresh; ``items`` is the table's estimate."""
+    if scan is None:
+        return "opening"
+    if not scan.done:
+        return f"copying: {scan.rows} of about {items} items"
+    if not ready:
+        return "catching up with the stream"
+    if behind is not None and behind > ready_lag:
+        return f"{behind:.1f} s behind"
+    return None
 
 
 class Reporter:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import partial
 
 from headrace.accelerator import Target
 from headrace.change import ScanPage
 from headrace.checkpoint import Checkpoint
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Unavailable
 from headrace.replicate.buffer import Buffer
 from headrace.replicate.commands import ReadSegment
 from headrace.replicate.desk import Desk
 from headrace.replicate.hold import Hold
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
+from headrace.replicate.liveness import Pulse, segment
 from headrace.replicate.plan import ANCHOR_INTERVAL, Plan, plan_batch, plan_lineage, plan_ready
-from headrace.replicate.report import LIVENESS, lag
+from headrace.replicate.report import lag
 from headrace.replicate.scan import ScanProgress
 from headrace.replicate.stream import StreamFollower
 
@@ -70,7 +72,7 @@ class Run:
     def _read_segments(self, now: float, room: int) -> None:
         readers = self.scan.readers
         room = min(room, SCANS - sum(reader.busy for reader in readers))
-        for segment, reader in enumerate(readers):
+        for number, reader in enumerate(readers):
             if room <= 0:
                 return
             if reader.busy or reader.exhausted or reader.unapplied >= PAGES_PER_SEGMENT:
@@ -78,17 +80,21 @@ class Run:
             if reader.due_at > now:
                 self._outbox.wake(reader.due_at)
                 continue
-            reader.busy = True
+            reader.asked(now)
             segments = len(readers)
-            self._outbox.send(partial(ReadSegment, segment=segment, segments=segments, cursor=reader.cursor))
+            self._outbox.send(partial(ReadSegment, segment=number, segments=segments, cursor=reader.cursor))
             room -= 1
 
     def scanned(self, request: ReadSegment, page: ScanPage, now: float) -> None:
         """Buffer a page of the Scan."""
+        if page.cursor is not None and page.cursor == request.cursor:
+            message = f"a page of the Scan ends where it began, at {page.cursor}; it would never end"
+            self.scan_failed(request, Unavailable(message), now)
+            return
         reader = self.scan.readers[request.segment]
         reader.busy = False
         reader.take(page)
-        self._health.healed(f"segment {request.segment}")
+        self._health.healed(segment(request.segment))
         self.buffer.add_scan(request.segment, page, now)
 
     def scan_failed(self, request: ReadSegment, error: HeadraceError, now: float) -> None:
@@ -96,7 +102,7 @@ class Run:
         reader = self.scan.readers[request.segment]
         reader.busy = False
         reader.failures += 1
-        wait = self._health.failed(f"segment {request.segment}", error, reader.failures, now)
+        wait = self._health.failed(segment(request.segment), error, reader.failures, now)
         reader.due_at = now + wait
 
     # Applying
@@ -153,6 +159,7 @@ class Run:
         """Whether the stream is off and everything in it is durable."""
         return self.stream.drained and not self.buffer and self._lane.plan is None
 
-    def stalled(self, now: float) -> str | None:
-        """Why the stream is not live."""
-        return self.stream.stalled(now, max(LIVENESS, 3 * self.settings.scan_interval))
+    def pulses(self, now: float) -> Iterator[Pulse]:
+        """Everything that is expected to make progress, the lane aside."""
+        yield from self.stream.pulses(now)
+        yield from self.scan.pulses()

@@ -14,6 +14,7 @@ from headrace.errors import HeadraceError, InternalError
 from headrace.observe import Observer, StatusChanged
 from headrace.replicate.commands import (
     Apply,
+    CheckStore,
     Command,
     Done,
     Event,
@@ -56,7 +57,8 @@ class ThreadRunner:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._stopping = threading.Event()
         name = machine.dataset
-        self._pool = ThreadPoolExecutor(REQUESTS, thread_name_prefix=f"read {name}")
+        # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
+        self._pool = ThreadPoolExecutor(2 * REQUESTS, thread_name_prefix=f"read {name}")
         self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
         self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
 
@@ -111,11 +113,18 @@ class ThreadRunner:
                     self._observe(observation)
                 case WakeAt(at=at):
                     wake_at = at
-                case OpenStore() | Apply():
-                    self._lane.submit(self._perform, command)
+                case OpenStore() | CheckStore() | Apply():
+                    self._submit(self._lane, command)
                 case _:
-                    self._pool.submit(self._perform, command)
+                    self._submit(self._pool, command)
         return wake_at
+
+    def _submit(self, pool: ThreadPoolExecutor, request: Request) -> None:
+        try:
+            pool.submit(self._perform, request)
+        except RuntimeError as error:
+            # No thread is to be had, or the pool is shutting down: the machine asks again.
+            self._events.put(Failed(request.id, InternalError(f"no thread for it: {error}")))
 
     def _perform(self, request: Request) -> None:
         if self._stopping.is_set():

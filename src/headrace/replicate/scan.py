@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headrace.change import ScanPage
 from headrace.checkpoint import SegmentState
+from headrace.replicate.liveness import Pulse, segment
 
 _BY_ITEMS = ((10_000, 2), (100_000, 4), (1_000_000, 8), (10_000_000, 16))
 _BY_BYTES = ((16 * 2**20, 2), (128 * 2**20, 4), (2**30, 8), (16 * 2**30, 16))
@@ -29,7 +30,7 @@ class SegmentReader:
     """The volatile side of one segment.
 
     ``cursor`` is where its next page starts, ``exhausted`` that there is none; ``unapplied`` counts pages
-    read but not durable.
+    read but not durable. ``asked_since`` is when its next page was first asked for, None while none is.
     """
 
     cursor: str | None
@@ -38,10 +39,18 @@ class SegmentReader:
     busy: bool = False
     failures: int = 0
     unapplied: int = 0
+    asked_since: float | None = None
+
+    def asked(self, now: float) -> None:
+        """Account for a request for the next page."""
+        self.busy = True
+        if self.asked_since is None:
+            self.asked_since = now
 
     def take(self, page: ScanPage) -> None:
         """Account for a page that was read."""
         self.failures = 0
+        self.asked_since = None
         self.unapplied += 1
         self.cursor = page.cursor
         self.exhausted = page.cursor is None
@@ -65,12 +74,18 @@ class ScanProgress:
         """How many segments' ends are durable."""
         return sum(segment.done for segment in self.durable)
 
+    def pulses(self) -> Iterator[Pulse]:
+        """The segments whose next page was asked for."""
+        for number, reader in enumerate(self.readers):
+            if reader.asked_since is not None:
+                yield Pulse(segment(number), reader.asked_since)
+
     def after(self, pages: Sequence[tuple[int, ScanPage]]) -> tuple[tuple[SegmentState, ...], int]:
         """Segments and rows as they will be once ``pages`` (segment and page, in order) are durable."""
         states = list(self.durable)
         rows = self.rows
-        for segment, page in pages:
-            states[segment] = SegmentState(page.cursor, done=page.cursor is None)
+        for number, page in pages:
+            states[number] = SegmentState(page.cursor, done=page.cursor is None)
             rows += page.count
         return tuple(states), rows
 
@@ -80,5 +95,5 @@ class ScanProgress:
         """Take over what ``after`` promised."""
         self.durable = list(states)
         self.rows = rows
-        for segment, _ in pages:
-            self.readers[segment].unapplied -= 1
+        for number, _ in pages:
+            self.readers[number].unapplied -= 1

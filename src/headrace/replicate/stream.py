@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,7 +23,8 @@ from headrace.replicate.commands import GetRecords, ListChildren, ListShards, Op
 from headrace.replicate.desk import Desk
 from headrace.replicate.discovery import Discovery
 from headrace.replicate.entry import Gap
-from headrace.replicate.lineage import Lineage
+from headrace.replicate.lineage import CONFIRMATIONS, Lineage
+from headrace.replicate.liveness import Pulse, shard
 from headrace.replicate.reader import ShardReader, idle_ceiling
 from headrace.shard import ShardListing
 
@@ -48,6 +49,7 @@ class StreamFollower:
         self._parked: list[str] = []
         self._asked_at: dict[int, float] = {}
         self._ends: dict[str, float | None] = {}
+        self._ended_at: dict[str, float] = {}
         self._changed = True
         self._origin = checkpoint.started_at
 
@@ -62,7 +64,7 @@ class StreamFollower:
             reader = self.readers.get(shard_id)
             if reader is None or reader.busy or reader.ended:
                 continue
-            if reader.unapplied >= PAGES_PER_SHARD and not reader.held:
+            if self._is_parked(reader):
                 self._parked.append(shard_id)
                 continue
             self._ask(reader, now)
@@ -110,9 +112,8 @@ class StreamFollower:
         if reader is None:
             return
         reader.busy = False
+        # No progress yet: a shard whose iterators are given and refused has none.
         reader.iterator = iterator
-        reader.answered_at = now
-        self._health.healed(_what(reader.id))
         heapq.heappush(self._due, (now, reader.id))
 
     def arrived(self, request: GetRecords, page: RecordsPage, now: float) -> ShardReader | None:
@@ -124,7 +125,7 @@ class StreamFollower:
         reader.busy = False
         reader.answered_at = now
         reader.take(page, asked_at)
-        self._health.healed(_what(reader.id))
+        self._health.healed(shard(reader.id))
         if page.count:
             self._outbox.tell(RecordsRead(self.dataset, reader.id, page.count))
         if not reader.ended:
@@ -149,7 +150,8 @@ class StreamFollower:
         """A request failed: reopen, back off, or report a gap."""
         if isinstance(request, (ListShards, ListChildren)):
             self.discovery.failed(request, error, now)
-            return Gap(None, f"the stream is gone: {error}") if isinstance(error, ShardGone) else None
+            gone = isinstance(error, ShardGone) and self.discovery.failures >= CONFIRMATIONS
+            return Gap(None, f"the stream is gone: {error}") if gone else None
         if isinstance(request, OpenIterator) and self.discovery.probes(request.id):
             return self._probed(request, error, now)
         self._asked_at.pop(request.id, None)
@@ -166,7 +168,10 @@ class StreamFollower:
             self.discovery.recheck(now)
         if isinstance(error, IteratorExpired):
             reader.iterator = None
-            wait = 0.0
+            reader.expiries += 1
+            wait = self._health.failed(shard(reader.id), error, reader.expiries, now)
+            # The position is as good as ever; only iterators that expire again and again deserve a wait.
+            wait = 0.0 if reader.expiries == 1 else wait
         elif isinstance(error, RequestRejected) and reader.position.anchor is Anchor.AT_TIMESTAMP:
             # Some stand-ins know no AT_TIMESTAMP; before Ready, replaying from the horizon is harmless.
             reader.position = Position.trim_horizon(reader.position.set_at or self._clock.at(now))
@@ -175,7 +180,7 @@ class StreamFollower:
             reader.failures += 1
             # An iterator may have gone stale with the failure; its position has not.
             reader.iterator = None if reader.failures > 1 else reader.iterator
-            wait = self._health.failed(_what(reader.id), error, reader.failures, now)
+            wait = self._health.failed(shard(reader.id), error, reader.failures, now)
         heapq.heappush(self._due, (now + wait, reader.id))
         return None
 
@@ -205,11 +210,14 @@ class StreamFollower:
                 self._changed = True
                 reader = self.readers.pop(state.id)
                 self._ends[state.id] = reader.applied_up_to
-                self._health.healed(_what(state.id))
+                self._health.healed(shard(state.id))
+                self._ended_at[state.id] = now
                 self.discovery.ask_children(state.id, now)
                 self._tell_shards()
         for shard_id in self._parked:
             heapq.heappush(self._due, (now, shard_id))
+            if shard_id in self.readers:
+                self.readers[shard_id].answered_at = now
         self._parked.clear()
 
     def anchored(self) -> dict[str, ShardState]:
@@ -245,24 +253,27 @@ class StreamFollower:
         known = [mark for mark in marks if mark is not None]
         return min(known) if len(known) == len(marks) else None
 
-    def stalled(self, now: float, limit: float) -> str | None:
-        """Why the stream is not live: a shard, or the discovery, without an answer for longer than ``limit``."""
+    def pulses(self, now: float) -> Iterator[Pulse]:
+        """Shards of which a page is expected, the discovery, and ended shards whose children are not found."""
         for reader in self.readers.values():
-            waited = now - reader.answered_at
-            if waited > limit and not reader.unapplied:
-                return f"shard {reader.id} has given no answer for {waited:.0f} s"
-        return self.discovery.stalled(now, limit)
+            if not reader.ended and not self._is_parked(reader):
+                yield Pulse(shard(reader.id), reader.answered_at)
+        yield from self.discovery.pulses()
+        if not self.discovery.disabled and not self.lineage.has_orphans():
+            for leaf in self.lineage.leaves():
+                since = self._ended_at.setdefault(leaf.id, now)
+                yield Pulse(f"the search for children of {shard(leaf.id)}", since)
 
     @property
     def drained(self) -> bool:
         """Whether the stream is off and everything in it is durable."""
         return self.discovery.disabled and not self.readers and not self.lineage.in_stage(Stage.WAITING)
 
+    def _is_parked(self, reader: ShardReader) -> bool:
+        """Whether a shard waits for what was read of it to become durable."""
+        return reader.unapplied >= PAGES_PER_SHARD and not reader.held
+
     def _tell_shards(self) -> None:
         waiting = len(self.lineage.in_stage(Stage.WAITING))
         finished = len(self.lineage.in_stage(Stage.FINISHED))
         self._outbox.tell(ShardsChanged(self.dataset, len(self.readers), waiting, finished))
-
-
-def _what(shard_id: str) -> str:
-    return f"shard {shard_id}"

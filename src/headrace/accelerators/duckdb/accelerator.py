@@ -88,6 +88,14 @@ class DuckDBAccelerator:
             self._commit(connection, work.target, before.row)
             return applied
 
+    def check(self) -> None:
+        """Look whether the database still answers. Raises CommitUnknown where it has given up."""
+        with (
+            self._instance.lane(self._dataset) as connection,
+            translated(f"{self._dataset} cannot be read"),
+        ):
+            connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 0")
+
     def rows(self) -> int:
         """The number of live rows, 0 where there is no live copy. Any thread may ask."""
         cursor = self._instance.cursor()

@@ -1,0 +1,36 @@
+"""One complete listing of a stream's shards, page by page."""
+
+from __future__ import annotations
+
+from headrace.errors import Unavailable
+from headrace.shard import Shard, ShardListing
+
+MOST_PAGES = 5000
+"""Pages of 100 shards: more than a stream of the largest tables keeps in its 24 hours."""
+
+
+class Listing:
+    """The pages that came so far. ``next_start`` is where the next begins, None at the beginning and the end."""
+
+    def __init__(self) -> None:
+        self.next_start: str | None = None
+        self._shards: list[Shard] = []
+        self._starts: set[str] = set()
+
+    def add(self, page: ShardListing) -> tuple[Shard, ...] | None:
+        """Take the next page; the whole listing once this was the last, else None.
+
+        Raises Unavailable where the pages would never end: a service that repeats a page's start goes round
+        in a circle, and each round would look like more shards.
+        """
+        self._shards.extend(page.shards)
+        self.next_start = page.next_start
+        if page.next_start is None:
+            return tuple(self._shards)
+        if page.next_start in self._starts or len(self._starts) >= MOST_PAGES:
+            raise Unavailable(
+                f"the pages of DescribeStream do not end: after {len(self._starts) + 1} pages the next starts "
+                f"at {page.next_start}; the listing begins anew"
+            )
+        self._starts.add(page.next_start)
+        return None
