@@ -144,6 +144,81 @@ def test_boto3_reads_a_stream_through_a_split(client, simulator):
         streams.describe_stream(StreamArn=arn + "x")
 
 
+def test_boto3_writes_and_reads_in_transactions(client):
+    dynamodb, streams = client(), client("dynamodbstreams")
+    arn = make_orders(dynamodb)["LatestStreamArn"]
+    first, second = ({"id": {"S": "a"}, "at": {"N": str(at)}} for at in (1, 2))
+    count = {
+        "TableName": "orders",
+        "Key": second,
+        "UpdateExpression": "ADD n :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    actions = [
+        {"Put": {"TableName": "orders", "Item": first, "ConditionExpression": "attribute_not_exists(id)"}},
+        {"Update": count},
+    ]
+    # boto3 adds a ClientRequestToken of its own; the same one again does nothing again.
+    for _ in range(2):
+        dynamodb.transact_write_items(TransactItems=actions, ClientRequestToken="once")
+    with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+        dynamodb.transact_write_items(TransactItems=actions[:1], ClientRequestToken="once")
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as cancelled:
+        dynamodb.transact_write_items(TransactItems=actions)
+    reasons = cancelled.value.response["CancellationReasons"]
+    assert [reason["Code"] for reason in reasons] == ["ConditionalCheckFailed", "None"]
+    gets = [{"Get": {"TableName": "orders", "Key": key}} for key in (first, second)]
+    answers = dynamodb.transact_get_items(TransactItems=gets)["Responses"]
+    assert answers == [{"Item": first}, {"Item": {**second, "n": {"N": "1"}}}]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    records = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    assert [record["eventName"] for record in records] == ["INSERT", "INSERT"]
+
+
+def test_boto3_gets_batches(client):
+    dynamodb = client()
+    make_orders(dynamodb)
+    keys = [{"id": {"S": "many"}, "at": {"N": str(at)}} for at in range(5)]
+    dynamodb.batch_write_item(RequestItems={"orders": [{"PutRequest": {"Item": key}} for key in keys[:3]]})
+    answer = dynamodb.batch_get_item(RequestItems={"orders": {"Keys": keys, "ConsistentRead": True}})
+    assert answer["Responses"] == {"orders": keys[:3]}
+    assert answer["UnprocessedKeys"] == {}
+
+
+def test_boto3_sees_an_item_expire():
+    moment = [1_700_000_000.0]
+    with SimulatorServer(Simulator(lambda: moment[0])) as server:
+        clients = [
+            boto3.client(
+                service,
+                endpoint_url=server.url,
+                region_name="us-east-1",
+                aws_access_key_id="any",
+                aws_secret_access_key="any",
+            )
+            for service in ("dynamodb", "dynamodbstreams")
+        ]
+        dynamodb, streams = clients
+        arn = make_orders(dynamodb)["LatestStreamArn"]
+        dynamodb.update_time_to_live(
+            TableName="orders", TimeToLiveSpecification={"Enabled": True, "AttributeName": "ends"}
+        )
+        described = dynamodb.describe_time_to_live(TableName="orders")["TimeToLiveDescription"]
+        assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ends"}
+        item = {"id": {"S": "a"}, "at": {"N": "1"}, "ends": {"N": "1700000060"}}
+        dynamodb.put_item(TableName="orders", Item=item)
+        moment[0] += 100
+        assert dynamodb.scan(TableName="orders")["Count"] == 0
+        shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        last = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"][-1]
+        assert last["eventName"] == "REMOVE"
+        assert last["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+        for each in clients:
+            each.close()
+
+
 def test_boto3_knows_the_errors(client):
     dynamodb = client()
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):

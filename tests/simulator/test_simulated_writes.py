@@ -188,17 +188,32 @@ def test_a_key_must_match_the_schema(call, key):
 
 def test_what_is_not_built_is_refused_by_name(call):
     call.table()
-    assert call.refused("TransactWriteItems", TransactItems=[]) == (
-        "UnknownOperationException: The simulator does not know the operation 'TransactWriteItems'"
-    )
-    for name, value in {"Expected": {}, "ConditionalOperator": "AND"}.items():
-        refusal = call.refused("PutItem", TableName="orders", Item={"id": {"S": "a"}}, **{name: value})
-        assert refusal == f"ValidationException: The simulator does not support the parameter {name}"
-    assert "does not support the parameter KeyConditions" in call.refused(
-        "Query", TableName="orders", KeyConditions={}
+    assert call.refused("ExecuteStatement", Statement="SELECT") == (
+        "UnknownOperationException: The simulator does not know the operation 'ExecuteStatement'"
     )
     assert "does not support the parameter IndexName" in call.refused(
         "Scan", TableName="orders", IndexName="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "value", "successor"),
+    [
+        ("PutItem", "Expected", {}, "ConditionExpression"),
+        ("DeleteItem", "ConditionalOperator", "AND", "AND or OR in an expression"),
+        ("UpdateItem", "AttributeUpdates", {}, "UpdateExpression"),
+        ("GetItem", "AttributesToGet", ["n"], "ProjectionExpression"),
+        ("Query", "KeyConditions", {}, "KeyConditionExpression"),
+        ("Query", "QueryFilter", {}, "FilterExpression"),
+        ("Scan", "ScanFilter", {}, "FilterExpression"),
+    ],
+)
+def test_a_legacy_parameter_is_refused_with_its_successor(call, operation, name, value, successor):
+    call.table()
+    refusal = call.refused(operation, TableName="orders", **{name: value})
+    assert refusal == (
+        f"ValidationException: The simulator does not support the legacy parameter {name}; "
+        f"use {successor}, which does the same"
     )
 
 

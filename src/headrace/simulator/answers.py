@@ -33,20 +33,31 @@ encode = msgspec.json.Encoder().encode
 
 
 class Refusal(Exception):
-    """An error answer on its way out. It never leaves the simulator: the front makes a Response of it."""
+    """An error answer on its way out. It never leaves the simulator: the front makes a Response of it.
 
-    def __init__(self, code: str, message: str, *, status: int = 400, item: bytes | None = None) -> None:
+    ``extra`` are members of the answer beside its type and message.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 400, extra: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
-        self.item = item
+        self.extra = extra or {}
 
     def body(self) -> bytes:
         """The JSON that AWS sends for it; SerializationException alone spells its message with a capital."""
         namespace = _NAMESPACES.get(self.code, _DYNAMODB)
         key = "Message" if self.code == "SerializationException" else "message"
-        body = encode({"__type": f"{namespace}#{self.code}", key: str(self)})
-        return body if self.item is None else body[:-1] + b',"Item":' + self.item + b"}"
+        return encode({"__type": f"{namespace}#{self.code}", key: str(self), **self.extra})
+
+
+class KeyRefusal(Refusal):
+    """A key that does not fit the table's schema: in a transaction it is a reason to cancel."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationException", message)
 
 
 def invalid(message: str) -> Refusal:

@@ -11,12 +11,13 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from headrace.simulator.answers import Refusal, invalid, invalid_values
+from headrace.simulator.answers import KeyRefusal, invalid, invalid_values
 from headrace.simulator.items import Item, Value, canonical_value
 
 RING = 1 << 64
 MAX_HASH_BYTES = 2048
 MAX_SORT_BYTES = 1024
+_INVALID = "One or more parameter values were invalid"
 
 
 class Key(NamedTuple):
@@ -61,10 +62,11 @@ class KeySchema:
         for attribute in self.attributes:
             value = item.get(attribute.name)
             if value is None:
-                raise invalid_values(f"Missing the key {attribute.name} in the item")
+                raise KeyRefusal(f"{_INVALID}: Missing the key {attribute.name} in the item")
             if attribute.kind not in value:
-                raise invalid_values(
-                    f"Type mismatch for key {attribute.name} expected: {attribute.kind} actual: {next(iter(value))}"
+                raise KeyRefusal(
+                    f"{_INVALID}: Type mismatch for key {attribute.name} "
+                    f"expected: {attribute.kind} actual: {next(iter(value))}"
                 )
         return self._key(item)
 
@@ -127,5 +129,5 @@ def _check_size(attribute: KeyAttribute, content: str, limit: int) -> None:
         )
 
 
-def _mismatch() -> Refusal:
-    return invalid("The provided key element does not match the schema")
+def _mismatch() -> KeyRefusal:
+    return KeyRefusal("The provided key element does not match the schema")

@@ -31,8 +31,8 @@ PAGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """What of the items that were read is answered."""
+class View:
+    """What of the items that were read is answered: those that meet a condition, or the projected part of each."""
 
     condition: Condition | None
     projection: Projection | None
@@ -55,9 +55,7 @@ class Reads:
 
     def get_item(self, request: dict[str, Any], _: float) -> bytes:
         """GetItem. No item is an answer without one."""
-        placeholders = Placeholders(request, (), ("ProjectionExpression",))
-        view = _View(None, _projection(request, placeholders))
-        placeholders.finish()
+        view = view_of(request)
         table = self._tables.get(request["TableName"])
         key, _keys = table.schema.of_request(request["Key"])
         item = table.rows.get(key)
@@ -100,11 +98,19 @@ class Reads:
         return _page(request, table, _in_range(partition, wanted, start, forward=forward), view)
 
 
-def _view(request: dict[str, Any], placeholders: Placeholders) -> _View:
+def view_of(request: dict[str, Any]) -> View:
+    """The view of a request that names its items by key."""
+    placeholders = Placeholders(request, (), ("ProjectionExpression",))
+    projection = _projection(request, placeholders)
+    placeholders.finish()
+    return View(None, projection)
+
+
+def _view(request: dict[str, Any], placeholders: Placeholders) -> View:
     text = request.get("FilterExpression")
     condition = None if text is None else parse_condition("FilterExpression", text, placeholders)
     _check_select(request)
-    return _View(condition, _projection(request, placeholders))
+    return View(condition, _projection(request, placeholders))
 
 
 def _projection(request: dict[str, Any], placeholders: Placeholders) -> Projection | None:
@@ -205,7 +211,7 @@ def _in_range(
     return (partition.items[place] for place in places)
 
 
-def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem], view: _View) -> bytes:
+def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem], view: View) -> bytes:
     limit = request.get("Limit")
     bodies: list[bytes] = []
     scanned = size = 0

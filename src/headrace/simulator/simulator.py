@@ -12,14 +12,18 @@ from zlib import crc32
 import msgspec
 
 from headrace.errors import Unavailable
+from headrace.simulator.agenda import Agenda
 from headrace.simulator.answers import Refusal, encode, http_date, invalid, unreadable
+from headrace.simulator.batches import Batches
 from headrace.simulator.control import StreamControl
 from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
 from headrace.simulator.reads import Reads
 from headrace.simulator.requests import check
 from headrace.simulator.shards import RETENTION_SECONDS, ROTATION_SECONDS
 from headrace.simulator.streams import Streams
-from headrace.simulator.tables import Tables
+from headrace.simulator.tables import Pace, Tables
+from headrace.simulator.time_to_live import TimesToLive
+from headrace.simulator.transactions import Transactions
 from headrace.simulator.writes import Writes
 from headrace.wire import Response
 
@@ -29,13 +33,18 @@ STREAM_OPERATIONS = ("ListStreams", "DescribeStream", "GetShardIterator", "GetRe
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+
+
 class Simulator:
     """DynamoDB and DynamoDB Streams of one account and region: a ``headrace.wire.Transport``.
 
     ``clock`` gives epoch seconds; where it runs backwards, time stands still. The same calls at the same
     times with the same ``seed`` get the same answers, byte for byte. A stream begins with ``initial_shards``
     shards; each is rotated after ``rotation_seconds`` (None: never), and holds its records for
-    ``retention_seconds``. ``faults`` is asked before each operation. Calls from several threads are answered
+    ``retention_seconds``. Tables, streams and times to live are made, changed and deleted within
+    ``table_seconds``; an item is deleted at a random time within ``expiry_seconds`` of its time to live, where
+    AWS takes days. ``faults`` is asked before each operation. Calls from several threads are answered
     one after another.
     """
 
@@ -49,10 +58,17 @@ class Simulator:
         initial_shards: int = 1,
         rotation_seconds: float | None = ROTATION_SECONDS,
         retention_seconds: float = RETENTION_SECONDS,
+        table_seconds: float = 0.0,
+        expiry_seconds: float = 10.0,
         faults: Faults = no_faults,
     ) -> None:
         if initial_shards < 1:
             raise ValueError(f"initial_shards is {initial_shards}, and must be at least 1")
+        if table_seconds < 0 or expiry_seconds <= 0:
+            raise ValueError(
+                f"table_seconds is {table_seconds} and expiry_seconds {expiry_seconds}: "
+                "the one must not be negative, the other must be positive"
+            )
         self.region = region
         self.faults = faults
         self._clock = clock
@@ -60,8 +76,11 @@ class Simulator:
         self._lock = Lock()
         self._random = Random(seed)  # noqa: S311  # Reproducible is the point; nothing is secret.
         self._streams = Streams(region, seed, initial_shards, rotation_seconds, retention_seconds)
-        tables = Tables(region, account, self._random, self._streams)
-        writes, reads = Writes(tables), Reads(tables)
+        self._agenda = Agenda()
+        pace = Pace(table_seconds, expiry_seconds)
+        tables = Tables(region, account, seed, self._random, self._streams, self._agenda, pace)
+        writes, reads, batches = Writes(tables), Reads(tables), Batches(tables)
+        transactions, times_to_live = Transactions(tables), TimesToLive(tables)
         self.streams = StreamControl(self._lock, self._now, tables)
         self._date = (0, "")
         self._handlers: dict[str, _Handler] = {
@@ -73,7 +92,12 @@ class Simulator:
             "PutItem": writes.put_item,
             "UpdateItem": writes.update_item,
             "DeleteItem": writes.delete_item,
-            "BatchWriteItem": writes.batch_write_item,
+            "BatchWriteItem": batches.batch_write_item,
+            "BatchGetItem": batches.batch_get_item,
+            "TransactWriteItems": transactions.transact_write_items,
+            "TransactGetItems": transactions.transact_get_items,
+            "UpdateTimeToLive": times_to_live.update_time_to_live,
+            "DescribeTimeToLive": times_to_live.describe_time_to_live,
             "GetItem": reads.get_item,
             "Query": reads.query,
             "Scan": reads.scan,
@@ -99,6 +123,7 @@ class Simulator:
 
     def _now(self) -> float:
         self._latest = max(self._latest, self._clock())
+        self._agenda.advance(self._latest)
         return self._latest
 
     def _answer(self, operation: str, body: bytes, now: float) -> Response:
@@ -106,6 +131,11 @@ class Simulator:
         if handler is None:
             raise Refusal(
                 "UnknownOperationException", f"The simulator does not know the operation {operation!r}"
+            )
+        if len(body) > MAX_REQUEST_BYTES:
+            # BatchWriteItem, API reference: "The total request size exceeds 16 MB"; no other request may be larger.
+            raise invalid(
+                f"The request is {len(body)} bytes, more than the {MAX_REQUEST_BYTES} that it may have"
             )
         try:
             request = check(operation, _decode(body))

@@ -43,12 +43,13 @@ class Stream:
     created_at: float
     lineage: Lineage
     random: Random
+    status: str = "ENABLING"
     disabled_at: float | None = None
 
     @property
     def is_enabled(self) -> bool:
-        """Whether it still takes records."""
-        return self.disabled_at is None
+        """Whether it takes records."""
+        return self.status == "ENABLED"
 
 
 class Streams:
@@ -72,13 +73,13 @@ class Streams:
     def enable(
         self, table_name: str, table_arn: str, schema: KeySchema, view_type: str, now: float
     ) -> Stream:
-        """A new stream with an ARN that none had before."""
+        """A new stream with an ARN that none had before. Until it is settled it has no shard and takes no record."""
         moment = int(now * 1000)
         while (arn := f"{table_arn}/stream/{iso_milliseconds(moment)}") in self._streams:
             moment += 1
         # Seeded by its name, so that what one table does never changes another's stream.
         random = Random(f"{self._seed}/{arn}")  # noqa: S311  # Reproducible is the point; nothing is secret.
-        lineage = Lineage(random, now, self._initial_shards, self._rotation_seconds, self._retention_seconds)
+        lineage = self._lineage(random, now, shards=0)
         stream = Stream(arn, iso_milliseconds(moment), table_name, view_type, schema, now, lineage, random)
         self._streams[arn] = stream
         return stream
@@ -87,7 +88,15 @@ class Streams:
         """Close its shards; what they hold stays readable for a day."""
         stream.lineage.advance(now)
         stream.lineage.close(now)
-        stream.disabled_at = now
+        stream.status, stream.disabled_at = "DISABLING", now
+
+    def settle(self, stream: Stream, now: float) -> None:
+        """It has been enabled or disabled, if it was about to be."""
+        if stream.status == "ENABLING":
+            stream.lineage = self._lineage(stream.random, now, self._initial_shards)
+            stream.status = "ENABLED"
+        elif stream.status == "DISABLING":
+            stream.status = "DISABLED"
 
     def knows(self, arn: str | None, now: float) -> bool:
         """Whether a stream, enabled or not, can still be read."""
@@ -95,9 +104,15 @@ class Streams:
         return arn in self._streams
 
     def record(
-        self, stream: Stream, keys: Item, old: StoredItem | None, new: StoredItem | None, now: float
+        self,
+        stream: Stream,
+        keys: Item,
+        old: StoredItem | None,
+        new: StoredItem | None,
+        now: float,
+        identity: bytes = b"",
     ) -> None:
-        """Append one change; one of ``old`` and ``new`` is there."""
+        """Append one change; one of ``old`` and ``new`` is there. ``identity`` as in Tables.write."""
         stored = old or new
         if stored is None:
             raise ValueError("a change has an old or a new image")
@@ -116,7 +131,7 @@ class Streams:
         body = (
             b'{"eventID":"%032x","eventName":"%b","eventVersion":"1.1","eventSource":"aws:dynamodb",'
             b'"awsRegion":"%b","dynamodb":{"ApproximateCreationDateTime":%b,"Keys":%b%b,'
-            b'"SequenceNumber":"%d","SizeBytes":%d,"StreamViewType":"%b"}}'
+            b'"SequenceNumber":"%d","SizeBytes":%d,"StreamViewType":"%b"}%b}'
         ) % (
             stream.random.getrandbits(128),
             name,
@@ -127,6 +142,7 @@ class Streams:
             number,
             weight,
             stream.view_type.encode(),
+            b"," + identity if identity else b"",
         )
         shard.append(number, body, weight, now)
 
@@ -162,7 +178,7 @@ class Streams:
         description: dict[str, Any] = {
             "StreamArn": stream.arn,
             "StreamLabel": stream.label,
-            "StreamStatus": "ENABLED" if stream.is_enabled else "DISABLED",
+            "StreamStatus": stream.status,
             "StreamViewType": stream.view_type,
             "CreationRequestDateTime": timestamp(stream.created_at),
             "TableName": stream.table_name,
@@ -199,6 +215,9 @@ class Streams:
             raise not_found(f"Requested resource not found: Stream: {arn} not found")
         stream.lineage.advance(now)
         return stream
+
+    def _lineage(self, random: Random, now: float, shards: int) -> Lineage:
+        return Lineage(random, now, shards, self._rotation_seconds, self._retention_seconds)
 
     def _open(self, iterator: str, now: float) -> tuple[Stream, Shard, int]:
         arn, shard_id, position, issued_at = _read_iterator(iterator)

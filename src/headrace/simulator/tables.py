@@ -10,19 +10,24 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from headrace.simulator.answers import in_use, invalid, invalid_values, not_found, timestamp
+from headrace.simulator.agenda import Agenda
+from headrace.simulator.answers import in_use, invalid, not_found, timestamp
+from headrace.simulator.definitions import check_definitions, key_schema, throughput_of, view_type_of
+from headrace.simulator.expiry import SERVICE_IDENTITY, TimeToLive, deletion_time, expiry_of
 from headrace.simulator.items import Item
-from headrace.simulator.keys import KeyAttribute, KeySchema
+from headrace.simulator.keys import RING, Key, KeySchema
 from headrace.simulator.rows import Rows, StoredItem
 from headrace.simulator.streams import Stream, Streams, key_schema_json
 
 _LIST_LIMIT = 100
-_UNLIMITED = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
 
 
 @dataclass(slots=True)
 class Table:
-    """One table with its items. ``stream`` is the latest, enabled or not."""
+    """One table with its items. ``stream`` is the latest, enabled or not.
+
+    ``status`` is CREATING, ACTIVE, UPDATING or DELETING, as the API spells it.
+    """
 
     name: str
     arn: str
@@ -32,24 +37,67 @@ class Table:
     billing_mode: str
     throughput: dict[str, int]
     protected: bool
+    status: str = "CREATING"
     rows: Rows = field(default_factory=Rows)
     stream: Stream | None = None
+    time_to_live: TimeToLive = field(default_factory=TimeToLive)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the service takes, in seconds.
+
+    ``table_seconds``: to create, change or delete a table, to enable or disable its stream or time to live.
+    ``expiry_seconds``: the longest that an expired item may still be there.
+    """
+
+    table_seconds: float
+    expiry_seconds: float
 
 
 class Tables:
     """Every table of the account and region."""
 
-    def __init__(self, region: str, account: str, random: Random, streams: Streams) -> None:
+    def __init__(
+        self,
+        region: str,
+        account: str,
+        seed: int,
+        random: Random,
+        streams: Streams,
+        agenda: Agenda,
+        pace: Pace,
+    ) -> None:
         self._prefix = f"arn:aws:dynamodb:{region}:{account}:table/"
+        self._seed = seed
         self._random = random
         self._streams = streams
+        self._agenda = agenda
+        self._pace = pace
         self._tables: dict[str, Table] = {}
 
     def get(self, name: str) -> Table:
-        """The table that a data operation names, by name or ARN."""
+        """The table that a data operation names, by name or ARN, if it can be read and written."""
+        table = self.find(name)
+        if table is None or table.status not in {"ACTIVE", "UPDATING"}:
+            raise not_found("Requested resource not found")
+        return table
+
+    def get_described(self, name: str) -> Table:
+        """The table that a table operation names, whatever its status."""
         table = self.find(name)
         if table is None:
-            raise not_found("Requested resource not found")
+            raise not_found(f"Requested resource not found: Table: {name} not found")
+        return table
+
+    def get_active(self, name: str) -> Table:
+        """The table that is to be changed. Raises ResourceInUseException while another change goes on."""
+        table = self.get_described(name)
+        if table.status != "ACTIVE":
+            deed = {"CREATING": "created", "UPDATING": "updated", "DELETING": "deleted"}[table.status]
+            raise in_use(
+                f"Attempt to change a resource which is still in use: Table is being {deed}: {table.name}"
+            )
         return table
 
     def find(self, name: str) -> Table | None:
@@ -57,26 +105,37 @@ class Tables:
         return self._tables.get(name) or self._tables.get(name.removeprefix(self._prefix))
 
     def write(
-        self, table: Table, old: StoredItem | None, new: StoredItem | None, keys: Item, now: float
+        self,
+        table: Table,
+        old: StoredItem | None,
+        new: StoredItem | None,
+        keys: Item,
+        now: float,
+        identity: bytes = b"",
     ) -> None:
-        """Replace ``old``, what the table holds for this key, by ``new``, and record it unless it is equal."""
+        """Replace ``old``, what the table holds for this key, by ``new``, and record it unless it is equal.
+
+        ``identity`` is the record's userIdentity member, where it is not a client that writes.
+        """
         if new is not None:
             if old is not None and _equal(old, new):
                 return
             table.rows.put(new, old)
+            if table.time_to_live.status == "ENABLED":
+                self._schedule_expiry(table, new, now)
         elif old is not None:
             table.rows.remove(old)
         else:
             return
         if table.stream is not None and table.stream.is_enabled:
-            self._streams.record(table.stream, keys, old, new, now)
+            self._streams.record(table.stream, keys, old, new, now, identity)
 
     def create_table(self, request: dict[str, Any], now: float) -> dict[str, Any]:
-        """CreateTable. The table is active at once."""
+        """CreateTable."""
         name = request["TableName"]
-        schema = _schema(request["KeySchema"], request["AttributeDefinitions"])
-        mode, throughput = _throughput(request)
-        view_type = _view_type(request.get("StreamSpecification"))
+        schema = key_schema(request["KeySchema"], request["AttributeDefinitions"])
+        mode, throughput = throughput_of(request)
+        view_type = view_type_of(request.get("StreamSpecification"))
         if name in self._tables:
             raise in_use(f"Table already exists: {name}")
         table = Table(
@@ -92,11 +151,12 @@ class Tables:
         if view_type is not None:
             table.stream = self._streams.enable(name, table.arn, schema, view_type, now)
         self._tables[name] = table
+        self._agenda.after(self._pace.table_seconds, now, lambda due: self._settle(table, due))
         return {"TableDescription": self._description(table, now)}
 
     def describe_table(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         """DescribeTable."""
-        return {"Table": self._description(self._named(request), now)}
+        return {"Table": self._description(self.get_described(request["TableName"]), now)}
 
     def list_tables(self, request: dict[str, Any], _: float) -> dict[str, Any]:
         """ListTables."""
@@ -109,47 +169,97 @@ class Tables:
 
     def update_table(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         """UpdateTable: the stream, the billing mode, the throughput, the protection."""
-        table = self._named(request)
+        table = self.get_described(request["TableName"])
         if request.keys() <= {"TableName", "AttributeDefinitions"}:
             raise invalid(
                 "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
                 "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
             )
         if "AttributeDefinitions" in request:
-            _check_definitions(request["AttributeDefinitions"], table.schema)
+            check_definitions(request["AttributeDefinitions"], table.schema)
         billing = None
         if "BillingMode" in request or "ProvisionedThroughput" in request:
-            billing = _throughput({"BillingMode": table.billing_mode} | request)
+            billing = throughput_of({"BillingMode": table.billing_mode} | request)
+        self.get_active(table.name)
         specification = request.get("StreamSpecification")
         if specification is not None:
             self._update_stream(table, specification, now)
         if billing is not None:
             table.billing_mode, table.throughput = billing
         table.protected = request.get("DeletionProtectionEnabled", table.protected)
+        table.status = "UPDATING"
+        self._agenda.after(self._pace.table_seconds, now, lambda due: self._settle(table, due))
         return {"TableDescription": self._description(table, now)}
 
     def delete_table(self, request: dict[str, Any], now: float) -> dict[str, Any]:
-        """DeleteTable. Its stream is closed and stays readable for a day."""
-        table = self._named(request)
+        """DeleteTable. Its stream is closed and stays readable for a day. Deleting it again is no error."""
+        table = self.get_described(request["TableName"])
+        if table.status != "DELETING":
+            self._start_deletion(self.get_active(table.name), now)
+        return {"TableDescription": self._description(table, now)}
+
+    def change_time_to_live(self, table: Table, attribute: str | None, now: float) -> None:
+        """Delete items by this attribute from now on; None: delete no more."""
+        if attribute is None:
+            table.time_to_live.status = "DISABLING"
+        else:
+            table.time_to_live = TimeToLive(attribute, "ENABLING")
+        self._agenda.after(self._pace.table_seconds, now, lambda due: self._settle_time_to_live(table, due))
+
+    def _start_deletion(self, table: Table, now: float) -> None:
         if table.protected:
             raise invalid(
                 "Resource cannot be deleted as it is currently protected against deletion. "
                 "Disable deletion protection first."
             )
+        table.status = "DELETING"
         if table.stream is not None and table.stream.is_enabled:
             self._streams.disable(table.stream, now)
-        del self._tables[table.name]
-        return {"TableDescription": self._description(table, now) | {"TableStatus": "DELETING"}}
+            self._streams.settle(table.stream, now)
+        self._agenda.after(self._pace.table_seconds, now, lambda _: self._forget(table))
 
-    def _named(self, request: dict[str, Any]) -> Table:
-        name = request["TableName"]
-        table = self.find(name)
-        if table is None:
-            raise not_found(f"Requested resource not found: Table: {name} not found")
-        return table
+    def _forget(self, table: Table) -> None:
+        del self._tables[table.name]
+
+    def _settle(self, table: Table, now: float) -> None:
+        """The table's change is done."""
+        if table.status == "DELETING":
+            return
+        table.status = "ACTIVE"
+        if table.stream is not None:
+            self._streams.settle(table.stream, now)
+
+    def _settle_time_to_live(self, table: Table, now: float) -> None:
+        setting = table.time_to_live
+        if setting.status == "DISABLING":
+            setting.status = "DISABLED"
+            return
+        setting.status = "ENABLED"
+        for item in table.rows.between(0, RING, None):
+            self._schedule_expiry(table, item, now)
+
+    def _schedule_expiry(self, table: Table, item: StoredItem, now: float) -> None:
+        setting = table.time_to_live
+        expiry = expiry_of(item, setting.attribute)
+        if expiry is None:
+            return
+        # Seeded by what expires, so that no other item's writes change when this one goes.
+        random = Random(f"{self._seed}/{table.id}/{item.key}/{expiry}")  # noqa: S311  # Reproducible is the point.
+        due = deletion_time(expiry, now, self._pace.expiry_seconds, random)
+        if due is not None:
+            self._agenda.at(due, lambda due: self._expire(table, setting, item.key, expiry, due))
+
+    def _expire(self, table: Table, setting: TimeToLive, key: Key, expiry: float, now: float) -> None:
+        """Delete the item, unless it has another time by now, or its table no such setting."""
+        item = table.rows.get(key)
+        if item is None or setting is not table.time_to_live or setting.status != "ENABLED":
+            return
+        if self._tables.get(table.name) is table and expiry_of(item, setting.attribute) == expiry:
+            keys = table.schema.attributes_of(item.attributes)
+            self.write(table, item, None, keys, now, SERVICE_IDENTITY)
 
     def _update_stream(self, table: Table, specification: dict[str, Any], now: float) -> None:
-        view_type = _view_type(specification)
+        view_type = view_type_of(specification)
         enabled = table.stream is not None and table.stream.is_enabled
         if view_type is not None:
             if enabled:
@@ -165,7 +275,7 @@ class Tables:
             "TableName": table.name,
             "TableArn": table.arn,
             "TableId": table.id,
-            "TableStatus": "ACTIVE",
+            "TableStatus": table.status,
             "CreationDateTime": timestamp(round(table.created_at, 3)),
             "AttributeDefinitions": [
                 {"AttributeName": attribute.name, "AttributeType": attribute.kind}
@@ -182,7 +292,7 @@ class Tables:
         stream = table.stream
         if stream is not None and self._streams.knows(stream.arn, now):
             answer |= {"LatestStreamArn": stream.arn, "LatestStreamLabel": stream.label}
-            if stream.is_enabled:
+            if stream.status in {"ENABLING", "ENABLED"}:
                 answer["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream.view_type}
         return answer
 
@@ -192,69 +302,3 @@ def _equal(old: StoredItem, new: StoredItem) -> bool:
     if old.body == new.body:
         return True
     return len(old.body) == len(new.body) and old.attributes == new.attributes
-
-
-def _schema(elements: list[dict[str, str]], definitions: list[dict[str, str]]) -> KeySchema:
-    roles = [element["KeyType"] for element in elements]
-    if roles[0] != "HASH":
-        raise invalid_values("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-    if roles[1:] not in ([], ["RANGE"]):
-        raise invalid_values("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-    names = [element["AttributeName"] for element in elements]
-    if len(set(names)) < len(names):
-        raise invalid_values(
-            "Both the Hash Key and the Range Key element in the KeySchema have the same name"
-        )
-    kinds = {definition["AttributeName"]: definition["AttributeType"] for definition in definitions}
-    for name in names:
-        if name not in kinds:
-            raise invalid_values(
-                "Some index key attributes are not defined in AttributeDefinitions. "
-                f"Keys: [{', '.join(names)}], AttributeDefinitions: [{', '.join(kinds)}]"
-            )
-    attributes = [KeyAttribute(name, kinds[name]) for name in names]
-    schema = KeySchema(attributes[0], attributes[1] if len(attributes) > 1 else None)
-    _check_definitions(definitions, schema)
-    return schema
-
-
-def _check_definitions(definitions: list[dict[str, str]], schema: KeySchema) -> None:
-    given = [(definition["AttributeName"], definition["AttributeType"]) for definition in definitions]
-    if len(dict(given)) < len(given):
-        raise invalid_values("Cannot redefine an attribute: AttributeDefinitions name one twice")
-    if sorted(given) != sorted((attribute.name, attribute.kind) for attribute in schema.attributes):
-        raise invalid_values(
-            "Number of attributes in KeySchema does not exactly match number of attributes defined in "
-            "AttributeDefinitions"
-        )
-
-
-def _throughput(request: dict[str, Any]) -> tuple[str, dict[str, int]]:
-    mode = request.get("BillingMode", "PROVISIONED")
-    throughput = request.get("ProvisionedThroughput")
-    if mode == "PAY_PER_REQUEST":
-        if throughput is not None:
-            raise invalid_values(
-                "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
-                "PAY_PER_REQUEST"
-            )
-        return mode, _UNLIMITED
-    if throughput is None:
-        raise invalid_values(
-            "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
-        )
-    return mode, throughput
-
-
-def _view_type(specification: dict[str, Any] | None) -> str | None:
-    """The view type if the specification asks for a stream."""
-    if specification is None:
-        return None
-    view_type: str | None = specification.get("StreamViewType")
-    if specification["StreamEnabled"]:
-        if view_type is None:
-            raise invalid_values("StreamViewType is required when StreamEnabled is true")
-        return view_type
-    if view_type is not None:
-        raise invalid_values("StreamViewType must not be specified when StreamEnabled is false")
-    return None
