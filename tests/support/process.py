@@ -17,7 +17,7 @@ from support.deadline import eventually
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
-_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+_KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 
 def environment(**more: str) -> dict[str, str]:

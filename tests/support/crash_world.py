@@ -1,0 +1,312 @@
+"""One life of ``headrace run`` after another over one folder, under a load and a reader that never pause."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headrace.accelerator import Stored
+from headrace.accelerators.engines import Engines
+from headrace.config import load_pod
+from headrace.simulator import Simulator
+from headrace.simulator.faults import Refuse
+from headrace.simulator.server import SimulatorServer
+from support.crash_load import CrashLoad, differences
+from support.deadline import eventually
+from support.process import HeadraceProcess
+from support.witness import Witness
+
+FILE_ENGINES = ("duckdb",)
+"""Every accelerator that keeps its rows in files: the crash loops run over each."""
+
+ITEMS = 2500
+"""How many items each table begins with."""
+
+PAGE = 80
+"""How many of them are on a page of the Scan: a bootstrap is long enough to be killed often."""
+
+NEVER = ("gap_found", "reinitialized", "dead_letters", "statement_failed")
+"""Events that would mean that a crash has lost something."""
+
+
+class ScanGate:
+    """Serves a small Scan page every ``pace`` seconds; notes where each page that it served began."""
+
+    def __init__(self, pace: float) -> None:
+        self.pace = pace
+        self.pages: list[tuple[str, int, str | None]] = []
+        self._next = 0.0
+
+    def __call__(self, operation: str, request: dict[str, Any]) -> Refuse | None:
+        # The load's own Scan, at the end, is in one segment.
+        if operation != "Scan" or "Segment" not in request:
+            return None
+        now = time.monotonic()
+        if now < self._next:
+            return Refuse("ProvisionedThroughputExceededException")
+        self._next = now + self.pace
+        request["Limit"] = PAGE
+        start = request.get("ExclusiveStartKey")
+        self.pages.append((request["TableName"], request["Segment"], start and start["id"]["S"]))
+        return None
+
+
+class CrashWorld:
+    """A simulated service, its load, and the process under test with its folder and its reader.
+
+    ``kills`` counts the kills by moment, ``ready_after`` the seconds from each start after a kill to Ready.
+    """
+
+    def __init__(
+        self, folder: Path, seed: int, *, engine: str = "duckdb", names: tuple[str, ...] = ("orders",)
+    ) -> None:
+        self.folder = folder
+        self.seed = seed
+        self.names = names
+        self.random = random.Random(seed)
+        self.gate = ScanGate(pace=0.25)
+        self.simulator = Simulator(time.time, seed, initial_shards=2, faults=self.gate)
+        self.load = CrashLoad(self.simulator, names, seed)
+        self.witness = Witness({table.name: table.history for table in self.load.tables})
+        self.lives: list[HeadraceProcess] = []
+        self.kills: Counter[str] = Counter()
+        self.ready_after: list[float] = []
+        self.inside_checkpoint = 0
+        self._engine = engine
+        self._stored: dict[str, Stored] = {}
+        self._started_at = 0.0
+
+    @property
+    def process(self) -> HeadraceProcess:
+        """The life that is being lived."""
+        return self.lives[-1]
+
+    @property
+    def data(self) -> Path:
+        """Where the engine keeps its files."""
+        return self.folder / ".headrace" / "data"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve, load and look until the block ends; a failure comes with all that explains it."""
+        try:
+            with SimulatorServer(self.simulator, "127.0.0.1", 0) as server:
+                self._write_pod(server.url)
+                self.load.fill(ITEMS)
+                self.witness.start()
+                try:
+                    with self.load.running():
+                        yield
+                finally:
+                    self.witness.expect_the_end()
+                    self._end()
+        except BaseException as error:
+            error.add_note(self._evidence())
+            raise
+        finally:
+            self.witness.stop()
+
+    # One life
+
+    def start(self) -> None:
+        """Start a process, after checking that the last one broke no promise."""
+        self.gate.pages = []
+        self._started_at = time.monotonic()
+        self.lives.append(HeadraceProcess(self.folder))
+
+    def kill(self, moment: str) -> None:
+        """End the life at once, and look at what it left."""
+        self.witness.expect_the_end()
+        self.process.kill()
+        self.kills[moment] += 1
+        self.inside_checkpoint += self._is_inside_checkpoint()
+        self.check()
+        self._stored = self._what_is_durable()
+
+    def serve(self) -> None:
+        """Wait until the process listens, and have it witnessed."""
+        self.witness.follow(self.process.url)
+
+    def until_ready(self, within: float = 60) -> None:
+        """Wait until every dataset is Ready; how long that took since the start is noted."""
+
+        def ready() -> bool:
+            self.check()
+            return self.process.get("/v1/ready").status == 200
+
+        eventually(ready, within=within, what="Ready", every=0.01)
+        if len(self.lives) > 1:
+            self.ready_after.append(time.monotonic() - self._started_at)
+
+    def until_told(self, *events: str, within: float = 30) -> None:
+        """Wait until the log has one of these events."""
+        eventually(
+            lambda: any(self.process.events(event) for event in events),
+            within=within,
+            what=f"one of {events} in the log",
+            every=0.005,
+        )
+
+    def until_checkpoint(self) -> None:
+        """Wait until the engine moves its log into its database: only then is that file written to."""
+        file = self._database()
+        before = file.stat().st_mtime_ns
+        for _ in range(2):
+            self.load.burst()
+        eventually(
+            lambda: file.stat().st_mtime_ns != before, within=60, what="a checkpoint of DuckDB", every=0.0005
+        )
+
+    def pause(self, most: float) -> None:
+        """A random moment of at most ``most`` seconds."""
+        time.sleep(self.random.uniform(0, most))
+
+    # What must hold
+
+    def check(self) -> None:
+        """Nothing that was seen is lost, and no durable page of the Scan is asked for again."""
+        assert self.load.error is None, self.load.error
+        assert not self.witness.wrong, self.witness.wrong
+        log = "\n".join(self.process.log)
+        assert "Traceback" not in log
+        for event in NEVER:
+            assert not self.process.events(event), event
+        for name, stored in self._stored.items():
+            if stored.live is not None:
+                self._check_goes_on(name, stored)
+
+    def _check_goes_on(self, name: str, stored: Stored) -> None:
+        """The life after a durable checkpoint must go on where that stands."""
+        assert stored.live is not None
+        begun = [e for e in self.process.events("bootstrap_started") if e["dataset"] == name]
+        assert begun == [], "a bootstrap that was durable was begun again"
+        segments = stored.live.checkpoint.segments
+        first: dict[int, str | None] = {}
+        for table, segment, start in self.gate.pages:
+            if table == name:
+                first.setdefault(segment, start)
+        for segment, start in first.items():
+            assert not segments[segment].done, f"segment {segment} was done, and is read again"
+            cursor = segments[segment].cursor
+            expected = None if cursor is None else json.loads(cursor)["id"]["S"]
+            assert start == expected, f"segment {segment} was durable to {expected}, and is read from {start}"
+
+    def until_equal(self, within: float = 60) -> None:
+        """Without load, wait until every value of every item of every table is answered over HTTP."""
+        self.load.stop()
+        for table in self.load.tables:
+            items = table.items()
+
+            def wrong(name: str = table.name, items: dict[str, dict] = items) -> list | None:
+                self.check()
+                found = differences(self.process.sql(f'SELECT * FROM "{name}"'), items)
+                return found or None
+
+            eventually_none(wrong, within=within)
+
+    def finish(self) -> None:
+        """Stop the process as a user would, and find the same in its files."""
+        self.witness.expect_the_end()
+        assert self.process.stop() == 0
+        self.check()
+        for name, stored in self._what_is_durable().items():
+            assert stored.live is not None, name
+            assert stored.live.checkpoint.was_ready, name
+            assert stored.building is None, name
+
+    def report(self) -> str:
+        """What was done, in one line."""
+        ready = sorted(self.ready_after)
+        times = f"{ready[len(ready) // 2]:.1f} s, at most {ready[-1]:.1f} s" if ready else "never"
+        kills = ", ".join(f"{moment} {count}" for moment, count in sorted(self.kills.items()))
+        load = ", ".join(f"{what} {count}" for what, count in sorted(self.load.counts.items()))
+        return (
+            f"seed {self.seed}, {self._engine}, {len(self.names)} dataset(s): {self.kills.total()} kills ({kills}; "
+            f"{self.inside_checkpoint} seen inside a checkpoint); Ready again after {times}; "
+            f"{self.load.writes} writes ({load}); {self.witness.looks} answers checked"
+        )
+
+    # Inside
+
+    def _write_pod(self, url: str) -> None:
+        datasets = "".join(
+            f"  - from: dynamodb:{name}\n"
+            f"    name: {name}\n"
+            f"    params: {{endpoint_url: '{url}', aws_region: us-east-1, scan_segments: 4}}\n"
+            f"    acceleration: {{engine: {self._engine}, mode: file, refresh_mode: changes}}\n"
+            for name in self.names
+        )
+        (self.folder / "spicepod.yaml").write_text(f"datasets:\n{datasets}")
+
+    def _is_inside_checkpoint(self) -> bool:
+        """Whether DuckDB wrote to its database last, and had not come to cut its log."""
+        log = self.data / f"{self.names[0]}.duckdb.wal"
+        if self._engine != "duckdb" or not log.exists() or not log.stat().st_size:
+            return False
+        return self._database().stat().st_mtime_ns > log.stat().st_mtime_ns
+
+    def _database(self) -> Path:
+        return self.data / f"{self.names[0]}.duckdb"
+
+    def _what_is_durable(self) -> dict[str, Stored]:
+        """What the files hold, by dataset: read from a copy, so that the next life finds them untouched."""
+        copy = self.folder / "left behind"
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        shutil.copy(self.folder / "spicepod.yaml", copy)
+        if self.data.exists():
+            copy_files(self.data, copy / ".headrace" / "data")
+        return what_is_durable(copy)
+
+    def _end(self) -> None:
+        if self.lives and self.process.process.poll() is None:
+            self.process.kill()
+
+    def _evidence(self) -> str:
+        """All that explains a failure; pytest keeps its own folders only for a few runs."""
+        kept = Path(tempfile.mkdtemp(prefix="headrace-crash-"))
+        shutil.copytree(self.folder, kept, dirs_exist_ok=True)
+        for number, life in enumerate(self.lives):
+            (kept / f"life-{number:02d}.log").write_text("\n".join(life.log))
+        tail = "\n".join(self.lives[-1].log[-25:]) if self.lives else ""
+        return f"{self.report()}\nfiles and logs kept in {kept}\nthe last life's log ends:\n{tail}"
+
+
+def what_is_durable(folder: Path) -> dict[str, Stored]:
+    """What the accelerators of the Spicepod in ``folder`` hold, by dataset; opening them repairs them."""
+    pod = load_pod(folder, os.environ, folder)
+    engines = Engines(pod.datasets)
+    try:
+        return {dataset.name: engines.sink(dataset.name).open() for dataset in pod.datasets}
+    finally:
+        engines.close()
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy a folder's files as they are; there must be nobody who writes to them."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.is_file():
+            shutil.copy(file, target / file.name)
+
+
+def eventually_none(probe: Callable[[], object], *, within: float) -> None:
+    """Wait until ``probe`` finds nothing; fails with what it found last."""
+    deadline = time.monotonic() + within
+    while (found := probe()) is not None:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def seed_of_this_run() -> int:
+    """The seed in HEADRACE_CRASH_SEED, else a fresh one: a failure tells which."""
+    return int(os.environ.get("HEADRACE_CRASH_SEED") or random.SystemRandom().randrange(10**6))
