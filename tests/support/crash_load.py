@@ -169,9 +169,15 @@ class CrashLoad:
         gone = {new: False, changed: False, removed: True}
         with self._writing(table, "transaction", gone) as versions:
             name = {"TableName": table.name}
-            call(self._simulator, "PutItem", **name, Item=grown_item(new, versions[0]))
-            call(self._simulator, "UpdateItem", **name, **_update_of(changed, versions[1]))
-            call(self._simulator, "DeleteItem", **name, Key=_key(removed))
+            call(
+                self._simulator,
+                "TransactWriteItems",
+                TransactItems=[
+                    {"Put": {**name, "Item": grown_item(new, versions[0])}},
+                    {"Update": {**name, **_update_of(changed, versions[1])}},
+                    {"Delete": {**name, "Key": _key(removed)}},
+                ],
+            )
 
     def _put_large(self) -> None:
         for number in range(KEYS, KEYS + LARGE):
