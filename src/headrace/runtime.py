@@ -98,9 +98,9 @@ class Runtime:
         """Where metrics are served, once started."""
         return _url(self._addresses["metrics"])
 
-    def statuses(self) -> tuple[DatasetStatus, ...]:
-        """Every dataset now."""
-        return self._board.statuses()
+    def statuses(self, *, rows: bool = True) -> tuple[DatasetStatus, ...]:
+        """Every dataset now; without ``rows``, which the engines must count, at once."""
+        return self._board.statuses(rows=rows)
 
     def query(self, sql: str) -> Statement:
         """A checked statement, to be run and closed by the caller. Raises QueryError."""

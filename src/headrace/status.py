@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+SILENCE = 30.0
+"""Seconds after which a dataset of which nothing is heard is not live: its replication speaks every second."""
+
 
 class State(StrEnum):
     """One word for a dataset's condition; ready, live and fresh are told apart beside it."""

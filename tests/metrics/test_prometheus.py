@@ -232,3 +232,14 @@ def test_every_metric_has_a_full_sentence_of_help():
     for metric in METRICS:
         assert metric.help.endswith("."), metric.name
         assert [field.name for field in fields(metric)] == ["name", "kind", "help"]
+
+
+def test_a_dataset_of_which_nothing_is_heard_is_neither_live_nor_fresh():
+    clock = Clock()
+    observer = PrometheusObserver([ORDERS], clock)
+    observer(READY)
+    clock.now += 31
+    assert value(observer, "live") == value(observer, "fresh") == 0
+    assert value(observer, "ready") == 1
+    observer(READY)
+    assert value(observer, "live") == value(observer, "fresh") == 1

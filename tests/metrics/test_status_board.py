@@ -84,3 +84,29 @@ def test_waiting_ends_at_its_deadline_and_says_so():
     assert board.wait(all_ready, time.monotonic() + 0.05) is False
     board(ready("orders"))
     assert board.wait(all_ready, time.monotonic() - 1) is True
+
+
+def test_a_dataset_of_which_nothing_is_heard_is_not_live():
+    """Whoever tells the status may have died; the last word is not the truth for ever."""
+    now = [1000.0]
+    board = StatusBoard([ORDERS], {}, lambda: now[0])
+    board(ready("orders"))
+    now[0] += 29
+    assert board.statuses()[0].live
+    now[0] += 2
+    status = board.statuses()[0]
+    assert not status.live
+    assert not status.fresh
+    assert status.ready, "what was copied may still be queried"
+    assert status.status is State.ERROR
+    assert "nothing was heard from the replication of orders for 31 s" in status.reason
+    board(ready("orders"))
+    assert board.statuses()[0].live
+
+
+def test_readiness_is_told_without_asking_an_engine():
+    def hanging():
+        raise AssertionError("rows were counted")
+
+    board = StatusBoard([ORDERS], {"orders": hanging})
+    assert board.statuses(rows=False)[0].rows is None

@@ -93,6 +93,18 @@ class HeadraceProcess:
         assert answer.status == 200, answer.data.decode()
         return json.loads(answer.data)
 
+    def ask(self, statement: str) -> tuple[int, str]:
+        """Status and body, whatever they are."""
+        answer = self._http.request("POST", self.url + "/v1/sql", body=statement.encode(), retries=False)
+        return answer.status, answer.data.decode()
+
+    def metric(self, name: str, dataset: str = "orders") -> float:
+        """A metric of a dataset now."""
+        sample = f'dataset_dynamodb_{name}{{dataset="{dataset}"}} '
+        return next(
+            float(line[len(sample) :]) for line in self.metrics().splitlines() if line.startswith(sample)
+        )
+
     def refused(self, statement: str) -> tuple[int, str]:
         answer = self._http.request("POST", self.url + "/v1/sql", body=statement.encode())
         return answer.status, answer.data.decode()

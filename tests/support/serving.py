@@ -40,7 +40,7 @@ class SmallSystem:
     def _catalog(self) -> dict[str, TableFacts]:
         return {"orders": TableFacts(self.status.ready, self.status.reason)}
 
-    def statuses(self) -> Sequence[DatasetStatus]:
+    def statuses(self, *, rows: bool = True) -> Sequence[DatasetStatus]:
         return [self.status]
 
     def query(self, sql: str) -> Statement:

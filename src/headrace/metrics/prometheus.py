@@ -34,6 +34,7 @@ from headrace.observe import (
     StreamResumed,
     TransientFault,
 )
+from headrace.status import SILENCE
 
 _COUNTED: dict[type[Observation], dict[str, str | None]] = {
     RecordsRead: {"records_consumed_total": "records"},
@@ -112,6 +113,7 @@ class _Figures:
         self._apply_counts = [0] * (len(APPLY_BUCKETS) + 1)
         self._apply_seconds = 0.0
         self._watermark_at = now
+        self._told_at = now
         self._checkpoint_at = now
         self._gap_to_mend = False
 
@@ -128,8 +130,9 @@ class _Figures:
                 self._checkpoint_at = now
             case StreamResumed(checkpoint_age=float() | int() as age):
                 self._checkpoint_at = now - age
-            case StatusChanged(lag=float() | int() as lag):
-                self._watermark_at = now - lag
+            case StatusChanged(lag=lag):
+                self._told_at = now
+                self._watermark_at = self._watermark_at if lag is None else now - lag
             case GapFound(behavior=behavior):
                 self._gap_to_mend = behavior != GapBehavior.ERROR
             case BootstrapStarted():
@@ -152,6 +155,9 @@ class _Figures:
             return float(round((now - self._watermark_at) * 1000))
         if name == "checkpoint_age_seconds":
             return round(now - self._checkpoint_at, 3)
+        if name in ("live", "fresh") and now - self._told_at > SILENCE:
+            # What was told last is no longer true: the thread that tells has died, or hangs.
+            return 0.0
         return self._values[name]
 
     def _buckets(self) -> list[tuple[str, float]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from headrace.dataset import Dataset
 from headrace.errors import HeadraceError
 from headrace.observe import Observation, StatusChanged
-from headrace.status import DatasetStatus, State
+from headrace.status import SILENCE, DatasetStatus, State
 
 Rows = Callable[[], int | None]
 """Counts a dataset's rows now; None, or a HeadraceError, where that is not known."""
@@ -18,7 +18,9 @@ Rows = Callable[[], int | None]
 
 @dataclass(frozen=True, slots=True)
 class _Latest:
-    """The last StatusChanged, and the clock's moment of the watermark in it."""
+    """The last StatusChanged, the clock's moment of it and of the watermark in it."""
+
+    told_at: float
 
     state: State = State.LOADING
     ready: bool = False
@@ -45,30 +47,39 @@ class StatusBoard:
         self._rows = dict(rows or {})
         self._clock = clock
         self._changed = threading.Condition()
-        self._latest = {name: _Latest() for name in self._datasets}
+        self._latest = {name: _Latest(clock()) for name in self._datasets}
 
     def __call__(self, observation: Observation, /) -> None:
         """Take note of a StatusChanged; other facts, and other datasets, do not matter here."""
         if not isinstance(observation, StatusChanged) or observation.dataset not in self._datasets:
             return
         lag = observation.lag
+        now = self._clock()
         latest = _Latest(
+            now,
             state=observation.status,
             ready=observation.ready,
             live=observation.live,
             fresh=observation.fresh,
             reason=observation.reason,
-            watermark_at=None if lag is None else self._clock() - lag,
+            watermark_at=None if lag is None else now - lag,
         )
         with self._changed:
             self._latest[observation.dataset] = latest
             self._changed.notify_all()
 
-    def statuses(self) -> tuple[DatasetStatus, ...]:
-        """Every dataset now: the lag has grown since it was last told, and the rows are counted."""
+    def statuses(self, *, rows: bool = True) -> tuple[DatasetStatus, ...]:
+        """Every dataset now: the lag has grown since it was last told, and with ``rows`` they are counted.
+
+        A dataset of which nothing was heard for SILENCE is not live, whatever was told last: the thread that
+        replicates it has died, or hangs. Without ``rows`` no engine is asked, so that one that hangs cannot
+        keep the answer from coming.
+        """
         with self._changed:
             latest = dict(self._latest)
-        return tuple(self._status(name, told, self._count(name)) for name, told in latest.items())
+        return tuple(
+            self._status(name, told, self._count(name) if rows else None) for name, told in latest.items()
+        )
 
     def wait(self, predicate: Callable[[tuple[DatasetStatus, ...]], bool], deadline: float) -> bool:
         """Wait until ``predicate`` holds for the statuses or the clock reaches ``deadline``; say which.
@@ -95,15 +106,23 @@ class StatusBoard:
     def _status(self, name: str, told: _Latest, rows: int | None) -> DatasetStatus:
         dataset = self._datasets[name]
         since = told.watermark_at
+        now = self._clock()
+        silent = told.state is not State.ERROR and now - told.told_at > SILENCE
+        reason = told.reason
+        if silent:
+            reason = (
+                f"nothing was heard from the replication of {name} for {now - told.told_at:.0f} s: its thread has "
+                "died or hangs; restart headrace, and report this with its log"
+            )
         return DatasetStatus(
             name=name,
             source=f"dynamodb:{dataset.table}",
             engine=None if dataset.acceleration is None else str(dataset.acceleration.engine),
-            status=told.state,
+            status=State.ERROR if silent else told.state,
             ready=told.ready,
-            live=told.live,
-            fresh=told.fresh,
-            lag_ms=None if since is None else round((self._clock() - since) * 1000),
+            live=told.live and not silent,
+            fresh=told.fresh and not silent,
+            lag_ms=None if since is None else round((now - since) * 1000),
             rows=rows,
-            reason=told.reason,
+            reason=reason,
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from headrace.errors import HeadraceError, QueryError, QueryFault
+from headrace.errors import AcceleratorError, HeadraceError, QueryError, QueryFault
 
 _KIND = re.compile(r"\A(?P<kind>[A-Za-z][A-Za-z ]*?) Error: ")
 
@@ -42,10 +42,15 @@ _ADVICE = re.compile(r'\s*Use "SET [^"]*"[^.\n]*\.?')
 _PATH = re.compile(r"""(?<![\w:/\\.])(?:[A-Za-z]:)?[\\/][^\s'"<>|:,;()]*[\\/][^\s'"<>|:,;()]*""")
 
 
+_REOPENED: Final = "the database of a dataset failed and is being opened anew; send the statement again"
+
+
 @contextmanager
-def translated(sql: str) -> Iterator[None]:
+def translated(sql: str, tables: Collection[str] = ()) -> Iterator[None]:
     """Let out of the block only QueryError, whatever DuckDB or its Arrow stream raises for ``sql``.
 
+    ``tables`` are the datasets that it reads: one that is not there is being opened anew. A database that
+    has failed is the engine's matter, not the statement's: NOT_READY, as long as it takes to reopen it.
     An error that the statement caused keeps DuckDB's words, without advice to change settings and
     without paths that the statement itself does not hold. The cause is chained for the log.
     """
@@ -53,15 +58,19 @@ def translated(sql: str) -> Iterator[None]:
         yield
     except QueryError:
         raise
+    except AcceleratorError as error:
+        raise QueryError(QueryFault.NOT_READY, _REOPENED) from error
     except HeadraceError as error:
         raise QueryError(QueryFault.FAILED, _INSIDE) from error
     except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        raise fault_of(error, sql) from error
+        raise fault_of(error, sql, tables) from error
 
 
-def fault_of(error: Exception, sql: str) -> QueryError:
-    """What to tell of ``error``, which ``sql`` met."""
+def fault_of(error: Exception, sql: str, tables: Collection[str] = ()) -> QueryError:
+    """What to tell of ``error``, which ``sql`` met when it read the datasets ``tables``."""
     text = str(error)
+    if _has_failed(text, tables):
+        return QueryError(QueryFault.NOT_READY, _REOPENED)
     match = _KIND.match(text)
     kind = match["kind"] if match else ""
     if kind == "INTERRUPT":
@@ -82,6 +91,14 @@ def fault_of(error: Exception, sql: str) -> QueryError:
     if fault is QueryFault.INVALID and _UNKNOWN_NAME.search(words):
         fault = QueryFault.UNKNOWN_NAME
     return QueryError(fault, _without_paths(_ADVICE.sub("", words).strip(), sql))
+
+
+def _has_failed(text: str, tables: Collection[str]) -> bool:
+    """Whether a database has given up, or is not there at this moment."""
+    if text.startswith("FATAL Error: ") or "has been invalidated" in text:
+        return True
+    lower = text.lower()
+    return any(f"table with name {name.lower()} does not exist" in lower for name in tables)
 
 
 def _without_paths(words: str, sql: str) -> str:

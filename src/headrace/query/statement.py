@@ -124,7 +124,7 @@ class Statement:
             self._working_since = began = clock()
             try:
                 self._raise_if_stopped()
-                with translated(self._checked.sql):
+                with translated(self._checked.sql, self._checked.tables):
                     yield
             except BaseException as error:
                 self._finish()

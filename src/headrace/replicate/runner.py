@@ -84,7 +84,7 @@ class ThreadRunner:
             while not self._stopping.is_set():
                 wake_at = self._execute(self._machine.step(event, self._clock()))
                 event = self._next(wake_at)
-        except Exception as error:
+        except BaseException as error:
             # The machine is wrong: no request of its would be safe to make, so it says so and stays dead.
             reason = f"internal error: {error!r}; restart headrace and report this"
             self._observe(

@@ -70,7 +70,8 @@ class _Endpoints:
 
     def ready(self, _: Request) -> Response:
         """``Ready`` if every dataset may be queried and its stream lives; else the reasons of those that are not."""
-        waiting = [status for status in self._running.statuses() if not (status.ready and status.live)]
+        statuses = self._running.statuses(rows=False)
+        waiting = [status for status in statuses if not (status.ready and status.live)]
         if not waiting:
             return PlainTextResponse("Ready")
         reasons = "; ".join(f"{status.name}: {_reason(status)}" for status in waiting)
@@ -81,7 +82,12 @@ class _Endpoints:
         asked = request.query_params.get("status", "false").lower()
         if asked not in ("true", "false") or set(request.query_params) - {"status"}:
             raise QueryError(QueryFault.INVALID, "the only parameter here is status: true or false")
-        return JSONResponse([_listed(status, whole=asked == "true") for status in self._running.statuses()])
+        return JSONResponse(
+            [
+                _listed(status, whole=asked == "true")
+                for status in self._running.statuses(rows=asked == "true")
+            ]
+        )
 
     async def refresh(self, request: Request) -> Response:
         """Begin to copy a dataset anew."""
@@ -91,7 +97,7 @@ class _Endpoints:
         return await self._workers.start(lambda: self._refreshed(name))
 
     def _refreshed(self, name: str) -> Response:
-        names = [status.name for status in self._running.statuses()]
+        names = [status.name for status in self._running.statuses(rows=False)]
         known = next((one for one in names if one.casefold() == name.casefold()), None)
         if known is None:
             there = ", ".join(names) or "none"

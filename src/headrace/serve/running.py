@@ -37,8 +37,8 @@ class Answer(Protocol):
 class Running(Protocol):
     """The running system. Every method may be called from any thread."""
 
-    def statuses(self) -> Sequence[DatasetStatus]:
-        """Every dataset at this moment."""
+    def statuses(self, *, rows: bool = True) -> Sequence[DatasetStatus]:
+        """Every dataset at this moment; without ``rows``, which engines must count, at once."""
         ...
 
     def query(self, sql: str) -> Answer:

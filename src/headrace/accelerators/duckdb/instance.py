@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,12 @@ _DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB 1.5 opens beside a database file."""
 
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+CURSOR_PATIENCE = 5.0
+"""Seconds that a reader waits while a database is being opened, which may replay a long log."""
+
+CLOSING_PATIENCE = 5.0
+"""Seconds that closing waits for interrupted readers to end."""
 
 _OF_DEFAULT_MEMORY = 5 / 8
 """DuckDB takes 80 % of the memory it may use; decoding and serving need theirs, so we take 50 %."""
@@ -52,6 +59,14 @@ class _Lane:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
+@dataclass(frozen=True, slots=True)
+class _Retired:
+    """An instance that was given up, and who still reads from it."""
+
+    connection: duckdb.DuckDBPyConnection
+    readers: weakref.WeakSet[duckdb.DuckDBPyConnection]
+
+
 class DuckDBInstance:
     """The engine behind all accelerated datasets: ``files`` maps each dataset to its file, None in memory.
 
@@ -68,6 +83,7 @@ class DuckDBInstance:
         self._lanes = {name: _Lane(f"headrace_{n}", path) for n, (name, path) in enumerate(files.items())}
         self._lock = threading.RLock()
         self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._retired: list[_Retired] = []
         self._connection = self._connect()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -76,9 +92,9 @@ class DuckDBInstance:
         One thread at a time may use it; closing it is the caller's. Whoever begins a transaction on it
         must end it (ROLLBACK, whatever that raises) before closing: DuckDB 1.5 aborts the process where a
         connection is closed inside a transaction on a database that has failed. After a failure of the
-        engine, ask for another cursor. Raises AcceleratorError.
+        engine, ask for another cursor. Raises AcceleratorError, also while a database is being opened for long.
         """
-        with self._lock, translated("cannot open a connection to DuckDB"):
+        with self._held(CURSOR_PATIENCE), translated("cannot open a connection to DuckDB"):
             cursor = self._connection.cursor()
             attached = [lane for lane in self._lanes.values() if lane.attached]
             try:
@@ -135,22 +151,44 @@ class DuckDBInstance:
     def reopen(self) -> None:
         """Discard the instance and start another: every file is attached anew when its lane is opened.
 
-        Datasets in memory are empty afterwards. Readers' cursors of before are interrupted.
+        Datasets in memory are empty afterwards. Readers' cursors of before are interrupted; until their owners
+        have closed them, the old instance stays, and no file is attached to the new one.
         """
         with self._lock:
-            self.close()
+            self._close_lanes()
+            self._retired.append(_Retired(self._connection, self._readers))
+            self._readers = weakref.WeakSet()
+            self._are_buried()
             for lane in self._lanes.values():
                 lane.attached = False
             self._connection = self._connect()
 
     def close(self) -> None:
-        """Interrupt readers and let go of everything. Safe to call twice."""
+        """Interrupt readers, wait for them a little, and let go of everything. Safe to call twice."""
         with self._lock:
-            self._interrupt_readers()
-            for lane in self._lanes.values():
-                with lane.lock:
-                    _close(lane)
-            self._connection.close()
+            self._close_lanes()
+            self._retired.append(_Retired(self._connection, self._readers))
+            until = time.monotonic() + CLOSING_PATIENCE
+            while not self._are_buried() and time.monotonic() < until:
+                time.sleep(0.01)
+
+    def _close_lanes(self) -> None:
+        for lane in self._lanes.values():
+            with lane.lock:
+                _close(lane)
+
+    def _are_buried(self) -> bool:
+        """Close the instances of before whose readers are all gone; whether that is each of them.
+
+        Closing an instance closes its readers' connections with it, and DuckDB 1.5 aborts the process where
+        one of them is inside a transaction on a database that has failed. So they are only interrupted.
+        """
+        for one in tuple(self._retired):
+            reading = [reader for reader in tuple(one.readers) if _interrupted(reader)]
+            if not reading:
+                one.connection.close()
+                self._retired.remove(one)
+        return not self._retired
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """A new locked-down instance without databases."""
@@ -186,6 +224,10 @@ class DuckDBInstance:
         return self._limits.spill or parent / f".headrace-spill-{os.getpid()}"
 
     def _attach(self, lane: _Lane) -> None:
+        if lane.path is not None and not self._are_buried():
+            raise CommitUnknown(
+                f"{lane.path} is still being read by a running query; it is reopened once that ends"
+            )
         try:
             if lane.path is not None:
                 lane.path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,10 +249,17 @@ class DuckDBInstance:
     def _interrupt_readers(self) -> None:
         # Never closed from here: their threads may be inside DuckDB.
         for reader in tuple(self._readers):
-            try:
-                reader.interrupt()
-            except duckdb.Error:
-                continue
+            _interrupted(reader)
+
+    @contextmanager
+    def _held(self, patience: float) -> Iterator[None]:
+        """The instance's lock, waited for no longer than ``patience``."""
+        if not self._lock.acquire(timeout=patience):
+            raise AcceleratorError("a database is being opened; ask again")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _is_dead(self) -> bool:
         try:
@@ -227,6 +276,15 @@ class DuckDBInstance:
         except duckdb.Error as error:
             return is_broken(error)
         return False
+
+
+def _interrupted(reader: duckdb.DuckDBPyConnection) -> bool:
+    """Interrupt what the reader runs; false if it is closed."""
+    try:
+        reader.interrupt()
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _search(cursor: duckdb.DuckDBPyConnection, lanes: Sequence[_Lane]) -> None:
