@@ -555,4 +555,4 @@ class TestFaults:
         cut, whole = (call.simulator("Scan", body) for _ in range(2))
         assert cut.body == whole.body[:10]
         assert cut.headers["x-amz-crc32"] == whole.headers["x-amz-crc32"]
-        assert cut.headers["content-length"] == "10"
+        assert cut.headers["content-length"] == str(len(whole.body))

@@ -59,7 +59,7 @@ class BotocoreTransport:
             if isinstance(translated, AccessDenied):
                 self._forget(clients)
             raise translated from error
-        _require_whole(response, operation, self.place)
+        require_whole(response, operation, self.place)
         if spoils_credentials(response):
             self._forget(clients)
         return response
@@ -163,7 +163,7 @@ def _send(client: Any, operation: str, body: bytes) -> Response:
     return response
 
 
-def _require_whole(response: Response, operation: str, place: Place) -> None:
+def require_whole(response: Response, operation: str, place: Place) -> None:
     """Raise Unavailable for a body that was cut off or damaged on its way.
 
     The CRC32 is DynamoDB's own, of the body as sent; not every service sends one.

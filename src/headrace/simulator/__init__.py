@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
-from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse
+from headrace.simulator.faults import (
+    Alter,
+    Amend,
+    Cut,
+    Damage,
+    EmptyPage,
+    EmptyScanPage,
+    Fault,
+    Faults,
+    LateEnd,
+    Lose,
+    Refuse,
+    Relist,
+    Slow,
+    SlowResponse,
+    StaleScan,
+    Watch,
+)
 from headrace.simulator.simulator import Simulator
 
-__all__ = ["Alter", "Cut", "EmptyPage", "Fault", "Faults", "Lose", "Refuse", "Simulator"]
+__all__ = [
+    "Alter",
+    "Amend",
+    "Cut",
+    "Damage",
+    "EmptyPage",
+    "EmptyScanPage",
+    "Fault",
+    "Faults",
+    "LateEnd",
+    "Lose",
+    "Refuse",
+    "Relist",
+    "Simulator",
+    "Slow",
+    "SlowResponse",
+    "StaleScan",
+    "Watch",
+]

@@ -1,4 +1,4 @@
-"""What a test or a demo commands that AWS does by itself: splits and rotations of shards."""
+"""What a test or a demo commands that AWS does by itself: splits, rotations, longer sequence numbers."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ class StreamControl:
             lineage = self._lineage(table)
             shards = lineage.leaves if shard_id is None else (_pick(lineage, shard_id, table),)
             return [lineage.rotate(shard, self._clock()).id for shard in shards]
+
+    def lengthen_numbers(self, table: str, shard_id: str | None = None) -> bool:
+        """Let the sequence numbers of a shard, by default the widest, have a digit more within a few records.
+
+        False if they have as many as there can be.
+        """
+        with self._lock:
+            return _pick(self._lineage(table), shard_id, table).leap()
+
+    def held_records(self, table: str) -> int:
+        """How many records the stream holds that are not yet trimmed."""
+        with self._lock:
+            return sum(len(shard.numbers) for shard in self._lineage(table).listing)
 
     def _lineage(self, name: str) -> Lineage:
         table = self._tables.find(name)

@@ -5,9 +5,12 @@ Rules: DynamoDB API reference. A page ends before it would exceed 1 MB of items,
 
 from __future__ import annotations
 
+import binascii
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from random import Random
 from typing import Any
 
 from headrace.simulator.answers import encode, invalid
@@ -23,11 +26,13 @@ from headrace.simulator.expressions import (
     parse_projection,
     paths_in,
 )
-from headrace.simulator.keys import RING, Key, sortable
+from headrace.simulator.items import Item
+from headrace.simulator.keys import RING, Key, KeyAttribute, sortable
 from headrace.simulator.rows import Partition, StoredItem, segment_bounds
 from headrace.simulator.tables import Table, Tables
 
 PAGE_BYTES = 1024 * 1024
+_KEY_TRIES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class View:
 
 
 class Reads:
-    """The operations that read items. Every read is consistent; what it costs depends on ConsistentRead."""
+    """The operations that read items. Every read is consistent unless told otherwise; ConsistentRead costs."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -66,15 +71,34 @@ class Reads:
             members.insert(0, b'"Item":' + body)
         return b"{" + b",".join(members) + b"}"
 
-    def scan(self, request: dict[str, Any], _: float) -> bytes:
-        """Scan, whole or by segments. The order is that of the hash ring, and stable."""
+    def scan(
+        self,
+        request: dict[str, Any],
+        _: float,
+        *,
+        as_of: float | None = None,
+        empty: Random | None = None,
+    ) -> bytes:
+        """Scan, whole or by segments. The order is that of the hash ring, and stable.
+
+        ``as_of``: what a replica at that time answers, unless ConsistentRead. ``empty``: no item, and a cursor
+        that lies before the next one, which this Random finds.
+        """
         placeholders = Placeholders(request, ("FilterExpression",), ("ProjectionExpression",))
         view = _view(request, placeholders)
         placeholders.finish()
         low, high = _bounds(request)
         table = self._tables.get(request["TableName"])
         after = _scan_start(table, request, low, high)
-        return _page(request, table, table.rows.between(low, high, after), view)
+        items = table.rows.between(low, high, after)
+        if as_of is not None and not request.get("ConsistentRead", False):
+            items = table.history.as_of(as_of, items, low, high, after)
+        following = None if empty is None else next(items, None)
+        if empty is None or following is None:
+            return _page(request, table, items, view)
+        cursor = _key_before(following, table, request, low, empty)
+        items = iter(()) if cursor else chain((following,), items)
+        return _page(request, table, items, view, cursor)
 
     def query(self, request: dict[str, Any], _: float) -> bytes:
         """Query, in the order of the sort key or against it."""
@@ -211,7 +235,33 @@ def _in_range(
     return (partition.items[place] for place in places)
 
 
-def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem], view: View) -> bytes:
+def _key_before(
+    following: StoredItem, table: Table, request: dict[str, Any], low: int, random: Random
+) -> Item | None:
+    """A key that no item has, between the start of the page and the item ``following``; else the start itself."""
+    schema, start = table.schema, request.get("ExclusiveStartKey")
+    after = None if start is None else schema.of_request(start)[0]
+    for _ in range(_KEY_TRIES):
+        key, attributes = schema.of_request({each.name: _made_up(each, random) for each in schema.attributes})
+        if key < following.key and (key.token >= low if after is None else key > after):
+            return attributes
+    return start
+
+
+def _made_up(attribute: KeyAttribute, random: Random) -> dict[str, str]:
+    number = random.getrandbits(48)
+    content = binascii.b2a_base64(number.to_bytes(6), newline=False).decode()
+    return {attribute.kind: {"S": f"{number:012x}", "N": str(number), "B": content}[attribute.kind]}
+
+
+def _page(
+    request: dict[str, Any],
+    table: Table,
+    items: Iterator[StoredItem],
+    view: View,
+    cursor: Item | None = None,
+) -> bytes:
+    """``cursor`` is that of a page without items."""
     limit = request.get("Limit")
     bodies: list[bytes] = []
     scanned = size = 0
@@ -235,7 +285,9 @@ def _page(request: dict[str, Any], table: Table, items: Iterator[StoredItem], vi
     if request.get("Select") != "COUNT":
         members.insert(0, b'"Items":[' + b",".join(bodies) + b"]")
     if more and last is not None:
-        members.append(b'"LastEvaluatedKey":' + encode(table.schema.attributes_of(last.attributes)))
+        cursor = table.schema.attributes_of(last.attributes)
+    if cursor is not None:
+        members.append(b'"LastEvaluatedKey":' + encode(cursor))
     units = read_units(size, consistent=request.get("ConsistentRead", False))
     members += capacity_members(request, table.name, units)
     return b"{" + b",".join(members) + b"}"

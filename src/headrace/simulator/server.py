@@ -5,6 +5,7 @@ A shell without a thought of its own: it checks who asks and which service is me
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from threading import Thread
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headrace.errors import Unavailable
 from headrace.simulator.answers import Refusal
 from headrace.simulator.credentials import Doorkeeper
+from headrace.simulator.faults import SlowResponse
 from headrace.simulator.simulator import STREAM_OPERATIONS, Simulator
 from headrace.wire import Response
 
@@ -25,6 +27,7 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
+_TRICKLES = 8
 _CONNECTION = "headrace.connection"
 
 
@@ -53,7 +56,13 @@ class SimulatorApp:
             return
         headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+        sent = await _trickle(response, send) if isinstance(response, SlowResponse) else 0
+        if len(response.body) < int(response.headers["content-length"]):
+            await send({"type": "http.response.body", "body": response.body[sent:], "more_body": True})
+            scope[_CONNECTION].close()
+            await receive()
+            return
+        await send({"type": "http.response.body", "body": response.body[sent:]})
 
     def _answer(self, scope: _Message, body: bytes) -> Response:
         if scope["method"] == "GET":
@@ -109,6 +118,18 @@ class SimulatorServer:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+
+async def _trickle(response: SlowResponse, send: _Send) -> int:
+    """Send the body little by little, but for its last piece; gives how many bytes were sent."""
+    size = -(-len(response.body) // _TRICKLES)
+    sent = 0
+    while sent + size < len(response.body):
+        piece = response.body[sent : sent + size]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(response.seconds / _TRICKLES)
+        sent += size
+    return sent
 
 
 def _operation(target: str) -> str:

@@ -22,6 +22,19 @@ ROTATION_SECONDS = 4 * 3600.0
 _FIRST_NUMBERS_END = 10**21
 _FIRST_NUMBERS_BITS = 65
 _STEP_BITS = 63
+_MOST_DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShard:
+    """A shard as DescribeStream tells of it, and when it was opened and closed."""
+
+    id: str
+    parent: str | None
+    start: int
+    end: int | None
+    opened_at: float
+    closed_at: float | None
 
 
 @dataclass(slots=True)
@@ -63,10 +76,23 @@ class Shard:
         """The least number that a later record may have."""
         return self._last + 1
 
+    @property
+    def listed(self) -> ListedShard:
+        """What can be told of it."""
+        return ListedShard(self.id, self.parent, self.start, self.end, self.opened_at, self.closed_at)
+
     def draw(self) -> int:
         """The next sequence number; the gaps are as irregular as AWS's."""
         self._last += self.random.getrandbits(_STEP_BITS) + 1
         return self._last
+
+    def leap(self) -> bool:
+        """Let the numbers have a digit more within the next few records; False if they have as many as can be."""
+        digits = len(str(self._last))
+        if digits >= _MOST_DIGITS:
+            return False
+        self._last = max(self._last, 10**digits - self.random.getrandbits(_STEP_BITS + 1))
+        return True
 
     def append(self, number: int, body: bytes, weight: int, now: float) -> None:
         """Keep a record under a number that ``draw`` gave."""

@@ -11,12 +11,12 @@ from zlib import crc32
 
 import msgspec
 
-from headrace.errors import Unavailable
 from headrace.simulator.agenda import Agenda
 from headrace.simulator.answers import Refusal, encode, http_date, invalid, unreadable
 from headrace.simulator.batches import Batches
 from headrace.simulator.control import StreamControl
-from headrace.simulator.faults import Alter, Cut, EmptyPage, Fault, Faults, Lose, Refuse, no_faults
+from headrace.simulator.distortion import deliver, distort, planted, refuse
+from headrace.simulator.faults import Faults, no_faults
 from headrace.simulator.reads import Reads
 from headrace.simulator.requests import check
 from headrace.simulator.shards import RETENTION_SECONDS, ROTATION_SECONDS
@@ -27,7 +27,7 @@ from headrace.simulator.transactions import Transactions
 from headrace.simulator.writes import Writes
 from headrace.wire import Response
 
-_Handler = Callable[[dict[str, Any], float], "dict[str, Any] | bytes"]
+_Handler = Callable[..., "dict[str, Any] | bytes"]
 _decode = msgspec.json.Decoder().decode
 STREAM_OPERATIONS = ("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords")
 _CONTENT_TYPE = "application/x-amz-json-1.0"
@@ -141,28 +141,10 @@ class Simulator:
             request = check(operation, _decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise unreadable(f"The request is not valid JSON: {problem}") from problem
-        fault = self.faults(operation, request)
-        if fault is not None:
-            return self._faulty(fault, operation, request, now)
-        return self._respond(_encoded(handler(request, now)), now)
-
-    def _faulty(self, fault: Fault, operation: str, request: dict[str, Any], now: float) -> Response:
-        if isinstance(fault, Refuse):
-            raise Refusal(fault.code, fault.message, status=fault.status)
-        if isinstance(fault, EmptyPage):
-            if operation != "GetRecords":
-                raise invalid(f"An EmptyPage fault is for GetRecords; it was planted at {operation}")
-            return self._respond(self._streams.get_records(request, now, empty=True), now)
-        if isinstance(fault, Lose) and not fault.after_effect:
-            raise Unavailable(f"{operation}: the connection was lost before the request arrived (planted)")
-        answer = _encoded(self._handlers[operation](request, now))
-        if isinstance(fault, Alter):
-            return self._respond(encode(fault.change(_decode(answer))), now)
-        if isinstance(fault, Cut):
-            whole = self._respond(answer, now)
-            kept = answer[: fault.keep]
-            return Response(200, {**whole.headers, "content-length": str(len(kept))}, kept)
-        raise Unavailable(f"{operation}: the connection was lost before the answer arrived (planted)")
+        faults = planted(self.faults(operation, request))
+        refuse(faults, operation)
+        body = distort(faults, lambda given, **wrong: _encoded(handler(given, now, **wrong)), request)
+        return deliver(faults, operation, self._respond(body, now))
 
     def _respond(self, body: bytes, now: float, status: int = 200) -> Response:
         second = int(now)

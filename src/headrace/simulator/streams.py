@@ -6,7 +6,7 @@ Rules: DynamoDB Streams API reference (DescribeStream, GetRecords, GetShardItera
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -23,12 +23,14 @@ from headrace.simulator.answers import (
 from headrace.simulator.items import Item, item_weight
 from headrace.simulator.keys import KeySchema
 from headrace.simulator.rows import StoredItem
-from headrace.simulator.shards import Lineage, Shard
+from headrace.simulator.shards import Lineage, ListedShard, Shard
 
 ITERATOR_SECONDS = 15 * 60.0
 PAGE_RECORDS = 1000
 PAGE_BYTES = 1024 * 1024
 PAGE_SHARDS = 100
+
+Relisting = Callable[[Sequence[ListedShard]], Sequence[ListedShard]]
 
 
 @dataclass(slots=True)
@@ -170,11 +172,16 @@ class Streams:
             answer["LastEvaluatedStreamArn"] = arns[limit - 1]
         return answer
 
-    def describe_stream(self, request: dict[str, Any], now: float) -> dict[str, Any]:
-        """DescribeStream."""
+    def describe_stream(
+        self, request: dict[str, Any], now: float, *, relist: Sequence[Relisting] = ()
+    ) -> dict[str, Any]:
+        """DescribeStream; ``relist`` changes what it knows of the shards, before it filters and pages them."""
         stream = self.find(request["StreamArn"], now)
         after, limit = request.get("ExclusiveStartShardId", ""), request.get("Limit", PAGE_SHARDS)
-        shards = [shard for shard in _filtered(stream, request.get("ShardFilter")) if shard.id > after]
+        listing: Sequence[ListedShard] = [shard.listed for shard in stream.lineage.listing]
+        for change in relist:
+            listing = change(listing)
+        shards = [shard for shard in _filtered(listing, request.get("ShardFilter")) if shard.id > after]
         description: dict[str, Any] = {
             "StreamArn": stream.arn,
             "StreamLabel": stream.label,
@@ -196,14 +203,19 @@ class Streams:
         position = _position(shard, request, now)
         return {"ShardIterator": _iterator(stream, shard, position, now)}
 
-    def get_records(self, request: dict[str, Any], now: float, *, empty: bool = False) -> bytes:
-        """GetRecords; ``empty`` gives no record and stays in place."""
+    def get_records(
+        self, request: dict[str, Any], now: float, *, empty: bool = False, late_end: bool = False
+    ) -> bytes:
+        """GetRecords; ``empty`` stays in place, ``late_end`` tells of a shard's end only after its records.
+
+        A shard's end is told without records even then, so an ``empty`` page is the last where none lie ahead.
+        """
         stream, shard, position = self._open(request["ShardIterator"], now)
         records: Sequence[bytes] = ()
         if not empty:
             records, position = shard.page(position, request.get("Limit", PAGE_RECORDS), PAGE_BYTES)
         body = b'{"Records":[' + b",".join(records) + b"]"
-        if shard.is_spent(position):
+        if shard.is_spent(position) and not (late_end and records):
             return body + b"}"
         return body + b',"NextShardIterator":"' + _iterator(stream, shard, position, now).encode() + b'"}'
 
@@ -220,7 +232,7 @@ class Streams:
         return Lineage(random, now, shards, self._rotation_seconds, self._retention_seconds)
 
     def _open(self, iterator: str, now: float) -> tuple[Stream, Shard, int]:
-        arn, shard_id, position, issued_at = _read_iterator(iterator)
+        arn, shard_id, position, issued_at = read_iterator(iterator)
         stream = self.find(arn, now)
         shard = _find_shard(stream, shard_id)
         if now - issued_at > ITERATOR_SECONDS:
@@ -245,15 +257,15 @@ def key_schema_json(schema: KeySchema) -> list[dict[str, str]]:
     ]
 
 
-def _filtered(stream: Stream, shard_filter: dict[str, str] | None) -> Sequence[Shard]:
+def _filtered(listing: Sequence[ListedShard], shard_filter: dict[str, str] | None) -> Sequence[ListedShard]:
     if shard_filter is None:
-        return stream.lineage.listing
+        return listing
     if shard_filter.keys() != {"Type", "ShardId"}:
         raise invalid("ShardFilter needs both Type and ShardId")
-    return [shard for shard in stream.lineage.listing if shard.parent == shard_filter["ShardId"]]
+    return [shard for shard in listing if shard.parent == shard_filter["ShardId"]]
 
 
-def _shard_json(shard: Shard) -> dict[str, Any]:
+def _shard_json(shard: ListedShard) -> dict[str, Any]:
     numbers = {"StartingSequenceNumber": str(shard.start)}
     if shard.end is not None:
         numbers["EndingSequenceNumber"] = str(shard.end)
@@ -307,8 +319,8 @@ def _iterator(stream: Stream, shard: Shard, position: int, now: float) -> str:
     return f"{stream.arn}|1|{binascii.b2a_base64(place, newline=False).decode()}"
 
 
-def _read_iterator(iterator: str) -> tuple[str, str, int, float]:
-    """ARN, shard id, position and time of issue."""
+def read_iterator(iterator: str) -> tuple[str, str, int, float]:
+    """ARN, shard id, the least number that it may give, and time of issue. Raises Refusal if it is none."""
     try:
         arn, version, place = iterator.split("|")
         shard_id, position, issued_at = binascii.a2b_base64(place, strict_mode=True).decode().split(":")

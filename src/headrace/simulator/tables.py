@@ -14,6 +14,7 @@ from headrace.simulator.agenda import Agenda
 from headrace.simulator.answers import in_use, invalid, not_found, timestamp
 from headrace.simulator.definitions import check_definitions, key_schema, throughput_of, view_type_of
 from headrace.simulator.expiry import SERVICE_IDENTITY, TimeToLive, deletion_time, expiry_of
+from headrace.simulator.history import History
 from headrace.simulator.items import Item
 from headrace.simulator.keys import RING, Key, KeySchema
 from headrace.simulator.rows import Rows, StoredItem
@@ -39,6 +40,7 @@ class Table:
     protected: bool
     status: str = "CREATING"
     rows: Rows = field(default_factory=Rows)
+    history: History = field(default_factory=History)
     stream: Stream | None = None
     time_to_live: TimeToLive = field(default_factory=TimeToLive)
 
@@ -121,10 +123,12 @@ class Tables:
             if old is not None and _equal(old, new):
                 return
             table.rows.put(new, old)
+            table.history.note(new.key, old, now)
             if table.time_to_live.status == "ENABLED":
                 self._schedule_expiry(table, new, now)
         elif old is not None:
             table.rows.remove(old)
+            table.history.note(old.key, old, now)
         else:
             return
         if table.stream is not None and table.stream.is_enabled:
