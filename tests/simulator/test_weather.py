@@ -130,7 +130,8 @@ def test_calm_ends_all_of_it(caller):
     weather = over(call, **{name.replace(" ", "_"): 1.0 for name in WEATHER if name != "table recreated"})
     for _ in range(5):
         call.now += weather.act(call.simulator, "orders")
-    weather.calm()
+    assert not weather.is_calm
+    assert weather.calm()
     counts = dict(weather.counts)
     assert weather.act(call.simulator, "orders") == 0.0
     now = call("DescribeTable", TableName="orders")["Table"]
@@ -249,6 +250,31 @@ class TestActs:
         assert table["ItemCount"] == 0
         assert call("Scan", TableName="orders")["Items"] == []
         assert len(call.changes(call.arn)) == 20
+
+    def test_a_table_is_made_anew_as_soon_as_the_old_one_is_gone(self, caller):
+        call = caller(table_seconds=5.0)
+        call.table(view="NEW_IMAGE")
+        call.now += 5
+        old = call("DescribeTable", TableName="orders")["Table"]["TableId"]
+        weather = over(call, table_recreated=1.0)
+        weather.act(call.simulator, "orders")
+        assert call("DescribeTable", TableName="orders")["Table"]["TableStatus"] == "DELETING"
+        assert not weather.calm()
+        call.now += 5
+        assert "ResourceNotFoundException" in call.refused("DescribeTable", TableName="orders")
+        weather.act(call.simulator, "orders")
+        assert weather.is_calm
+        assert weather.counts == {"table recreated": 1}
+        assert call("DescribeTable", TableName="orders")["Table"]["TableId"] != old
+
+    def test_the_service_deletes_an_item(self, act):
+        call = act("ttl_delete")
+        [record] = [record for record in call.changes(call.arn) if record["eventName"] == "REMOVE"]
+        assert record["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+        assert call.get(record["dynamodb"]["Keys"]["id"]["S"]) is None
+        for _ in range(25):
+            call.weather.act(call.simulator, "orders")
+        assert call.weather.counts == {"ttl delete": 20}
 
     def test_nothing_happens_to_a_table_without_a_stream(self, call):
         call.table()

@@ -1,10 +1,12 @@
-"""What a test or a demo commands that AWS does by itself: splits, rotations, longer sequence numbers."""
+"""What a test or a demo commands that AWS does by itself: splits, rotations, expiry of items."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
 
+from headrace.simulator.expiry import SERVICE_IDENTITY
+from headrace.simulator.items import Item
 from headrace.simulator.shards import Lineage, Shard
 from headrace.simulator.tables import Tables
 
@@ -47,6 +49,17 @@ class StreamControl:
         """
         with self._lock:
             return _pick(self._lineage(table), shard_id, table).leap()
+
+    def expire_item(self, table: str, key: Item) -> bool:
+        """Delete an item as the service does when its time to live is over; False if there is none of this key."""
+        with self._lock:
+            self._lineage(table)
+            found = self._tables.get(table)
+            place, keys = found.schema.of_request(key)
+            item = found.rows.get(place)
+            if item is not None:
+                self._tables.write(found, item, None, keys, self._clock(), SERVICE_IDENTITY)
+            return item is not None
 
     def held_records(self, table: str) -> int:
         """How many records the stream holds that are not yet trimmed."""

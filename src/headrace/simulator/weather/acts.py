@@ -20,7 +20,7 @@ _OFF_SECONDS = (0.0, 30.0)
 
 
 class Act:
-    """One thing that may happen at any time. ``end`` ends at once what goes on for a while."""
+    """One thing that may happen at any time."""
 
     def __init__(self, chance: Chance) -> None:
         self.chance = chance
@@ -35,8 +35,9 @@ class Act:
         """Do it to a table whose stream is enabled."""
         raise NotImplementedError
 
-    def end(self) -> None:
-        """Nothing goes on."""
+    def end(self) -> bool:
+        """End what goes on for a while; False as long as the service does not let it."""
+        return True
 
 
 class Split(Act):
@@ -88,6 +89,20 @@ class LongerNumbers(Act):
         return 0.0
 
 
+class TimeToLive(Act):
+    """An item, any, is deleted by the service."""
+
+    def do(self, simulator: Simulator, table: str) -> float:
+        """Delete it, if there is one."""
+        keys = [element["AttributeName"] for element in _described(simulator, table)["KeySchema"]]
+        items = ask(simulator, "Scan", TableName=table)["Items"]
+        if items:
+            item = self.chance.random.choice(items)
+            simulator.streams.expire_item(table, {name: item[name] for name in keys})
+            self.chance.happened()
+        return 0.0
+
+
 class Trim(Act):
     """The clock moves on by a day: what was not read is gone."""
 
@@ -109,55 +124,73 @@ class Pause(Act):
         return ITERATOR_SECONDS + self.chance.random.uniform(1.0, ITERATOR_SECONDS)
 
 
-class StreamReplaced(Act):
-    """The stream is disabled, and some time later another is enabled: what is written between is in neither."""
+class Undone(Act):
+    """An act that goes on for a while, until what it did is undone."""
 
     def __init__(self, chance: Chance) -> None:
         super().__init__(chance)
-        self._enable: Callable[[], None] | None = None
-        self._enable_at = 0.0
+        self._undo: Callable[[], bool] | None = None
+        self._undo_at = 0.0
 
     def __call__(self, simulator: Simulator, table: str) -> float:
-        """As every act; and enable what was disabled for long enough."""
-        if self._enable is not None and self.chance.clock() >= self._enable_at:
+        """As every act, where it does not go on already; and undo what has gone on for long enough."""
+        hit = self.chance.hits()
+        if self._undo is None:
+            return self.do(simulator, table) if hit and _streams(simulator, table) else 0.0
+        if self.chance.clock() >= self._undo_at:
             self.end()
-        return super().__call__(simulator, table)
+        return 0.0
+
+    def begin(self, undo: Callable[[], bool], seconds: float) -> None:
+        """Count it, and let ``undo`` end it in so many seconds; it gives whether it could."""
+        self._undo, self._undo_at = undo, self.chance.clock() + seconds
+        self.chance.happened()
+
+    def end(self) -> bool:
+        """Undo it now."""
+        if self._undo is not None and self._undo():
+            self._undo = None
+        return self._undo is None
+
+
+class StreamReplaced(Undone):
+    """The stream is disabled, and some time later another is enabled: what is written between is in neither."""
 
     def do(self, simulator: Simulator, table: str) -> float:
         """Disable it."""
-        specification = ask(simulator, "DescribeTable", TableName=table)["Table"]["StreamSpecification"]
+        specification = _described(simulator, table)["StreamSpecification"]
 
-        def enable() -> None:
+        def enable() -> bool:
+            described = _described(simulator, table)
             # A table that was made anew meanwhile has a stream.
-            if not _streams(simulator, table):
+            if described.get("TableStatus") == "ACTIVE" and "StreamSpecification" not in described:
                 ask(simulator, "UpdateTable", TableName=table, StreamSpecification=specification)
+                return True
+            return "StreamSpecification" in described
 
         ask(simulator, "UpdateTable", TableName=table, StreamSpecification={"StreamEnabled": False})
-        self._enable = enable
-        self._enable_at = self.chance.clock() + self.chance.random.uniform(*_OFF_SECONDS)
-        self.chance.happened()
+        self.begin(enable, self.chance.random.uniform(*_OFF_SECONDS))
         return 0.0
 
-    def end(self) -> None:
-        """Enable it now."""
-        if self._enable is not None:
-            self._enable()
-            self._enable = None
 
-
-class TableRecreated(Act):
-    """The table is deleted with all its items, and made anew under the same name."""
+class TableRecreated(Undone):
+    """The table is deleted with all its items, and made anew under the same name as soon as it is gone."""
 
     def do(self, simulator: Simulator, table: str) -> float:
-        """Delete and make it."""
-        old = ask(simulator, "DescribeTable", TableName=table)["Table"]
-        new = {
-            name: old[name]
-            for name in ("TableName", "KeySchema", "AttributeDefinitions", "StreamSpecification")
-        }
+        """Delete it, and make it."""
+        old = _described(simulator, table)
+        names = ("TableName", "KeySchema", "AttributeDefinitions", "StreamSpecification")
+        new = {name: old[name] for name in names}
+
+        def create() -> bool:
+            if _described(simulator, table):
+                return False
+            ask(simulator, "CreateTable", BillingMode="PAY_PER_REQUEST", **new)
+            return True
+
         ask(simulator, "DeleteTable", TableName=table)
-        ask(simulator, "CreateTable", BillingMode="PAY_PER_REQUEST", **new)
-        self.chance.happened()
+        self.begin(create, 0.0)
+        self.end()
         return 0.0
 
 
@@ -170,9 +203,17 @@ def ask(simulator: Simulator, operation: str, **request: Any) -> dict[str, Any]:
     return answer
 
 
+def _described(simulator: Simulator, table: str) -> dict[str, Any]:
+    """The table's description; empty where there is none."""
+    response = simulator("DescribeTable", msgspec.json.encode({"TableName": table}))
+    described: dict[str, Any] = msgspec.json.decode(response.body).get("Table", {})
+    return described
+
+
 def _streams(simulator: Simulator, table: str) -> bool:
-    """Whether the table is there and its stream enabled."""
+    """Whether the table is active and its stream enabled."""
     try:
-        return bool(simulator.streams.open_shards(table))
+        simulator.streams.open_shards(table)
     except ValueError:
         return False
+    return bool(_described(simulator, table).get("TableStatus") == "ACTIVE")

@@ -142,6 +142,7 @@ ACT_KINDS: dict[str, ActKind] = {
     ),
     "rotation": ActKind("every open shard closes and gets one child", acts.Rotation),
     "longer numbers": ActKind("the sequence numbers of a shard grow by a digit", acts.LongerNumbers),
+    "ttl delete": ActKind("the service deletes an item, as when its time to live is over", acts.TimeToLive),
     "trim": ActKind("a day passes, and what was not read is trimmed", acts.Trim),
     "pause": ActKind("15 to 30 min pass, and every iterator expires", acts.Pause),
     "stream replaced": ActKind(

@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.simulator.faults import Fault
 from headrace.simulator.simulator import Simulator
+from headrace.simulator.weather.acts import Act
 from headrace.simulator.weather.catalogue import ACT_KINDS, REQUEST_KINDS, RequestKind
 from headrace.simulator.weather.chance import Chance
 from headrace.simulator.weather.refusals import Strike
@@ -48,6 +49,7 @@ class Weather:
         self.counts: dict[str, int] = dict.fromkeys(rates, 0)
         self._operations = operations
         self._pauses = 0
+        self._ending: list[Act] = []
 
         def chance(name: str) -> Chance:
             return Chance(name, seed, rates[name], clock, self._count)
@@ -80,18 +82,28 @@ class Weather:
         """Let things happen to ``table`` and its stream.
 
         Gives the seconds by which the caller must move the clock, 0 mostly. Raises SourceError where the
-        simulator refuses what should happen.
+        simulator refuses what should happen. After ``calm`` it ends what could not be ended then.
         """
         with self.paused():
+            self._ending = [act for act in self._ending if not act.end()]
             return max((act(simulator, table) for act in self._acts), default=0.0)
 
-    def calm(self) -> None:
-        """End all of it, for good: what goes on for a while ends too, and a disabled stream is replaced."""
+    def calm(self) -> bool:
+        """End all of it, for good: what goes on for a while ends too, and a disabled stream is replaced.
+
+        False where the service takes its time, as over a table that is being deleted: call ``act`` as the clock
+        moves, until ``is_calm``.
+        """
         self._strikes.clear()
         with self.paused():
-            for act in self._acts:
-                act.end()
+            self._ending = [act for act in self._acts if not act.end()]
         self._acts.clear()
+        return self.is_calm
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing happens any more."""
+        return not (self._strikes or self._acts or self._ending)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
