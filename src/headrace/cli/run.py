@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.address import ADDRESS
+from headrace.cli.address import ADDRESS, stays_on_this_machine
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     default="127.0.0.1:8090",
     show_default=True,
     help="Where to answer SQL and tell the status; port 0 picks a free one and prints it.",
+)
+@click.option(
+    "--allow-unauthenticated",
+    is_flag=True,
+    envvar="HEADRACE_ALLOW_UNAUTHENTICATED",
+    show_envvar=True,
+    help="Let --http listen where other machines get to, although nobody who asks is asked who they are.",
 )
 @click.option(
     "--metrics",
@@ -57,6 +64,7 @@ def run(
     *,
     pod: Path | None,
     http: tuple[str, int],
+    allow_unauthenticated: bool,
     metrics: tuple[str, int],
     log_format: str,
     log_level: str,
@@ -68,6 +76,12 @@ def run(
     SIGINT (Ctrl-C) or SIGTERM, after which it finishes what it is writing and leaves with exit code 0; a
     second signal ends it at once.
     """
+    if not (allow_unauthenticated or stays_on_this_machine(http[0])):
+        raise click.UsageError(
+            f"--http {http[0]}: other machines get to this address, and whoever does could read every row, because "
+            "authentication (runtime.auth) is not built yet. Listen on 127.0.0.1 behind a proxy that knows who asks, "
+            "or say --allow-unauthenticated (HEADRACE_ALLOW_UNAUTHENTICATED=true) where the network keeps others out"
+        )
     import pyarrow as pa
 
     from headrace.cli.stopping import told_to_stop
