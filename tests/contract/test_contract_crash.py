@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import shutil
 import signal
@@ -177,6 +178,38 @@ def test_a_full_disk_loses_nothing_and_the_same_work_succeeds_once_there_is_room
         harness.restart()
         assert harness.sink.open().live.checkpoint == checkpoint(3)
         assert len(harness.live()) == 20_001
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        harness.close()
+
+
+def test_a_disk_that_is_full_for_a_checkpoint_keeps_the_commit_and_names_the_cure(tmp_path):
+    """DuckDB commits into its log, then finds no room to move it into the database, and gives that up."""
+    harness = Harness("duckdb-file", tmp_path)
+    harness.sink.open()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        harness.sink.apply(create(1))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (18 * 2**20, limits[1]))
+        dice = random.Random(1)
+        written = []
+
+        def write_on():
+            for mark in range(2, 500):
+                written.append(mark)
+                text = dice.randbytes(200_000).decode("latin-1")
+                harness.sink.apply(work(mark, batch(ORDERS, {"id": str(mark), "text": text})))
+
+        with pytest.raises(CommitUnknown, match="make room on the disk"):
+            write_on()
+        mark = written[-1]
+        assert harness.sink.open().live.checkpoint == checkpoint(mark), "the commit itself had happened"
+        assert len(harness.live()) == mark - 1
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        harness.sink.apply(work(mark + 1, batch(ORDERS, {"id": "last"})))
+        harness.restart()
+        assert harness.sink.open().live.checkpoint == checkpoint(mark + 1)
+        assert len(harness.live()) == mark
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         harness.close()

@@ -71,6 +71,7 @@ class CrashLoad:
         self._pause = 1 / rate
         self._stopping = threading.Event()
         self._bursts = 0
+        self._asking = threading.Lock()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._write_on, name="load", daemon=True)
         self._split_at = 0.0
@@ -97,9 +98,15 @@ class CrashLoad:
         self._stopping.set()
         self._thread.join(30)
 
-    def burst(self) -> None:
-        """Ask for the large items to be put once more."""
-        self._bursts += 1
+    @property
+    def calm(self) -> bool:
+        """Whether everything large that was asked for is written."""
+        return self._bursts == 0
+
+    def burst(self, size: int) -> None:
+        """Ask for the large items to be put until more than ``size`` bytes are written."""
+        with self._asking:
+            self._bursts += 1 + size // (LARGE * _LARGE_BYTES)
 
     def _write_on(self) -> None:
         try:
@@ -108,8 +115,9 @@ class CrashLoad:
                 for table in self.tables:
                     self._change(table)
                 if self._bursts:
-                    self._bursts -= 1
                     self._put_large()
+                    with self._asking:
+                        self._bursts -= 1
                 if began > self._split_at:
                     self._split_at = began + self._random.uniform(0, 2 * _SPLIT_EVERY)
                     self._reshape(self._random.choice(self.tables))

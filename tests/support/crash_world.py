@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -63,7 +64,8 @@ class ScanGate:
 class CrashWorld:
     """A simulated service, its load, and the process under test with its folder and its reader.
 
-    ``kills`` counts the kills by moment, ``ready_after`` the seconds from each start after a kill to Ready.
+    ``kills`` counts the kills by moment, ``ready_after`` the seconds from each start after a kill to Ready;
+    ``stored`` is what the last kill left, by dataset.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class CrashWorld:
         self.ready_after: list[float] = []
         self.inside_checkpoint = 0
         self._engine = engine
-        self._stored: dict[str, Stored] = {}
+        self.stored: dict[str, Stored] = {}
         self._started_at = 0.0
 
     @property
@@ -130,7 +132,7 @@ class CrashWorld:
         self.kills[moment] += 1
         self.inside_checkpoint += self._is_inside_checkpoint()
         self.check()
-        self._stored = self._what_is_durable()
+        self.stored = self.what_is_durable()
 
     def serve(self) -> None:
         """Wait until the process listens, and have it witnessed."""
@@ -160,8 +162,7 @@ class CrashWorld:
         """Wait until the engine moves its log into its database: only then is that file written to."""
         file = self._database()
         before = file.stat().st_mtime_ns
-        for _ in range(2):
-            self.load.burst()
+        self.load.burst(16 * 2**20)
         eventually(
             lambda: file.stat().st_mtime_ns != before, within=60, what="a checkpoint of DuckDB", every=0.0005
         )
@@ -169,6 +170,36 @@ class CrashWorld:
     def pause(self, most: float) -> None:
         """A random moment of at most ``most`` seconds."""
         time.sleep(self.random.uniform(0, most))
+
+    def what_is_durable(self) -> dict[str, Stored]:
+        """What the files hold, by dataset: read from a copy, so that the next life finds them untouched."""
+        copy = self.folder / "left behind"
+        shutil.rmtree(copy, ignore_errors=True)
+        if self.process.process.poll() is None:
+            self.copy_alive(copy)
+        else:
+            self.copy_files(copy)
+        return what_is_durable(copy)
+
+    def copy_alive(self, target: Path) -> None:
+        """Copy Spicepod and files as they are at one instant, as a loss of power would leave them.
+
+        The process stands still meanwhile: files copied one after the other while it writes would be of
+        several instants, which no loss of power leaves.
+        """
+        self.process.process.send_signal(signal.SIGSTOP)
+        try:
+            self.copy_files(target)
+        finally:
+            self.process.process.send_signal(signal.SIGCONT)
+
+    def copy_files(self, target: Path) -> None:
+        """Copy Spicepod and files; there must be nobody who writes to them."""
+        data = target / self.data.relative_to(self.folder)
+        data.mkdir(parents=True)
+        shutil.copy(self.folder / "spicepod.yaml", target)
+        for file in self.data.glob("*.duckdb*"):
+            shutil.copy(file, data)
 
     # What must hold
 
@@ -180,7 +211,7 @@ class CrashWorld:
         assert "Traceback" not in log
         for event in NEVER:
             assert not self.process.events(event), event
-        for name, stored in self._stored.items():
+        for name, stored in self.stored.items():
             if stored.live is not None:
                 self._check_goes_on(name, stored)
 
@@ -218,7 +249,7 @@ class CrashWorld:
         self.witness.expect_the_end()
         assert self.process.stop() == 0
         self.check()
-        for name, stored in self._what_is_durable().items():
+        for name, stored in self.what_is_durable().items():
             assert stored.live is not None, name
             assert stored.live.checkpoint.was_ready, name
             assert stored.building is None, name
@@ -257,16 +288,6 @@ class CrashWorld:
     def _database(self) -> Path:
         return self.data / f"{self.names[0]}.duckdb"
 
-    def _what_is_durable(self) -> dict[str, Stored]:
-        """What the files hold, by dataset: read from a copy, so that the next life finds them untouched."""
-        copy = self.folder / "left behind"
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
-        shutil.copy(self.folder / "spicepod.yaml", copy)
-        if self.data.exists():
-            copy_files(self.data, copy / ".headrace" / "data")
-        return what_is_durable(copy)
-
     def _end(self) -> None:
         if self.lives and self.process.process.poll() is None:
             self.process.kill()
@@ -289,14 +310,6 @@ def what_is_durable(folder: Path) -> dict[str, Stored]:
         return {dataset.name: engines.sink(dataset.name).open() for dataset in pod.datasets}
     finally:
         engines.close()
-
-
-def copy_files(source: Path, target: Path) -> None:
-    """Copy a folder's files as they are; there must be nobody who writes to them."""
-    target.mkdir(parents=True)
-    for file in source.iterdir():
-        if file.is_file():
-            shutil.copy(file, target / file.name)
 
 
 def eventually_none(probe: Callable[[], object], *, within: float) -> None:

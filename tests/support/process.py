@@ -62,7 +62,8 @@ class HeadraceProcess:
         ]
         for reader in self._readers:
             reader.start()
-        self._http = urllib3.PoolManager()
+        # A 503 is an answer to look at, not one to wait and ask again for.
+        self._http = urllib3.PoolManager(retries=urllib3.Retry(3, respect_retry_after_header=False))
 
     @staticmethod
     def _read(stream, lines: list[str]) -> None:

@@ -12,12 +12,12 @@ import duckdb
 from headrace.accelerator import Applied, Notes, Stored, Target, Work
 from headrace.accelerators.duckdb import rows
 from headrace.accelerators.duckdb import tables as ddl
-from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated
+from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
 from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.merge import evolved_columns, join_schemas, merge
 from headrace.checkpoint import Checkpoint
-from headrace.errors import AcceleratorError, CommitUnknown
+from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
 
 
@@ -184,7 +184,7 @@ class DuckDBAccelerator:
                 connection.execute("ROLLBACK")
             if is_full(error) and not is_broken(error) and _still(connection, target, before):
                 raise translate(error, f"cannot write {self._dataset}") from error
-            raise CommitUnknown(f"the commit of {self._dataset} failed: {error}") from error
+            raise unknown(error, f"the commit of {self._dataset} failed") from error
 
     def _schema_of(self, row: CopyRow) -> TableSchema:
         text, schema = self._schema

@@ -44,12 +44,21 @@ def translated(doing: str) -> Iterator[None]:
 def translate(error: duckdb.Error, doing: str) -> AcceleratorError:
     """Our exception for one of DuckDB's."""
     if is_broken(error):
-        return CommitUnknown(f"{doing}: DuckDB gave the database up ({_first_line(error)}); it is reopened")
+        return unknown(error, f"{doing}: DuckDB gave the database up")
     if is_full(error):
         return AcceleratorFull(f"{doing}: {_first_line(error)}; make room on the disk, nothing was written")
     if isinstance(error, duckdb.OutOfMemoryException):
         return AcceleratorError(f"{doing}: {_first_line(error)}; give DuckDB a higher memory limit")
     return AcceleratorError(f"{doing}: {_first_line(error)}")
+
+
+def unknown(error: duckdb.Error, what: str) -> CommitUnknown:
+    """Our exception where only reopening the database tells what it holds; a full disk's with its cure.
+
+    A commit whose automatic checkpoint finds no room is durable, and its database given up all the same.
+    """
+    cure = "; make room on the disk" if is_full(error) else ""
+    return CommitUnknown(f"{what} ({_first_line(error)}); it is reopened{cure}")
 
 
 def translate_attach(error: duckdb.Error, path: Path | None) -> AcceleratorError:
