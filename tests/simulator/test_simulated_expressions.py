@@ -158,6 +158,7 @@ def test_a_condition_says_yes_or_no(text, expected):
         ("n IN (" + ", ".join([":two"] * 101) + ")", "operator or function: IN, number of operands: 101"),
         (" AND ".join(["n = :ten"] * 200), "too many operators and functions"),
         ("(" * 80 + "n = :ten" + ")" * 80, "nested too deeply"),
+        ("a" + ".b" * 33 + " = :ten", "The document path has too many nesting elements; nesting levels: 34"),
         ("n = :ten" + " " * 4096, "Expression size has exceeded the maximum allowed size"),
     ],
 )
@@ -189,6 +190,14 @@ def test_what_a_condition_may_not_say(text, message):
         (
             {"ConditionExpression": "x", "ExpressionAttributeValues": {":a": {"N": "one"}}},
             "ExpressionAttributeValues contains invalid value: .* for key :a",
+        ),
+        (
+            {"ConditionExpression": "x", "ExpressionAttributeNames": {"#" + "n" * 255: "n"}},
+            "ExpressionAttributeNames contains invalid key: .*; maximum: 255",
+        ),
+        (
+            {"ConditionExpression": "x", "ExpressionAttributeValues": {":a": {"S": "x" * 2**21}}},
+            "placeholders of an expression weigh 2097154 bytes, more than 2097152",
         ),
     ],
 )

@@ -69,6 +69,15 @@ def test_a_canonical_number_equals_the_number_that_was_given(value):
     assert stored != "-0"
 
 
+@pytest.mark.parametrize(("left", "right"), [("1" + "0" * 50, "1"), ("9E125", "9E125"), ("1E-130", "1")])
+def test_a_sum_that_would_have_to_be_rounded_is_refused(left, right):
+    for combine in (number.add, number.subtract):
+        if combine is number.subtract and left == right:
+            continue
+        with pytest.raises(Refusal, match="Number overflow"):
+            combine(left, right)
+
+
 _SMALL = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=9)
 
 

@@ -399,7 +399,7 @@ class TestUpdateItem:
             ("SET absent.k = :v", {":v": {"N": "1"}}, "The document path provided in the update expression"),
             ("SET n.k = :v", {":v": {"N": "1"}}, "The document path provided in the update expression"),
             ("SET l.k = :v", {":v": {"N": "1"}}, "The document path provided in the update expression"),
-            ("SET n = n + :v", {":v": {"N": "1E125"}}, "more than 38 significant digits"),
+            ("SET n = n + :v", {":v": {"N": "1E125"}}, "Number overflow"),
         ],
     )
     def test_what_an_update_may_not_say(self, update, call, expression, values, message):
@@ -431,6 +431,24 @@ class TestUpdateItem:
         assert call("UpdateItem", **request) == {}
         put = {"TableName": "orders", "Item": {"id": {"S": "a"}}, "ReturnValues": "ALL_NEW"}
         assert "ReturnValues can only be ALL_OLD or NONE" in call.refused("PutItem", **put)
+
+    @pytest.mark.parametrize(
+        ("expression", "values"),
+        [
+            ("REMOVE n", None),
+            ("REMOVE m.k, l[0]", None),
+            ("DELETE tags :t", {":t": {"SS": ["a"]}}),
+            ("REMOVE n DELETE tags :t", {":t": {"SS": ["a"]}}),
+        ],
+    )
+    def test_one_that_only_takes_away_makes_no_item(self, call, expression, values):
+        arn = call.table("visits", view="KEYS_ONLY")
+        request = {"TableName": "visits", "Key": {"id": {"S": "a"}}, "UpdateExpression": expression}
+        more = {} if values is None else {"ExpressionAttributeValues": values}
+        assert call("UpdateItem", **request, **more, ReturnValues="ALL_NEW") == {}
+        assert call("TransactWriteItems", TransactItems=[{"Update": request | more}]) == {}
+        assert call("Scan", TableName="visits")["Count"] == 0
+        assert call.changes(arn) == []
 
     def test_its_condition_guards_it(self, update, call):
         values = {":v": {"N": "1"}, ":old": {"N": "11"}}

@@ -15,7 +15,9 @@ from headrace.simulator.answers import Refusal, encode, invalid, invalid_values
 from headrace.simulator.expressions import (
     Action,
     Condition,
+    DeleteAction,
     Placeholders,
+    RemoveAction,
     holds,
     parse_condition,
     parse_update,
@@ -83,7 +85,15 @@ class Aim:
                 return None
             case "ConditionCheck":
                 return old
-        after = updated(self.intent.actions, old.attributes if old else self.keys)
+        actions = self.intent.actions
+        if (
+            old is None
+            and actions
+            and all(isinstance(action, RemoveAction | DeleteAction) for action in actions)
+        ):
+            # Nothing to take from nothing, not even at a path that leads nowhere: AWS makes no item for it.
+            return None
+        after = updated(actions, old.attributes if old else self.keys)
         _, size = canonical_item(after)
         if size > MAX_ITEM_BYTES:
             raise invalid("Item size to update has exceeded the maximum allowed size")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from decimal import Context, Decimal
 
-from headrace.simulator.answers import invalid
+from headrace.simulator.answers import Refusal, invalid
 
 MAX_DIGITS = 38
 MAX_POWER = 125
@@ -44,9 +44,7 @@ def canonical(text: str) -> str:
 
 def _check_range(digits: int, power: int) -> None:
     if power > MAX_POWER:
-        raise invalid(
-            "Number overflow. Attempting to store a number with magnitude larger than supported range"
-        )
+        raise _overflow()
     if power < MIN_POWER:
         raise invalid(
             "Number underflow. Attempting to store a number with magnitude smaller than supported range"
@@ -65,13 +63,24 @@ def _plain(digits: str, point: int) -> str:
 
 
 def add(left: str, right: str) -> str:
-    """The exact sum; a result that does not fit is refused as any number that does not fit."""
-    return canonical(str(_EXACT.add(Decimal(left), Decimal(right))))
+    """The exact sum. Raises a ValidationException for a result that does not fit."""
+    return _result(_EXACT.add(Decimal(left), Decimal(right)))
 
 
 def subtract(left: str, right: str) -> str:
-    """The exact difference; a result that does not fit is refused as any number that does not fit."""
-    return canonical(str(_EXACT.subtract(Decimal(left), Decimal(right))))
+    """The exact difference. Raises a ValidationException for a result that does not fit."""
+    return _result(_EXACT.subtract(Decimal(left), Decimal(right)))
+
+
+def _result(exact: Decimal) -> str:
+    if len(exact.normalize(_EXACT).as_tuple().digits) > MAX_DIGITS:
+        # AWS never rounds, and says this even where it is the digits that are too many.
+        raise _overflow()
+    return canonical(str(exact))
+
+
+def _overflow() -> Refusal:
+    return invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
 
 
 def stored_bytes(text: str) -> int:

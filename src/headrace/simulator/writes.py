@@ -31,7 +31,7 @@ class Writes:
         return self._replace("Delete", request, now)
 
     def update_item(self, request: dict[str, Any], now: float) -> bytes:
-        """UpdateItem. Where there is no such item it makes one, even without an expression."""
+        """UpdateItem. Where there is no item it makes one, even without an expression, but not only to remove."""
         intent = parse_intent("Update", request)
         aim = intent.aim(self._tables.get(request["TableName"]))
         table = aim.table

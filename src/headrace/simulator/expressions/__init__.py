@@ -6,16 +6,18 @@ from headrace.simulator.expressions.evaluate import Projection, holds
 from headrace.simulator.expressions.key_condition import KeyRange, key_range
 from headrace.simulator.expressions.parser import parse_condition, parse_projection, parse_update
 from headrace.simulator.expressions.placeholders import Placeholders
-from headrace.simulator.expressions.tree import Action, Condition, Path, paths_in
+from headrace.simulator.expressions.tree import Action, Condition, DeleteAction, Path, RemoveAction, paths_in
 from headrace.simulator.expressions.update import updated
 
 __all__ = [
     "Action",
     "Condition",
+    "DeleteAction",
     "KeyRange",
     "Path",
     "Placeholders",
     "Projection",
+    "RemoveAction",
     "holds",
     "key_range",
     "parse_condition",

@@ -35,12 +35,16 @@ from headrace.simulator.expressions.tree import (
     SetAction,
     Sum,
 )
+from headrace.simulator.items import MAX_NESTING
 
 _T = TypeVar("_T")
 
 MAX_OPERATORS = 300
 # AWS does not say how deep parentheses may go; this is as deep as Python's stack allows with ease.
 MAX_DEPTH = 60
+
+# Developer guide, "Constraints in Amazon DynamoDB": attributes nest 32 levels deep, below the top-level one.
+MAX_PATH = MAX_NESTING + 1
 
 _KEYWORDS = ("AND", "OR", "NOT", "BETWEEN", "IN")
 _SECTIONS = ("SET", "REMOVE", "ADD", "DELETE")
@@ -141,6 +145,10 @@ class _Parser:
                     raise self._error()
                 parts.append(int(self._advance().text))
                 self._expect("]")
+            elif len(parts) > MAX_PATH:
+                raise invalid(
+                    f"The document path has too many nesting elements; nesting levels: {len(parts)}"
+                )
             else:
                 return Path(tuple(parts))
 

@@ -9,6 +9,9 @@ from headrace.simulator.answers import Refusal, invalid
 from headrace.simulator.items import Value, canonical_value
 
 _KEY = re.compile(r"[A-Za-z0-9_]+")
+# Developer guide, "Constraints in Amazon DynamoDB" (Expression parameters).
+MAX_KEY_BYTES = 255
+MAX_BYTES = 2 * 1024 * 1024
 
 
 class Placeholders:
@@ -34,7 +37,12 @@ class Placeholders:
         _check_keys("ExpressionAttributeNames", "#", names)
         _check_keys("ExpressionAttributeValues", ":", values)
         self._names = names or {}
-        self._values = {key: _value(key, value) for key, value in (values or {}).items()}
+        weighed = {key: _value(key, value) for key, value in (values or {}).items()}
+        self._values = {key: value for key, (value, _) in weighed.items()}
+        size = sum(len(key) + weight for key, (_, weight) in weighed.items())
+        size += sum(len(key) + len(name.encode()) for key, name in self._names.items())
+        if size > MAX_BYTES:
+            raise invalid(f"The placeholders of an expression weigh {size} bytes, more than {MAX_BYTES}")
         self._used: set[str] = set()
 
     def name(self, key: str) -> str:
@@ -77,15 +85,19 @@ def _check_keys(parameter: str, sign: str, given: dict[str, Any] | None) -> None
     for key in given:
         if not key.startswith(sign) or not _KEY.fullmatch(key[1:]):
             raise invalid(f'{parameter} contains invalid key: Syntax error; key: "{key}"')
+        if len(key) > MAX_KEY_BYTES:
+            raise invalid(
+                f"{parameter} contains invalid key: The expression attribute map contains a key that is too long; "
+                f"maximum: {MAX_KEY_BYTES}"
+            )
 
 
-def _value(key: str, given: Any) -> Value:
+def _value(key: str, given: Any) -> tuple[Value, int]:
     try:
-        value, _ = canonical_value(given)
+        return canonical_value(given)
     except Refusal as refusal:
         if refusal.code != "ValidationException":
             raise
         raise invalid(
             f"ExpressionAttributeValues contains invalid value: {refusal} for key {key}"
         ) from refusal
-    return value
