@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -23,33 +25,12 @@ class Origins:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeBatch:
-    """Rows in the order in which they changed, each the whole item after the change.
-
-    ``rows`` has exactly the columns of ``schema``. ``deleted`` marks the rows that are deletions, of
-    which only the key columns hold values; None says that none is. ``wire_bytes`` is the size of the
-    page that the batch came from: the measure by which memory is bounded. ``origins`` tells which records
-    the rows are; None for items of a Scan.
-    """
-
-    schema: TableSchema
-    rows: pa.RecordBatch
-    deleted: pa.BooleanArray | None
-    wire_bytes: int
-    origins: Origins | None = None
-
-    @property
-    def count(self) -> int:
-        """The number of changes."""
-        return int(self.rows.num_rows)
-
-
-@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A change that could not be decoded or applied, kept whole beside the reason.
 
-    ``shard`` is None for an item of a Scan. ``key`` and ``record`` are DynamoDB JSON text. ``at`` is
-    epoch seconds.
+    ``shard`` is None for an item of a Scan. ``key`` and ``record`` are DynamoDB JSON text, ``key`` None
+    where it cannot be read. ``at`` is epoch seconds. ``place`` is the number of rows that came before it:
+    in its page, and within a Work in all of its batches of the same kind (stream or Scan).
     """
 
     shard: str | None
@@ -58,6 +39,65 @@ class DeadLetter:
     reason: str
     record: str
     at: float
+    place: int = 0
+
+    @property
+    def id(self) -> str:
+        """16 hex digits, the same whenever the same record is met again.
+
+        Of a stream's record its shard and number, of a Scan's item its key, of what has neither its text.
+        """
+        sequence = "" if self.sequence is None else self.sequence.text
+        known = (
+            f"{self.shard or ''}/{sequence}" if sequence else f"{self.shard or ''}//{self.key or self.record}"
+        )
+        return blake2b(known.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+class WirePage(Protocol):
+    """The page that the rows of a batch came from, as it came over the wire."""
+
+    def letter(self, row: int, reason: str) -> DeadLetter:
+        """The record behind a row as a dead letter; ``place`` is ``row``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBatch:
+    """Rows in the order in which they changed, each the whole item after the change.
+
+    ``rows`` has exactly the columns of ``schema``. ``deleted`` marks the rows that are deletions, of
+    which only the key columns hold values; None says that none is. ``wire_bytes`` is the size of the
+    page that the batch came from: the measure by which memory is bounded. ``origins`` tells which records
+    the rows are; None for items of a Scan. ``page`` keeps what they looked like on the wire: without
+    it no row can be set aside, and an engine that refuses one refuses them all.
+    """
+
+    schema: TableSchema
+    rows: pa.RecordBatch
+    deleted: pa.BooleanArray | None
+    wire_bytes: int
+    origins: Origins | None = None
+    page: WirePage | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        """The number of changes."""
+        return int(self.rows.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """A stored dead letter on its way back, by its id: decoded anew, or why that failed again.
+
+    ``changes`` is one row; None where ``reason`` says why there is none, or where none was asked for. ``sequence`` is the record's
+    number as text, None for an item of a Scan.
+    """
+
+    id: str
+    sequence: str | None
+    changes: ChangeBatch | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ HeadraceError
 ├── AcceleratorError            the local copy cannot be read or written
 │   ├── AcceleratorLocked       another process holds it
 │   ├── AcceleratorFull         no space: nothing was written
+│   ├── RowRefused              a row cannot be stored: the row is at fault, not the engine
 │   └── CommitUnknown           the commit may or may not have happened: reopen and read the checkpoint
 ├── QueryError                  a statement cannot be answered
 └── InternalError               Headrace itself is wrong: a defect to report
@@ -80,6 +81,10 @@ class AcceleratorLocked(AcceleratorError):
 
 class AcceleratorFull(AcceleratorError):
     """The disk is full."""
+
+
+class RowRefused(AcceleratorError):
+    """The engine cannot hold a value, and never will; nothing was written."""
 
 
 class CommitUnknown(AcceleratorError):

@@ -60,6 +60,15 @@ METRICS = (
     _counter("reinitializations_total", "New bootstraps for any reason."),
     _counter("gaps_total", "Times that the stream had forgotten changes that were not read."),
     _counter("dead_letters_total", "Changes that could not be decoded or applied, kept as dead letters."),
+    _gauge(
+        "dead_letters_waiting", "Dead letters whose key has had no later change: their rows are out of date."
+    ),
+    _gauge("dead_letters_stored", "Dead letters in the accelerator, superseded ones included."),
+    _counter(
+        "dead_letters_superseded_total", "Dead letters that a later change of their key has made obsolete."
+    ),
+    _counter("dead_letters_retried_total", "Dead letters that were applied when an operator retried them."),
+    _counter("dead_letters_discarded_total", "Dead letters that an operator discarded."),
     _counter(
         "held_records_total",
         "Records older than the Scan's end that arrived after Ready and were held until their shard caught up.",

@@ -152,6 +152,41 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLettersSuperseded:
+    """Later records of their keys have made dead letters obsolete."""
+
+    dataset: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersRetried:
+    """An operator had dead letters tried again: applied, failed again, or left alone as superseded."""
+
+    dataset: str
+    retried: int
+    failing: int
+    superseded: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersDiscarded:
+    """An operator had dead letters removed."""
+
+    dataset: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersStored:
+    """How many dead letters the copy holds now; ``waiting`` of them are not superseded."""
+
+    dataset: str
+    stored: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChanged:
     """What the outside is told: Loading, Ready, Refreshing or Error, and why.
 
@@ -184,6 +219,10 @@ Observation = (
     | Reinitialized
     | LateRecordsHeld
     | DeadLetters
+    | DeadLettersSuperseded
+    | DeadLettersRetried
+    | DeadLettersDiscarded
+    | DeadLettersStored
     | StatusChanged
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from headrace.change import RecordsPage, ScanPage
+from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.position import Position
 from headrace.schema import TableSchema
 from headrace.shard import ShardListing
@@ -61,4 +61,8 @@ class Source(Protocol):
 
     def scan_page(self, segment: int, segments: int, cursor: str | None) -> ScanPage:
         """One page of a parallel Scan, decoded."""
+        ...
+
+    def redecode(self, letter: DeadLetter) -> Redriven:
+        """A dead letter's record decoded anew; no request. What cannot be decoded still is no error."""
         ...

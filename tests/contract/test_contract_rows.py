@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.accelerator import Notes, Target
-from headrace.change import DeadLetter
 from headrace.errors import AcceleratorError
-from headrace.position import SequenceNumber
 from headrace.schema import ColumnType, Kind, TableSchema
 from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
 
@@ -159,16 +157,6 @@ def test_names_that_sql_finds_hard_are_only_names(copy):
     copy.sink.apply(work(1, batch(table, row)))
     copy.sink.apply(work(2, batch(table, row)))
     assert list(copy.live().values()) == [row]
-
-
-def test_dead_letters_are_kept_once_with_the_rows(copy):
-    letter = DeadLetter("shard-1", SequenceNumber("100"), '{"id":{"S":"a"}}', "no such type", "{}", 12.5)
-    item = DeadLetter(None, None, '{"id":{"S":"b"}}', "no such type", "{}", 12.5)
-    copy.sink.apply(create())
-    copy.sink.apply(work(1, dead=(letter, item)))
-    assert copy.dead() == 2
-    copy.sink.apply(work(1, dead=(letter, item)))
-    assert copy.dead() == 2
 
 
 def test_a_stream_row_is_never_replaced_by_the_scan(copy):

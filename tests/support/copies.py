@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import duckdb
 import pyarrow as pa
 
-from headrace.accelerator import Notes, Target, Work
-from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.accelerator import Notes, StoredLetter, Target, Which, Work
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits, rows
 from headrace.accelerators.memory import MemoryAccelerator
-from headrace.change import ChangeBatch
+from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint, SegmentState
+from headrace.position import SequenceNumber
 from headrace.schema import ColumnType, Kind, TableSchema
 
 KEYS = TableSchema.of_keys((("id", "S"),))
@@ -37,6 +43,42 @@ def batch(schema: TableSchema, *rows: dict[str, Any], deleted: Sequence[bool] | 
     whole = [{name: row.get(name) for name in names} for row in rows]
     record_batch = pa.RecordBatch.from_pylist(whole, schema=schema.arrow())
     return ChangeBatch(schema, record_batch, None if deleted is None else pa.array(deleted, pa.bool_()), 100)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A WirePage: its rows are the stream's records from number ``first`` on, or items of a Scan."""
+
+    rows: tuple[dict[str, Any], ...]
+    first: int | None
+
+    def letter(self, row: int, reason: str) -> DeadLetter:
+        return dead(self.rows[row]["id"], None if self.first is None else self.first + row, reason, place=row)
+
+
+def paged(one: ChangeBatch, first: int | None = 100) -> ChangeBatch:
+    """The batch, able to give up rows; ``first`` None: it is a page of the Scan."""
+    keys = [{"id": value} for value in one.rows.column("id").to_pylist()]
+    return replace(one, page=Page(tuple(keys), first))
+
+
+def dead(
+    key: str | None, number: int | None, reason: str = "no such type", *, place: int = 0, at: float = 12.5
+) -> DeadLetter:
+    """A letter of the stream's record ``number``, or of the Scan's item."""
+    sequence = None if number is None else SequenceNumber(str(number))
+    text = None if key is None else json.dumps({"id": {"S": key}})
+    return DeadLetter(None if number is None else "shard-1", sequence, text, reason, "{}", at, place)
+
+
+BROKEN = object()
+"""In place of a text: bytes that are no UTF-8, which no engine takes."""
+
+
+def broken_texts(texts: Sequence[object]) -> pa.StringArray:
+    """Texts, BROKEN ones among them, as an Arrow column that claims to be UTF-8."""
+    raw = [b"\xff\xfe" if text is BROKEN else str(text).encode() for text in texts]
+    return pa.Array.from_buffers(pa.string(), len(raw), pa.array(raw, pa.binary()).buffers())
 
 
 def checkpoint(mark: int = 0, *, rows_scanned: int = 0, cursor: str | None = None) -> Checkpoint:
@@ -102,14 +144,31 @@ class Harness:
         assert len(rows) == len(found), "a key is there twice"
         return rows
 
-    def dead(self) -> int:
-        """How many dead letters are kept."""
+    def letters(self, which: Which = Which.ANY) -> dict[str, StoredLetter]:
+        """The letters of the live copy, by sequence number, those of the Scan by key."""
+        found, after = {}, None
+        while some := self.sink.letters(None, which, after):
+            after = some[-1].letter.id
+            found |= {_name(stored.letter): stored for stored in some}
+        return found
+
+    @contextmanager
+    def refusing(self, value: object) -> Iterator[None]:
+        """The engine refuses rows whose ``n`` is ``value``, as DuckDB refuses what it cannot convert."""
         if self.instance is None:
-            return len(self.sink.dead_letters())
-        cursor = self.instance.cursor()
-        (count,) = cursor.execute("SELECT count(*) FROM headrace_dead_letter").fetchone()
-        cursor.close()
-        return count
+            self.sink.refuses = lambda row: "Conversion Error: planted" if row.get("n") == value else None
+            yield
+            self.sink.refuses = lambda _: None
+            return
+        true = rows.replace_rows
+
+        def replace_rows(connection: Any, merged: Any, *arguments: Any, **options: Any) -> None:
+            if "n" in merged.written.column_names and value in merged.written.column("n").to_pylist():
+                raise duckdb.ConversionException("Conversion Error: planted")
+            true(connection, merged, *arguments, **options)
+
+        with mock.patch.object(rows, "replace_rows", replace_rows):
+            yield
 
     def restart(self) -> None:
         """Close everything and come back as a new process would."""
@@ -127,3 +186,9 @@ class Harness:
             return MemoryAccelerator()
         self.instance = DuckDBInstance({self.dataset: self.path}, Limits(memory=2**30, threads=2))
         return DuckDBAccelerator(self.instance, self.dataset)
+
+
+def _name(letter: DeadLetter) -> str:
+    if letter.sequence is not None:
+        return letter.sequence.text
+    return str(json.loads(letter.key)["id"]["S"])

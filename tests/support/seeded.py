@@ -25,11 +25,14 @@ from headrace.errors import (
 from headrace.observe import Observation, StatusChanged
 from headrace.replicate.commands import (
     Apply,
+    Discard,
     Done,
     Event,
     Failed,
     GetRecords,
     OpenStore,
+    Redrive,
+    Reply,
     Request,
     Tell,
     Tick,
@@ -82,6 +85,7 @@ class SeededRunner:
         self.settings = settings
         self.hazards = hazards or Hazards()
         self.facts: list[Observation] = []
+        self.replies: list[Reply] = []
         self.status: StatusChanged | None = None
         self._make_source = make_source
         self._trace = hashlib.sha256()
@@ -104,6 +108,11 @@ class SeededRunner:
         self.wake_at = self.clock()
         self.status = None
         self._take(Tick())
+
+    def ask(self, asked: Redrive | Discard) -> None:
+        """An operator asks the machine for something; what it answers is among ``replies``."""
+        self._note(repr(asked))
+        self._take(asked)
 
     def step(self) -> None:
         """Let one thing happen."""
@@ -182,6 +191,9 @@ class SeededRunner:
                     self._note(repr(fact))
                     if isinstance(fact, StatusChanged):
                         self.status = fact
+                case Reply():
+                    self.replies.append(command)
+                    self._note(repr(command))
                 case WakeAt(at=at):
                     self.wake_at = at
                 case _:

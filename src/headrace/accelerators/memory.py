@@ -3,43 +3,78 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
 
-from headrace.accelerator import Applied, Notes, Stored, StoredCopy, Target, Work
+from headrace.accelerator import (
+    LETTER_BYTES,
+    LETTERS_AT_ONCE,
+    Applied,
+    LetterTally,
+    Notes,
+    Stored,
+    StoredCopy,
+    StoredLetter,
+    Target,
+    Which,
+    Work,
+)
+from headrace.accelerators.keys import values_of_key
+from headrace.accelerators.letters import Due, Known, due, file_letters
 from headrace.accelerators.merge import evolved_columns
+from headrace.accelerators.refused import apply_the_rest
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint
-from headrace.errors import AcceleratorError
+from headrace.errors import AcceleratorError, RowRefused
 from headrace.schema import ColumnType, Kind, TableSchema
 
 Key = tuple[object, ...]
 Row = dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A letter, its key as ``keys`` writes it, and when it was superseded."""
+
+    letter: DeadLetter
+    key: str | None
+    superseded_at: float | None
+
+
 @dataclass(slots=True)
 class _Copy:
-    """One copy: rows by key, each whole; the checkpoint as text, as a file would hold it."""
+    """One copy: rows by key, each whole; letters by id; the checkpoint as text, as a file would hold it."""
 
     schema: TableSchema
     checkpoint: str
     rows: dict[Key, Row] = field(default_factory=dict)
     notes: set[Key] = field(default_factory=set)
+    letters: dict[str, _Kept] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a Work comes to, found before anything is changed."""
+
+    copy: _Copy
+    due: Due
+    stream: list[tuple[Key, Row | None]]
+    scanned: list[tuple[Key, Row | None]]
 
 
 class MemoryAccelerator:
     """A ChangeSink that keeps everything in dictionaries, and so survives ``close`` but no process.
 
-    It is written to be obviously right: every change is applied by itself, in order, and all that can
+    ``refuses`` says why a row shall be refused, None if it shall not. It is written to be obviously right: every change is applied by itself, in order, and all that can
     fail happens before the first mutation, so that ``apply`` either does its whole work or nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: Callable[[Row], str | None] = lambda _: None) -> None:
+        self.refuses = refuses
         self._copies: dict[Target, _Copy] = {}
-        self._dead: dict[tuple[object, ...], DeadLetter] = {}
 
     def open(self) -> Stored:
         """What the last ``apply`` left. Raises AcceleratorError where a checkpoint cannot be read."""
@@ -47,32 +82,75 @@ class MemoryAccelerator:
 
     def apply(self, work: Work) -> Applied:
         """Do ``work`` whole, or raise AcceleratorError and do nothing."""
+        return apply_the_rest(work, self._apply, self._prepared)
+
+    def letters(
+        self, names: tuple[str, ...] | None, which: Which, after: str | None
+    ) -> tuple[StoredLetter, ...]:
+        """The next letters of the live copy, in the order of their ids."""
+        copy = self._copies.get(Target.LIVE)
+        found: list[StoredLetter] = []
+        size = 0
+        for id_, kept in sorted(copy.letters.items() if copy else ()):
+            superseded = Which.WAITING if kept.superseded_at is None else Which.SUPERSEDED
+            sequence = kept.letter.sequence
+            named = names is None or id_ in names or (sequence is not None and sequence.text in names)
+            if not named or which not in (Which.ANY, superseded) or (after is not None and id_ <= after):
+                continue
+            if size >= LETTER_BYTES or len(found) == LETTERS_AT_ONCE:
+                break
+            size += len(kept.letter.record)
+            found.append(StoredLetter(kept.letter, kept.superseded_at))
+        return tuple(found)
+
+    def _apply(self, work: Work) -> Applied:
+        ready = self._prepared(work)
+        copy = ready.copy
+        old = self._copies.get(work.target) if work.create is None else _Copy(work.create, "")
+        # Nothing below can fail.
+        written = _put_all(copy.rows, ready.stream)
+        # A stream row is never older than the Scan's row of its key once the stream has been read on.
+        shielded = copy.notes | written.keys()
+        written |= _put_all(copy.rows, [change for change in ready.scanned if change[0] not in shielded])
+        if work.notes is Notes.KEEP and work.scanning:
+            copy.notes.update(key for key, _ in ready.stream)
+        tally = _file(copy, work, ready.due)
+        if work.notes is Notes.DROP:
+            copy.notes.clear()
+        self._copies[work.target] = copy
+        if work.swap:
+            self._copies[Target.LIVE] = self._copies.pop(work.target)
+        deleted = sum(row is None for row in written.values())
+        evolved = evolved_columns(old.schema if old else copy.schema, copy.schema)
+        return Applied(len(written) - deleted, deleted, copy.schema, evolved, tally)
+
+    def _prepared(self, work: Work) -> _Ready:
+        """Everything of ``work`` that can fail; nothing is changed. Raises AcceleratorError."""
         old = self._copies.get(work.target) if work.create is None else _Copy(work.create, "")
         if old is None:
             raise AcceleratorError(
                 f"there is no {work.target} copy to apply to; the first work on a copy must create it"
             )
+        known = {id_: Known(kept.key, kept.superseded_at is not None) for id_, kept in old.letters.items()}
+        coming = due(work, known)
+        stream = (*coming.batches, *work.stream)
         schema = old.schema
-        for batch in (*work.stream, *work.scan):
+        for batch in (*stream, *work.scan):
             schema = schema.join(batch.schema)
-        stream = [change for batch in work.stream for change in _changes(batch, schema)]
-        scanned = [change for batch in work.scan for change in _changes(batch, schema)]
-        copy = _widened_copy(old, schema, work.checkpoint.encode())
-        # Nothing below can fail.
-        written = _put_all(copy.rows, stream)
-        # A stream row is never older than the Scan's row of its key once the stream has been read on.
-        shielded = copy.notes | written.keys()
-        written |= _put_all(copy.rows, [change for change in scanned if change[0] not in shielded])
-        if work.notes is Notes.DROP:
-            copy.notes.clear()
-        elif work.scanning:
-            copy.notes.update(key for key, _ in stream)
-        self._dead |= {(letter.shard, letter.sequence, letter.key): letter for letter in work.dead}
-        self._copies[work.target] = copy
-        if work.swap:
-            self._copies[Target.LIVE] = self._copies.pop(work.target)
-        deleted = sum(row is None for row in written.values())
-        return Applied(len(written) - deleted, deleted, schema, evolved_columns(old.schema, schema))
+        return _Ready(
+            _widened_copy(old, schema, work.checkpoint.encode()),
+            coming,
+            self._changes(stream, schema),
+            self._changes(work.scan, schema),
+        )
+
+    def _changes(self, batches: Sequence[ChangeBatch], schema: TableSchema) -> list[tuple[Key, Row | None]]:
+        changes = [change for batch in batches for change in _changes(batch, schema)]
+        for _, row in changes:
+            reason = None if row is None else self.refuses(row)
+            if reason is not None:
+                raise RowRefused(reason)
+        return changes
 
     def check(self) -> None:
         """Dictionaries always answer."""
@@ -92,9 +170,11 @@ class MemoryAccelerator:
         """The rows of the copy that is being built beside the live one."""
         return self._rows_of(Target.BUILDING)
 
-    def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """All dead letters, each once, oldest first."""
-        return tuple(self._dead.values())
+    def dead_letters(self, target: Target = Target.LIVE) -> tuple[StoredLetter, ...]:
+        """All dead letters of a copy, each once, oldest first."""
+        copy = self._copies.get(target)
+        kept = [] if copy is None else list(copy.letters.values())
+        return tuple(StoredLetter(one.letter, one.superseded_at) for one in kept)
 
     def _rows_of(self, target: Target) -> dict[Key, Row]:
         copy = self._copies.get(target)
@@ -105,7 +185,51 @@ class MemoryAccelerator:
 
     def _stored(self, target: Target) -> StoredCopy | None:
         copy = self._copies.get(target)
-        return None if copy is None else StoredCopy(Checkpoint.decode(copy.checkpoint), copy.schema)
+        if copy is None:
+            return None
+        return StoredCopy(Checkpoint.decode(copy.checkpoint), copy.schema, len(copy.letters), _waiting(copy))
+
+
+def _waiting(copy: _Copy) -> int:
+    return sum(kept.superseded_at is None for kept in copy.letters.values())
+
+
+def _file(copy: _Copy, work: Work, coming: Due) -> LetterTally:
+    """Do to the letters of ``copy`` what ``work`` asks."""
+    for id_ in coming.applied:
+        del copy.letters[id_]
+    for id_, reason in coming.reasons.items():
+        kept = copy.letters[id_]
+        copy.letters[id_] = replace(kept, letter=replace(kept.letter, reason=reason))
+
+    def outlived(keys: Collection[str]) -> set[str]:
+        waiting = {kept.key for kept in copy.letters.values() if kept.letter.shard is not None}
+        return {key for key in keys if key in waiting or values_of_key(key, copy.schema) in copy.notes}
+
+    filing = file_letters(work, copy.schema, outlived) if work.dead or copy.letters else None
+    superseded = 0
+    if filing is not None:
+        for filed in filing.letters:
+            copy.letters.pop(filed.letter.id, None)
+        for id_, kept in copy.letters.items():
+            if kept.superseded_at is None and kept.key in filing.keys:
+                copy.letters[id_] = replace(kept, superseded_at=work.at)
+                superseded += 1
+        for filed in filing.letters:
+            copy.letters[filed.letter.id] = _Kept(
+                filed.letter, filed.key, work.at if filed.superseded else None
+            )
+            superseded += filed.superseded
+    discarded = sum(copy.letters.pop(id_, None) is not None for id_ in work.discarded)
+    return replace(
+        coming.tally,
+        added=len(work.dead),
+        superseded=superseded,
+        discarded=discarded,
+        undiscarded=len(work.discarded) - discarded,
+        stored=len(copy.letters),
+        waiting=_waiting(copy),
+    )
 
 
 def _put_all(rows: dict[Key, Row], changes: list[tuple[Key, Row | None]]) -> dict[Key, Row | None]:
@@ -121,9 +245,13 @@ def _put_all(rows: dict[Key, Row], changes: list[tuple[Key, Row | None]]) -> dic
 def _changes(batch: ChangeBatch, schema: TableSchema) -> list[tuple[Key, Row | None]]:
     """The batch's changes in order, with the columns of ``schema``; None for a deletion."""
     deleted = [False] * batch.count if batch.deleted is None else batch.deleted.to_pylist()
+    try:
+        items = batch.rows.to_pylist()
+    except UnicodeDecodeError as error:
+        raise RowRefused(f"a text is not UTF-8: {error}") from error
     return [
         (_key(row, schema), None if gone else row)
-        for item, gone in zip(batch.rows.to_pylist(), deleted, strict=True)
+        for item, gone in zip(items, deleted, strict=True)
         for row in [_widened_row(item, batch.schema, schema)]
     ]
 
@@ -132,17 +260,17 @@ def _key(row: Row, schema: TableSchema) -> Key:
     key = tuple(row[column.name] for column in schema.keys)
     if None in key:
         names = ", ".join(column.name for column in schema.keys)
-        raise AcceleratorError(f"a change has no value in a key column ({names}); items always have one")
+        raise RowRefused(f"a change has no value in a key column ({names}); items always have one")
     return key
 
 
 def _widened_copy(old: _Copy, schema: TableSchema, checkpoint: str) -> _Copy:
     """``old`` under a schema that holds it; where nothing widens, its rows and notes themselves."""
     if old.schema == schema:
-        return _Copy(schema, checkpoint, old.rows, old.notes)
+        return _Copy(schema, checkpoint, old.rows, old.notes, old.letters)
     rows = [_widened_row(row, old.schema, schema) for row in old.rows.values()]
     notes = {_widened_key(key, old.schema, schema) for key in old.notes}
-    return _Copy(schema, checkpoint, {_key(row, schema): row for row in rows}, notes)
+    return _Copy(schema, checkpoint, {_key(row, schema): row for row in rows}, notes, old.letters)
 
 
 def _widened_row(row: Row, old: TableSchema, new: TableSchema) -> Row:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.change import ChangeBatch
-from headrace.errors import AcceleratorError
+from headrace.errors import RowRefused
 from headrace.schema import NULL, Kind, TableSchema
 
 _STORED = {Kind.NULL: Kind.TEXT}
@@ -51,7 +51,7 @@ def merge(
     """Merge the batches of one transaction; ``schema`` must hold each of them.
 
     A Scan's row never replaces a stream's: the stream is read on from its rows, so whatever the Scan saw
-    later still comes by it, but what the Scan saw earlier would stay. Raises AcceleratorError for a row
+    later still comes by it, but what the Scan saw earlier would stay. Raises RowRefused for a row
     without a value in a key column.
     """
     batches = (*scan, *stream)
@@ -60,9 +60,7 @@ def merge(
     rows = pa.concat_tables(tables) if tables else arrow.empty_table()
     keys = [column.name for column in schema.keys]
     if any(rows.column(key).null_count for key in keys):
-        raise AcceleratorError(
-            f"a change has no value in a key column ({', '.join(keys)}); items always have one"
-        )
+        raise RowRefused(f"a change has no value in a key column ({', '.join(keys)}); items always have one")
     removed = _deleted(batches)
     from_scan = sum(batch.count for batch in scan)
     last = last_writes(rows, keys)

@@ -15,11 +15,12 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
-from headrace.change import ChangeBatch, DeadLetter, Origins, RecordsPage, ScanPage
+from headrace.change import ChangeBatch, DeadLetter, Origins, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.compile import Compiled, compile_schema
 from headrace.dynamodb.forms import ABSENT, Mismatch
-from headrace.dynamodb.generic import Harvest, key_text, place_of, split
+from headrace.dynamodb.generic import Harvest, place_of, split
+from headrace.dynamodb.letter import ITEMS, RECORDS, KeptPage, Provenance
 from headrace.errors import Unavailable
 from headrace.position import SequenceNumber
 from headrace.schema import TableSchema
@@ -76,21 +77,18 @@ class Decoder:
 
         Raises Unavailable where the body is not a whole answer.
         """
-        page = self._scan_fast(body, service_time)
+        provenance = self._provenance(None, at)
+        page = self._scan_fast(body, provenance, service_time)
         if page is not None:
             return page
-        raws, cursor = _split(body, "Items", "LastEvaluatedKey")
-        page = self._probed(raws, Harvest.add_item, lambda: self._scan_fast(body, service_time))
+        raws, cursor = _split(body, ITEMS, "LastEvaluatedKey")
+        page = self._probed(raws, Harvest.add_item, lambda: self._scan_fast(body, provenance, service_time))
         if page is not None:
             return page
         harvest = self._harvest()
-
-        def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
-            key = key_text(raw, harvest.keys, record=False)
-            return DeadLetter(None, None, key, reason, _text(raw), at)
-
-        _, letters = _taken(raws, harvest.add_item, dead)
-        return ScanPage(self._generic(harvest, body), letters, len(raws), _cursor(cursor), service_time)
+        taken, letters = _taken(raws, harvest.add_item, provenance)
+        kept = KeptPage(body, provenance, taken)
+        return ScanPage(self._generic(harvest, kept), letters, len(raws), _cursor(cursor), service_time)
 
     def records_page(
         self, body: bytes, *, shard: str, at: float, service_time: float | None = None
@@ -99,27 +97,22 @@ class Decoder:
 
         Raises Unavailable where the body is not a whole answer.
         """
-        page = self._records_fast(body, service_time)
+        provenance = self._provenance(shard, at)
+        page = self._records_fast(body, provenance, service_time)
         if page is not None:
             return page
-        raws, following = _split(body, "Records", "NextShardIterator")
-        page = self._probed(raws, Harvest.add_record, lambda: self._records_fast(body, service_time))
+        raws, following = _split(body, RECORDS, "NextShardIterator")
+        page = self._probed(
+            raws, Harvest.add_record, lambda: self._records_fast(body, provenance, service_time)
+        )
         if page is not None:
             return page
         harvest = self._harvest()
-
-        def dead(raw: msgspec.Raw, reason: str) -> DeadLetter:
-            number, _ = place_of(raw)
-            sequence = None if number is None else SequenceNumber(number)
-            return DeadLetter(
-                shard, sequence, key_text(raw, harvest.keys, record=True), reason, _text(raw), at
-            )
-
-        taken, letters = _taken(raws, harvest.add_record, dead)
+        taken, letters = _taken(raws, harvest.add_record, provenance)
         places = [place_of(raw) for raw in raws]
         origins = _origins([places[row][0] for row in taken], [places[row][1] for row in taken])
         return _records_page(
-            self._generic(harvest, body, origins),
+            self._generic(harvest, KeptPage(body, provenance, taken), origins),
             letters,
             [number for number, _ in places if number is not None],
             [created for _, created in places if created is not None],
@@ -128,7 +121,27 @@ class Decoder:
             service_time,
         )
 
-    def _scan_fast(self, body: bytes, service_time: float | None) -> ScanPage | None:
+    def redecode(self, letter: DeadLetter) -> Redriven:
+        """A dead letter's record decoded anew, by the schema as it is now, which it may widen."""
+        body = letter.record.encode()
+        harvest = self._harvest()
+        sequence = None if letter.sequence is None else letter.sequence.text
+        try:
+            raw = msgspec.Raw(body)
+            if letter.shard is None:
+                harvest.add_item(raw)
+            else:
+                harvest.add_record(raw)
+        except BrokenValue as error:
+            return Redriven(letter.id, sequence, None, str(error))
+        wrapped = b'{"%s":[%s]}' % ((ITEMS if letter.shard is None else RECORDS).encode(), body)
+        kept = KeptPage(wrapped, self._provenance(letter.shard, letter.at))
+        return Redriven(letter.id, sequence, self._generic(harvest, kept))
+
+    def _provenance(self, shard: str | None, at: float) -> Provenance:
+        return Provenance(shard, tuple(_attributes(self._schema)), at)
+
+    def _scan_fast(self, body: bytes, provenance: Provenance, service_time: float | None) -> ScanPage | None:
         """The page by the compiled decoder, None where it does not fit that."""
         compiled = self._ready()
         if compiled is None:
@@ -138,16 +151,18 @@ class Decoder:
             rows = compiled.rows(answer.rows)
         except (msgspec.DecodeError, Mismatch, ValueError):
             return None
-        changes = _batch(compiled.schema, rows, None, body)
+        changes = _batch(compiled.schema, rows, None, KeptPage(body, provenance))
         return ScanPage(changes, (), len(answer.rows), _cursor(answer.next), service_time)
 
-    def _records_fast(self, body: bytes, service_time: float | None) -> RecordsPage | None:
+    def _records_fast(
+        self, body: bytes, provenance: Provenance, service_time: float | None
+    ) -> RecordsPage | None:
         """The page by the compiled decoder, None where it does not fit that."""
         compiled = self._ready()
         if compiled is None:
             return None
         try:
-            return _records_fast(compiled, body, service_time)
+            return _records_fast(compiled, KeptPage(body, provenance), service_time)
         except (msgspec.DecodeError, Mismatch, ValueError):
             return None
 
@@ -191,14 +206,16 @@ class Decoder:
     def _harvest(self) -> Harvest:
         return Harvest(tuple(_attributes(self._schema)))
 
-    def _generic(self, harvest: Harvest, body: bytes, origins: Origins | None = None) -> ChangeBatch | None:
+    def _generic(
+        self, harvest: Harvest, kept: KeptPage, origins: Origins | None = None
+    ) -> ChangeBatch | None:
         schema = self._widen(harvest)
         if len(schema.columns) > WIDEST_COMPILED:
             schema = TableSchema(
                 tuple(column for column in schema.columns if column.key or column.attribute in harvest.types)
             )
         deleted = pa.array(harvest.deleted, pa.bool_()) if any(harvest.deleted) else None
-        return _batch(schema, harvest.rows(schema), deleted, body, origins)
+        return _batch(schema, harvest.rows(schema), deleted, kept, origins)
 
     def _widen(self, harvest: Harvest) -> TableSchema:
         with self._lock:
@@ -218,8 +235,8 @@ def _attributes(schema: TableSchema) -> list[str]:
     return [column.attribute for column in schema.keys]
 
 
-def _records_fast(compiled: Compiled, body: bytes, service_time: float | None) -> RecordsPage:
-    answer = compiled.records.decode(body)
+def _records_fast(compiled: Compiled, kept: KeptPage, service_time: float | None) -> RecordsPage:
+    answer = compiled.records.decode(kept.body)
     changes = [record.change for record in answer.rows]
     removed = [record.event == "REMOVE" for record in answer.rows]
     items = [
@@ -235,7 +252,7 @@ def _records_fast(compiled: Compiled, body: bytes, service_time: float | None) -
             compiled.schema,
             compiled.rows(items),
             pa.array(removed, pa.bool_()) if True in removed else None,
-            body,
+            kept,
             _origins(numbers, created),
         ),
         (),
@@ -276,24 +293,25 @@ def _batch(
     schema: TableSchema,
     rows: pa.RecordBatch,
     deleted: pa.BooleanArray | None,
-    body: bytes,
+    kept: KeptPage,
     origins: Origins | None = None,
 ) -> ChangeBatch | None:
-    return ChangeBatch(schema, rows, deleted, len(body), origins) if rows.num_rows else None
+    return ChangeBatch(schema, rows, deleted, len(kept.body), origins, kept) if rows.num_rows else None
 
 
 def _taken(
     raws: Sequence[msgspec.Raw],
     take: Callable[[msgspec.Raw], None],
-    dead: Callable[[msgspec.Raw, str], DeadLetter],
+    provenance: Provenance,
 ) -> tuple[list[int], tuple[DeadLetter, ...]]:
     """The indexes of those that could be taken, and the others as dead letters."""
-    taken, letters = [], []
+    taken: list[int] = []
+    letters: list[DeadLetter] = []
     for index, raw in enumerate(raws):
         try:
             take(raw)
         except BrokenValue as error:
-            letters.append(dead(raw, str(error)))
+            letters.append(provenance.letter(raw, str(error), len(taken)))
         else:
             taken.append(index)
     return taken, tuple(letters)

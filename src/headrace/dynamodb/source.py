@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from headrace.change import RecordsPage, ScanPage
+from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.decode import Decoder
 from headrace.dynamodb.refusal import Place
@@ -106,6 +106,11 @@ class DynamoDBSource(Source):
         at = self._dated(answered_at)
         with self._turn:
             return self._decoder.scan_page(response.body, at=at, service_time=answered_at)
+
+    def redecode(self, letter: DeadLetter) -> Redriven:
+        """A dead letter's record decoded anew."""
+        with self._turn:
+            return self._decoder.redecode(letter)
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at

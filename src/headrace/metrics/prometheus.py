@@ -22,6 +22,10 @@ from headrace.observe import (
     BootstrapResumed,
     BootstrapStarted,
     DeadLetters,
+    DeadLettersDiscarded,
+    DeadLettersRetried,
+    DeadLettersStored,
+    DeadLettersSuperseded,
     GapFound,
     LateRecordsHeld,
     Observation,
@@ -50,12 +54,16 @@ _COUNTED: dict[type[Observation], dict[str, str | None]] = {
     SchemaEvolved: {"schema_changes_total": "changes"},
     LateRecordsHeld: {"held_records_total": "records"},
     DeadLetters: {"dead_letters_total": "count"},
+    DeadLettersSuperseded: {"dead_letters_superseded_total": "count"},
+    DeadLettersRetried: {"dead_letters_retried_total": "retried"},
+    DeadLettersDiscarded: {"dead_letters_discarded_total": "count"},
 }
 """For each fact, the counters that it moves on, and by which of its fields; by one where there is none."""
 
 _LEVELS: dict[type[Observation], dict[str, str | None]] = {
     ShardsChanged: {"shards_active": "reading", "shards_waiting": "waiting", "shards_finished": "finished"},
     StatusChanged: {"ready": "ready", "live": "live", "fresh": "fresh"},
+    DeadLettersStored: {"dead_letters_stored": "stored", "dead_letters_waiting": "waiting"},
     BootstrapStarted: {"bootstrap_items": "items"},
     BootstrapResumed: {"bootstrap_rows": "rows_scanned"},
     BootstrapProgressed: {"bootstrap_rows": "rows", "bootstrap_items": "items"},

@@ -20,6 +20,10 @@ from headrace.observe import (
     BootstrapResumed,
     BootstrapStarted,
     DeadLetters,
+    DeadLettersDiscarded,
+    DeadLettersRetried,
+    DeadLettersStored,
+    DeadLettersSuperseded,
     GapFound,
     LateRecordsHeld,
     Observation,
@@ -51,6 +55,10 @@ EVENTS: dict[type[Observation], tuple[str, LogLevel]] = {
     Reinitialized: ("reinitialized", LogLevel.WARNING),
     LateRecordsHeld: ("late_records_held", LogLevel.INFO),
     DeadLetters: ("dead_letters", LogLevel.WARNING),
+    DeadLettersSuperseded: ("dead_letters_superseded", LogLevel.INFO),
+    DeadLettersRetried: ("dead_letters_retried", LogLevel.INFO),
+    DeadLettersDiscarded: ("dead_letters_discarded", LogLevel.INFO),
+    DeadLettersStored: ("dead_letters_stored", LogLevel.DEBUG),
     StatusChanged: ("status_changed", LogLevel.INFO),
 }
 """The name and the usual level of each fact in the log."""

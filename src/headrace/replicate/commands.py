@@ -1,15 +1,15 @@
 """What the machine asks of the world, and what the world answers.
 
 Each command has one outside effect and an id; its outcome comes back as one event with that id, or
-never. Tell and WakeAt have no outcome.
+never. Tell, Reply and WakeAt have no outcome.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.accelerator import Applied, Stored, Work
-from headrace.change import RecordsPage, ScanPage
+from headrace.accelerator import Applied, Stored, Which, Work
+from headrace.change import RecordsPage, Redriven, ScanPage
 from headrace.errors import HeadraceError
 from headrace.observe import Observation
 from headrace.position import Position
@@ -94,10 +94,45 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLetters:
+    """The next dead letters of the live copy (see ChangeSink), decoded anew or not. Answer: LettersRead."""
+
+    id: int
+    names: tuple[str, ...] | None
+    which: Which
+    after: str | None
+    decode: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """State a fact to the observers."""
 
     observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the letters that were asked for.
+
+    ``retried`` are applied and gone, ``failing`` failed again, ``superseded`` were outdated and are left
+    alone, ``discarded`` are gone. ``unknown`` are names of no letter.
+    """
+
+    retried: int
+    failing: int
+    superseded: int
+    discarded: int
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Tell the operator who gave the ticket: the outcome, or why nothing more was done."""
+
+    ticket: int
+    outcome: Outcome | None
+    refusal: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +147,18 @@ class Intact:
     """The accelerator answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class LettersRead:
+    """Dead letters in the order of their ids, none at the end. Those that are not decoded anew have no changes."""
+
+    letters: tuple[Redriven, ...]
+
+
 SourceRequest = Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment
-StoreRequest = OpenStore | CheckStore | Apply
+StoreRequest = OpenStore | CheckStore | ReadLetters | Apply
 Request = SourceRequest | StoreRequest
-Command = Request | Tell | WakeAt
-Answer = Stored | Intact | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
+Command = Request | Tell | Reply | WakeAt
+Answer = Stored | Intact | LettersRead | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +182,24 @@ class Tick:
     """Nothing but time has passed."""
 
 
-Event = Done | Failed | Tick
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """An operator wants dead letters to be tried again: those with these ids or sequence numbers, None all.
+
+    Of all, only those that wait. A Reply with the same ticket follows.
+    """
+
+    ticket: int
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """An operator wants dead letters to be forgotten: named as in Redrive, and of all only ``which``."""
+
+    ticket: int
+    names: tuple[str, ...] | None = None
+    which: Which = Which.ANY
+
+
+Event = Done | Failed | Tick | Redrive | Discard

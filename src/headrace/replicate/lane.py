@@ -86,7 +86,7 @@ class Lane:
         work = self.plan.work
         target = Target.LIVE if work.swap else work.target
         copy = stored.live if target is Target.LIVE else stored.building
-        if copy is not None and copy.checkpoint == work.checkpoint:
+        if copy is not None and copy.checkpoint == work.checkpoint and not self.plan.settles_letters:
             return True
         before = stored.live if work.target is Target.LIVE else stored.building
         if work.create is not None or (before is not None and before.checkpoint == durable):

@@ -15,6 +15,7 @@ from headrace.replicate.commands import (
     ListShards,
     OpenIterator,
     OpenStore,
+    ReadLetters,
     ReadSegment,
     Request,
 )
@@ -71,7 +72,7 @@ def segment(number: int) -> str:
 def subject(request: Request) -> str:
     """What a request is about, in the words of reasons and facts."""
     match request:
-        case OpenStore() | CheckStore():
+        case OpenStore() | CheckStore() | ReadLetters():
             return ACCELERATOR
         case Apply():
             return TRANSACTION

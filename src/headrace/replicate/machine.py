@@ -30,17 +30,22 @@ from headrace.replicate.commands import (
     CheckStore,
     Command,
     Describe,
+    Discard,
     Done,
     Event,
     Failed,
     GetRecords,
     Intact,
+    LettersRead,
     ListChildren,
     ListShards,
     OpenIterator,
     OpenStore,
+    ReadLetters,
     ReadSegment,
+    Redrive,
     Request,
+    StoreRequest,
 )
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import (
@@ -58,6 +63,7 @@ from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
 from headrace.replicate.listing import Listing
 from headrace.replicate.liveness import Liveness
+from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
 from headrace.replicate.plan import plan_copy
 from headrace.replicate.report import Reporter, lag, progress, state_of
@@ -106,6 +112,7 @@ class Machine:
         self._reporter = Reporter(self._outbox)
         self._telling = Telling(dataset, self._outbox)
         self._lane = Lane(self._outbox, self._health)
+        self._operator = Operator(self._outbox, self._lane)
         self._phase = _Phase.OPENING
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
@@ -132,6 +139,8 @@ class Machine:
                     self._done(request, event.answer, now)
                 else:
                     self._failed(request, event.error, now)
+        if isinstance(event, (Redrive, Discard)):
+            self._operator.take(event)
         self._advance(now)
         self._report(now)
         # A machine that nothing happens to must still notice that nothing happens.
@@ -143,9 +152,8 @@ class Machine:
     def _done(self, request: Request, answer: Answer, now: float) -> None:
         self._clock.observe(getattr(answer, "service_time", None), now)
         match request, answer:
-            case OpenStore(), Stored():
-                self._errands.answered(request)
-                self._opened(answer, now)
+            case ((OpenStore() | CheckStore() | ReadLetters() | Apply()), _):
+                self._store_did(request, answer, now)
             case Describe(), SourceTable():
                 self._described_as(request, answer, now)
             case ListShards(), ShardListing() if self._phase is _Phase.LISTING:
@@ -158,9 +166,19 @@ class Machine:
                 self._received(request, answer, now)
             case ReadSegment(), ScanPage():
                 self._running.scanned(request, answer, now)
+            case _:
+                raise TypeError(f"{request} was answered with {answer}")
+
+    def _store_did(self, request: StoreRequest, answer: Answer, now: float) -> None:
+        match request, answer:
+            case OpenStore(), Stored():
+                self._errands.answered(request)
+                self._opened(answer, now)
             case CheckStore(), Intact():
                 self._errands.answered(request)
                 self._errands.postpone(CheckStore, now + CHECK)
+            case ReadLetters(), LettersRead():
+                self._operator.read(request, answer)
             case Apply(), Applied():
                 self._applied(answer, now)
             case _:
@@ -181,6 +199,8 @@ class Machine:
                 self._forgotten(self._running.stream.failed(request, error, now))
             case ReadSegment():
                 self._running.scan_failed(request, error, now)
+            case ReadLetters():
+                self._operator.failed(request, error)
             case Apply():
                 self._lane.failed(error, now)
                 if self._lane.unknown:
@@ -230,7 +250,7 @@ class Machine:
                     stored, self.settings.gap_behavior
                 )
                 self._start_run(copy.checkpoint, now)
-                self._telling.resumed(self._running.scan, copy.checkpoint, self._clock.at(now))
+                self._telling.resumed(self._running.scan, copy, self._clock.at(now))
             case CopyTable(reason):
                 self._copy(stored, reason)
             case Gap() as gap:
@@ -247,6 +267,7 @@ class Machine:
         self._errands.clear()
         self._health.forget()
         self._lane.abandon()
+        self._operator.abandon()
         self._run = None
         self._stored = None
         self._table = None
@@ -333,6 +354,7 @@ class Machine:
         plan, sent_at = self._lane.plan, self._lane.sent_at
         if plan is not None and sent_at is not None:
             self._telling.applied(plan, applied, now - sent_at)
+            self._operator.applied(applied.letters)
         self._committed(now)
 
     def _committed(self, now: float) -> None:
@@ -360,22 +382,28 @@ class Machine:
             arn = self._described.stream_arn
             more = partial(ListShards, stream_arn=arn, start_after=self._listing.next_start)
             self._errands.ask(ListShards, more, now)
-        if self._phase is _Phase.RUNNING and not self._lane.unknown:
-            run = self._running
-            run.read(now, scan_from=self._scan_from)
-            if self._lane.plan is None and self._stored is not None:
-                run.apply_next(now, self._target)
-            if self._lane.plan is None and self._stored is not None:
-                self._errands.ask(CheckStore, CheckStore, now)
-            if run.caught_up(now) and run.checkpoint.was_ready and self._target is Target.LIVE:
-                self._ready = True
-            if run.drained:
-                self._begin_again()
-                self._drained = True
-                self._errands.postpone(Describe, self._drained_at + RECHECK)
-                self._drained_at = now
+        if self._phase is not _Phase.RUNNING:
+            self._operator.refuse("the dataset is not open; ask again once it follows its stream")
+        elif not self._lane.unknown:
+            self._advance_run(self._running, now)
         if self._stored is not None:
             self._lane.advance(now)
+
+    def _advance_run(self, run: Run, now: float) -> None:
+        run.read(now, scan_from=self._scan_from)
+        if self._stored is not None:
+            self._operator.serve(run, self._target, self._clock.at(now), now)
+        if self._lane.plan is None and self._stored is not None:
+            run.apply_next(now, self._target)
+        if self._lane.plan is None and self._stored is not None:
+            self._errands.ask(CheckStore, CheckStore, now)
+        if run.caught_up(now) and run.checkpoint.was_ready and self._target is Target.LIVE:
+            self._ready = True
+        if run.drained:
+            self._begin_again()
+            self._drained = True
+            self._errands.postpone(Describe, self._drained_at + RECHECK)
+            self._drained_at = now
 
     # What to say
 

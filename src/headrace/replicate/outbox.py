@@ -10,6 +10,8 @@ from headrace.replicate.commands import (
     CheckStore,
     Command,
     OpenStore,
+    ReadLetters,
+    Reply,
     Request,
     Tell,
     WakeAt,
@@ -19,7 +21,7 @@ DEADLINE = 60.0
 """Seconds after which a request to the source counts as lost: more than the transport itself waits for a
 connection and a silent answer, so that only what hangs in other ways is met by it."""
 
-_OF_STORE = (OpenStore, CheckStore, Apply)
+_OF_STORE = (OpenStore, CheckStore, ReadLetters, Apply)
 
 
 class Outbox:
@@ -83,6 +85,10 @@ class Outbox:
     def tell(self, observation: Observation) -> None:
         """State a fact."""
         self._out.append(Tell(observation))
+
+    def reply(self, reply: Reply) -> None:
+        """Answer an operator."""
+        self._out.append(reply)
 
     def wake(self, at: float | None) -> None:
         """Ask for a Tick at ``at`` or earlier."""

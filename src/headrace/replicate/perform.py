@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headrace.accelerator import ChangeSink, Stored
+from headrace.change import Redriven
 from headrace.replicate.commands import (
     Answer,
     Apply,
@@ -10,26 +11,44 @@ from headrace.replicate.commands import (
     Describe,
     GetRecords,
     Intact,
+    LettersRead,
     ListChildren,
     ListShards,
     OpenIterator,
     OpenStore,
+    ReadLetters,
     ReadSegment,
     Request,
+    SourceRequest,
+    StoreRequest,
 )
 from headrace.source import Source
 
 
-def perform(request: Request, source: Source, sink: ChangeSink) -> Answer:  # noqa: PLR0911  # One per request.
+def perform(request: Request, source: Source, sink: ChangeSink) -> Answer:
     """Do it and wait for the answer. Raises what the source or the sink raises."""
+    match request:
+        case OpenStore() | CheckStore() | ReadLetters() | Apply():
+            return _of_store(request, source, sink)
+        case _:
+            return _of_source(request, source)
+
+
+def _of_store(request: StoreRequest, source: Source, sink: ChangeSink) -> Answer:
     match request:
         case OpenStore():
             return _opened(source, sink)
         case CheckStore():
             sink.check()
             return Intact()
+        case ReadLetters():
+            return _letters(request, source, sink)
         case Apply(work=work):
             return sink.apply(work)
+
+
+def _of_source(request: SourceRequest, source: Source) -> Answer:
+    match request:
         case Describe():
             return source.describe()
         case ListShards(stream_arn=arn, start_after=start):
@@ -51,3 +70,13 @@ def _opened(source: Source, sink: ChangeSink) -> Stored:
         if copy is not None:
             source.learn(copy.schema)
     return stored
+
+
+def _letters(request: ReadLetters, source: Source, sink: ChangeSink) -> LettersRead:
+    letters = [stored.letter for stored in sink.letters(request.names, request.which, request.after)]
+    if request.decode:
+        return LettersRead(tuple(source.redecode(letter) for letter in letters))
+    numbers = [None if letter.sequence is None else letter.sequence.text for letter in letters]
+    return LettersRead(
+        tuple(Redriven(letter.id, number, None) for letter, number in zip(letters, numbers, strict=True))
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.accelerator import Notes, Target, Work
-from headrace.change import ScanPage
+from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState
 from headrace.replicate.buffer import Buffer, StreamUnit
 from headrace.replicate.lineage import Lineage
@@ -43,10 +43,15 @@ class Plan:
         return sum(page.count for _, page in self.pages)
 
     @property
+    def settles_letters(self) -> bool:
+        """Whether it does what an operator asked for."""
+        return bool(self.work.redriven or self.work.discarded)
+
+    @property
     def wire_bytes(self) -> int:
         """The size of the pages it holds."""
-        batches = (*self.work.stream, *self.work.scan)
-        return sum(batch.wire_bytes for batch in batches)
+        redriven = [one.changes for one in self.work.redriven if one.changes is not None]
+        return sum(batch.wire_bytes for batch in (*redriven, *self.work.stream, *self.work.scan))
 
 
 def plan_copy(table: SourceTable, target: Target, segments: int, lineage: Lineage, started_at: float) -> Plan:
@@ -74,8 +79,7 @@ def plan_batch(
     shards = stream.after(units)
     segments, rows = scan.after(pages)
     ends_scan = not scan.done and all(segment.done for segment in segments)
-    dead = tuple(d for unit in units for page in unit.pages for d in page.dead)
-    dead += tuple(d for _, page in pages for d in page.dead)
+    dead = _placed([page for unit in units for page in unit.pages]) + _placed([page for _, page in pages])
     work = Work(
         target=target,
         checkpoint=replace(
@@ -90,6 +94,7 @@ def plan_batch(
         dead=dead,
         scanning=not scan.done,
         notes=Notes.DROP if ends_scan else Notes.KEEP,
+        at=service_now,
     )
     return Plan(work, units, pages, shards, segments, rows, ends_scan)
 
@@ -109,3 +114,29 @@ def plan_lineage(stream: StreamFollower, scan: ScanProgress, checkpoint: Checkpo
     anchored = stream.anchored()
     work = Work(target=target, checkpoint=replace(checkpoint, shards=stream.lineage.states(anchored)))
     return Plan(work, shards=anchored, segments=tuple(scan.durable), rows=scan.rows)
+
+
+def plan_letters(
+    checkpoint: Checkpoint,
+    scan: ScanProgress,
+    service_now: float,
+    *,
+    redriven: tuple[Redriven, ...] = (),
+    discarded: tuple[str, ...] = (),
+) -> Plan:
+    """The transaction that settles stored dead letters; the checkpoint stays what it is.
+
+    Whether it happened cannot be told by the checkpoint, and need not: done again, it finds nothing to do.
+    """
+    work = Work(Target.LIVE, checkpoint, redriven=redriven, discarded=discarded, at=service_now)
+    return Plan(work, segments=tuple(scan.durable), rows=scan.rows)
+
+
+def _placed(pages: Sequence[RecordsPage | ScanPage]) -> tuple[DeadLetter, ...]:
+    """The letters of pages, each placed among the rows of all of them."""
+    letters: list[DeadLetter] = []
+    first = 0
+    for page in pages:
+        letters += (replace(letter, place=first + letter.place) for letter in page.dead)
+        first += page.changes.count if page.changes is not None else 0
+    return tuple(letters)

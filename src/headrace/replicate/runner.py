@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from headrace.accelerator import ChangeSink
+from headrace.accelerator import ChangeSink, Which
 from headrace.errors import HeadraceError, InternalError
 from headrace.observe import Observer, StatusChanged
 from headrace.replicate.commands import (
     Apply,
     CheckStore,
     Command,
+    Discard,
     Done,
     Event,
     Failed,
     OpenStore,
+    ReadLetters,
+    Redrive,
+    Reply,
     Request,
     Tell,
     Tick,
@@ -56,6 +61,10 @@ class ThreadRunner:
         self._clock = steady_wall_clock()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._tickets = itertools.count(1)
+        self._dead = False
+        self._asked: dict[int, Future[Reply]] = {}
+        self._asking = threading.Lock()
         name = machine.dataset
         # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
         self._pool = ThreadPoolExecutor(2 * REQUESTS, thread_name_prefix=f"read {name}")
@@ -65,6 +74,14 @@ class ThreadRunner:
     def start(self) -> None:
         """Begin; returns at once."""
         self._thread.start()
+
+    def redrive(self, names: tuple[str, ...] | None) -> Future[Reply]:
+        """Try dead letters again: those with these ids or sequence numbers, None all that wait. Any thread."""
+        return self._ask(lambda ticket: Redrive(ticket, names))
+
+    def discard(self, names: tuple[str, ...] | None, which: Which) -> Future[Reply]:
+        """Forget dead letters: named as for ``redrive``, and of all only ``which``. Any thread."""
+        return self._ask(lambda ticket: Discard(ticket, names, which))
 
     def stop(self) -> None:
         """Stop reading, let the transaction under way finish, close the accelerator. Safe to call twice."""
@@ -77,6 +94,27 @@ class ThreadRunner:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._lane.shutdown(wait=True, cancel_futures=True)
         self._sink.close()
+        self._give_up("headrace is stopping; what was not settled is kept")
+
+    def _ask(self, make: Callable[[int], Redrive | Discard]) -> Future[Reply]:
+        ticket = next(self._tickets)
+        future: Future[Reply] = Future()
+        with self._asking:
+            self._asked[ticket] = future
+        self._events.put(make(ticket))
+        if self._dead or self._stopping.is_set():
+            self._give_up("the dataset is not served any more")
+        return future
+
+    def _answer(self, reply: Reply) -> None:
+        with self._asking:
+            future = self._asked.pop(reply.ticket, None)
+        if future is not None:
+            future.set_result(reply)
+
+    def _give_up(self, why: str) -> None:
+        for ticket in tuple(self._asked):
+            self._answer(Reply(ticket, None, why))
 
     def _loop(self) -> None:
         event: Event = Tick()
@@ -86,6 +124,7 @@ class ThreadRunner:
                 event = self._next(wake_at)
         except BaseException as error:
             # The machine is wrong: no request of its would be safe to make, so it says so and stays dead.
+            self._dead = True
             reason = f"internal error: {error!r}; restart headrace and report this"
             self._observe(
                 StatusChanged(
@@ -98,6 +137,7 @@ class ThreadRunner:
                     reason=reason,
                 )
             )
+            self._give_up(reason)
             raise
 
     def _next(self, wake_at: float) -> Event:
@@ -111,9 +151,11 @@ class ThreadRunner:
             match command:
                 case Tell(observation=observation):
                     self._observe(observation)
+                case Reply():
+                    self._answer(command)
                 case WakeAt(at=at):
                     wake_at = at
-                case OpenStore() | CheckStore() | Apply():
+                case OpenStore() | CheckStore() | ReadLetters() | Apply():
                     self._submit(self._lane, command)
                 case _:
                     self._submit(self._pool, command)

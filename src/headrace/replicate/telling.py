@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from headrace.accelerator import Applied
-from headrace.checkpoint import Checkpoint, Stage
+from headrace.accelerator import Applied, StoredCopy
+from headrace.checkpoint import Stage
 from headrace.observe import (
     BatchApplied,
     BootstrapFinished,
     BootstrapProgressed,
     BootstrapResumed,
     DeadLetters,
+    DeadLettersDiscarded,
+    DeadLettersRetried,
+    DeadLettersStored,
+    DeadLettersSuperseded,
     SchemaEvolved,
     StreamResumed,
 )
@@ -24,9 +28,12 @@ class Telling:
     def __init__(self, dataset: str, outbox: Outbox) -> None:
         self._dataset = dataset
         self._tell = outbox.tell
+        self._letters = (0, 0)
 
-    def resumed(self, scan: ScanProgress, checkpoint: Checkpoint, service_now: float) -> None:
+    def resumed(self, scan: ScanProgress, copy: StoredCopy, service_now: float) -> None:
         """An earlier process's work goes on: its Scan, or the stream behind it."""
+        self._stored(copy.letters, copy.waiting)
+        checkpoint = copy.checkpoint
         if not scan.done:
             done = scan.segments_done
             self._tell(BootstrapResumed(self._dataset, done, len(scan.durable), scan.rows))
@@ -40,11 +47,20 @@ class Telling:
         """A transaction is durable, after ``seconds``."""
         if applied.evolved:
             self._tell(SchemaEvolved(self._dataset, applied.evolved))
-        if plan.work.dead:
-            self._tell(DeadLetters(self._dataset, len(plan.work.dead)))
+        letters = applied.letters
+        if letters.added:
+            self._tell(DeadLetters(self._dataset, letters.added))
+        if letters.superseded:
+            self._tell(DeadLettersSuperseded(self._dataset, letters.superseded))
+        if plan.work.redriven:
+            counts = (letters.retried + letters.absent, letters.failing, letters.outdated)
+            self._tell(DeadLettersRetried(self._dataset, *counts))
+        if plan.work.discarded:
+            self._tell(DeadLettersDiscarded(self._dataset, len(plan.work.discarded)))
+        self._stored(letters.stored, letters.waiting)
         if plan.records or plan.scanned:
-            counts = (plan.records, plan.scanned, applied.upserted, applied.deleted)
-            self._tell(BatchApplied(self._dataset, *counts, seconds=seconds))
+            rows = (plan.records, plan.scanned, applied.upserted, applied.deleted)
+            self._tell(BatchApplied(self._dataset, *rows, seconds=seconds))
 
     def scanned(self, plan: Plan, scan: ScanProgress, items: int, seconds: float) -> None:
         """More of the Scan is durable, or all of it; ``items`` is the estimate, ``seconds`` since it began."""
@@ -53,3 +69,8 @@ class Telling:
             self._tell(BootstrapProgressed(self._dataset, scan.rows, items, done, segments=len(scan.durable)))
         if plan.ends_scan:
             self._tell(BootstrapFinished(self._dataset, plan.rows, seconds))
+
+    def _stored(self, stored: int, waiting: int) -> None:
+        if self._letters != (stored, waiting):
+            self._letters = (stored, waiting)
+            self._tell(DeadLettersStored(self._dataset, stored, waiting))

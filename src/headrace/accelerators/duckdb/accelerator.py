@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import duckdb
 
-from headrace.accelerator import Applied, Notes, Stored, Target, Work
-from headrace.accelerators.duckdb import rows
+from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, Which, Work
+from headrace.accelerators.duckdb import letters, rows
 from headrace.accelerators.duckdb import tables as ddl
 from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
 from headrace.accelerators.duckdb.instance import DuckDBInstance
+from headrace.accelerators.duckdb.letters import CopyLetters
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.merge import evolved_columns, join_schemas, merge
+from headrace.accelerators.refused import apply_the_rest
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
@@ -25,7 +27,8 @@ from headrace.schema import TableSchema
 class _Before:
     """The copy that a transaction starts from: the stored one, or, made anew, an empty one.
 
-    ``row`` is what is stored in either case; ``scan_only`` and ``noted`` are as in CopyRow.
+    ``row`` is what is stored in either case; ``scan_only`` and ``noted`` are as in CopyRow. ``letters``
+    are the copy's dead letters.
     """
 
     tables: CopyTables
@@ -33,6 +36,7 @@ class _Before:
     row: CopyRow | None
     scan_only: bool
     noted: bool
+    letters: CopyLetters
 
 
 class DuckDBAccelerator:
@@ -81,12 +85,16 @@ class DuckDBAccelerator:
         Raises CommitUnknown if the commit itself failed or the engine gave up; AcceleratorFull and
         AcceleratorError mean that nothing was kept.
         """
-        with self._instance.lane(self._dataset) as connection:
-            with _rolled_back_on_failure(connection, f"cannot write {self._dataset}"):
-                before = self._begin(connection, work)
-                applied = self._write(connection, work, before)
-            self._commit(connection, work.target, before.row)
-            return applied
+        with self._instance.lane(self._dataset):
+            return apply_the_rest(work, self._apply, self._attempt)
+
+    def letters(
+        self, names: tuple[str, ...] | None, which: Which, after: str | None
+    ) -> tuple[StoredLetter, ...]:
+        """The next letters of the live copy, in the order of their ids."""
+        doing = f"cannot read the dead letters of {self._dataset}"
+        with self._instance.lane(self._dataset) as connection, translated(doing):
+            return letters.read(connection, names, which, after)
 
     def check(self) -> None:
         """Look whether the database still answers. Raises CommitUnknown where it has given up."""
@@ -113,29 +121,48 @@ class DuckDBAccelerator:
         """Let go of the database. In memory, the rows go with it."""
         self._instance.release(self._dataset)
 
+    def _apply(self, work: Work) -> Applied:
+        with self._instance.lane(self._dataset) as connection:
+            with _rolled_back_on_failure(connection, f"cannot write {self._dataset}"):
+                before = self._begin(connection, work)
+                applied = self._write(connection, work, before)
+            self._commit(connection, work.target, before.row)
+            return applied
+
+    def _attempt(self, work: Work) -> None:
+        """Do ``work`` and roll it back."""
+        with (
+            self._instance.lane(self._dataset) as connection,
+            _rolled_back_on_failure(connection, f"cannot write {self._dataset}"),
+        ):
+            self._write(connection, work, self._begin(connection, work))
+            connection.execute("ROLLBACK")
+
     def _begin(self, connection: duckdb.DuckDBPyConnection, work: Work) -> _Before:
         """Start the transaction and read, inside it, what it starts from."""
         connection.execute("BEGIN TRANSACTION")
         tables = self._live if work.target is Target.LIVE else self._building
         row = ddl.read_copy(connection, work.target)
         if work.create is not None:
-            return _Before(tables, work.create, row, scan_only=True, noted=False)
+            none = CopyLetters(connection, self._dataset, work.target)
+            return _Before(tables, work.create, row, scan_only=True, noted=False, letters=none)
         if row is None:
             raise AcceleratorError(
                 f"there is no {work.target} copy to apply to; the first work on a copy must create it"
             )
-        return _Before(tables, self._schema_of(row), row, row.scan_only, row.noted)
+        stored = CopyLetters(connection, self._dataset, work.target, row.letters, row.waiting)
+        return _Before(tables, self._schema_of(row), row, row.scan_only, row.noted, stored)
 
     def _write(self, connection: duckdb.DuckDBPyConnection, work: Work, before: _Before) -> Applied:
         """Everything between BEGIN and COMMIT, in the order that ``Work`` prescribes."""
-        tables, schema = before.tables, join_schemas(before.schema, (*work.stream, *work.scan))
-        noting = work.scanning and work.notes is Notes.KEEP and bool(work.stream)
+        coming = before.letters.due(work)
+        stream = (*coming.batches, *work.stream)
+        tables, schema = before.tables, join_schemas(before.schema, (*stream, *work.scan))
+        noting = work.scanning and work.notes is Notes.KEEP and bool(stream)
         # Columns change before rows: DuckDB refuses the commit of an ALTER that follows them.
         for statement in _definitions(work, before, schema, noting=noting):
             connection.execute(statement)
-        merged = merge(
-            work.stream, work.scan, schema, lambda batch, wide: rows.as_text(connection, batch, wide)
-        )
+        merged = merge(stream, work.scan, schema, lambda batch, wide: rows.as_text(connection, batch, wide))
         if before.noted:
             merged = rows.without_noted(connection, merged, tables, schema)
         first = before.scan_only and (work.create is not None or _continues(work, before.row))
@@ -144,10 +171,12 @@ class DuckDBAccelerator:
             rows.note(connection, merged, tables, schema)
         if work.notes is Notes.DROP and before.scan_only:
             rows.remove_twins(connection, tables, schema)
-        ddl.store_dead(connection, self._dataset, work.dead)
-        self._finish(connection, work, before, schema, noting=noting)
+        notes = tables if before.noted or noting else None
+        tally = before.letters.file(work, coming, schema, notes)
+        scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not stream)
+        self._finish(connection, work, before, schema, noted=notes is not None, scan_only=scan_only)
         changed = evolved_columns(before.schema, schema)
-        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed)
+        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed, tally)
 
     def _finish(
         self,
@@ -156,10 +185,10 @@ class DuckDBAccelerator:
         before: _Before,
         schema: TableSchema,
         *,
-        noting: bool,
+        noted: bool,
+        scan_only: bool,
     ) -> None:
         """Drop the notes, swap, and store the checkpoint."""
-        noted = before.noted or noting
         if work.notes is Notes.DROP and noted:
             connection.execute(f"DROP TABLE {before.tables.notes}")
             noted = False
@@ -169,10 +198,10 @@ class DuckDBAccelerator:
             for statement in ddl.swap(self._dataset, live, building_noted=noted):
                 connection.execute(statement)
             target = Target.LIVE
-        scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not work.stream)
         text = ddl.encode_schema(schema)
         self._schema = (text, schema)
-        row = CopyRow(work.checkpoint.encode(), text, scan_only, noted)
+        letters_ = before.letters
+        row = CopyRow(work.checkpoint.encode(), text, scan_only, noted, letters_.stored, letters_.waiting)
         ddl.write_copy(connection, self._dataset, target, row)
 
     def _commit(self, connection: duckdb.DuckDBPyConnection, target: Target, before: CopyRow | None) -> None:

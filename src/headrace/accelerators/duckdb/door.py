@@ -10,9 +10,26 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from headrace.errors import AcceleratorError, AcceleratorFull, AcceleratorLocked, CommitUnknown
+from headrace.errors import (
+    AcceleratorError,
+    AcceleratorFull,
+    AcceleratorLocked,
+    CommitUnknown,
+    RowRefused,
+)
 
 _FULL = ("no space left", "file too large", "disk quota exceeded", "max_temp_directory_size")
+_OF_A_VALUE = (
+    duckdb.ConversionException,
+    duckdb.ConstraintException,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotImplementedException,
+    duckdb.OutOfRangeException,
+    duckdb.TypeMismatchException,
+)
+"""What DuckDB raises for a value, though not only for values: whether a row is at fault, a trial tells."""
+
 _HOLDER = re.compile(r"lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 
 
@@ -37,6 +54,8 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise translate(error, doing) from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+        raise RowRefused(f"{doing}: {error}") from error
     except pa.ArrowException as error:
         raise AcceleratorError(f"{doing}: {error}") from error
 
@@ -49,7 +68,8 @@ def translate(error: duckdb.Error, doing: str) -> AcceleratorError:
         return AcceleratorFull(f"{doing}: {_first_line(error)}; make room on the disk, nothing was written")
     if isinstance(error, duckdb.OutOfMemoryException):
         return AcceleratorError(f"{doing}: {_first_line(error)}; give DuckDB a higher memory limit")
-    return AcceleratorError(f"{doing}: {_first_line(error)}")
+    kind = RowRefused if isinstance(error, _OF_A_VALUE) else AcceleratorError
+    return kind(f"{doing}: {_first_line(error)}")
 
 
 def unknown(error: duckdb.Error, what: str) -> CommitUnknown:

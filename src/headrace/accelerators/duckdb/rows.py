@@ -16,22 +16,23 @@ from headrace.accelerators.merge import Merged
 from headrace.change import ChangeBatch
 from headrace.schema import TableSchema
 
-_BATCH = "headrace_batch"
+BATCH = "headrace_batch"
+"""The relation that ``registered`` makes."""
 
 _TWINS_PER_PASS = 2_000_000
 """Rows whose key hashes are held in memory at once, some 20 bytes each, when the Scan's rows are checked."""
 
 
 @contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
     """``rows`` as the relation ``headrace_batch``."""
-    connection.register(_BATCH, rows)
+    connection.register(BATCH, rows)
     try:
         yield
     finally:
         # After a failure the transaction, and the view with it, may be gone already.
         with suppress(duckdb.Error):
-            connection.unregister(_BATCH)
+            connection.unregister(BATCH)
 
 
 def as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: TableSchema) -> pa.Table:
@@ -44,8 +45,8 @@ def as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: T
         if known is not None:
             value = cast(quoted(known.name), known.type, column.type)
         values.append(f"{value} AS {quoted(column.name)}")
-    with _registered(connection, pa.Table.from_batches([batch.rows])):
-        return connection.execute(f"SELECT {', '.join(values)} FROM {_BATCH}").to_arrow_table()
+    with registered(connection, pa.Table.from_batches([batch.rows])):
+        return connection.execute(f"SELECT {', '.join(values)} FROM {BATCH}").to_arrow_table()
 
 
 def without_noted(
@@ -59,9 +60,9 @@ def without_noted(
     numbered = scanned.select([column.name for column in schema.keys]).append_column(
         "headrace_row", pa.array(range(scanned.num_rows))
     )
-    with _registered(connection, numbered):
+    with registered(connection, numbered):
         kept = connection.execute(
-            f"SELECT headrace_row FROM {_BATCH} b WHERE NOT EXISTS "
+            f"SELECT headrace_row FROM {BATCH} b WHERE NOT EXISTS "
             f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)}) ORDER BY headrace_row"
         ).to_arrow_table()
     rows = scanned.take(kept.column(0))
@@ -83,24 +84,37 @@ def replace_rows(
     """
     keys = _keys_of(merged, merged.scanned if scanned_first else 0, schema)
     if keys.num_rows:
-        with _registered(connection, keys):
+        with registered(connection, keys):
             connection.execute(
-                f"DELETE FROM {quoted(tables.rows)} t USING {_BATCH} b WHERE {_same_key('t', 'b', schema)}"
+                f"DELETE FROM {quoted(tables.rows)} t USING {BATCH} b WHERE {_same_key('t', 'b', schema)}"
             )
     if merged.written.num_rows:
-        with _registered(connection, merged.written):
-            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {_BATCH}")
+        with registered(connection, merged.written):
+            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {BATCH}")
 
 
 def note(
     connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
 ) -> None:
     """Note the keys of the stream's rows and deletions, each once."""
-    with _registered(connection, _keys_of(merged, merged.scanned, schema)):
+    with registered(connection, _keys_of(merged, merged.scanned, schema)):
         connection.execute(
-            f"INSERT INTO {tables.notes} SELECT * FROM {_BATCH} b WHERE NOT EXISTS "
+            f"INSERT INTO {tables.notes} SELECT * FROM {BATCH} b WHERE NOT EXISTS "
             f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
         )
+
+
+def noted(
+    connection: duckdb.DuckDBPyConnection, keys: pa.Table, tables: CopyTables, schema: TableSchema
+) -> list[int]:
+    """Which rows of ``keys`` (key columns alone) are noted."""
+    numbered = keys.append_column("headrace_row", pa.array(range(keys.num_rows)))
+    with registered(connection, numbered):
+        found = connection.execute(
+            f"SELECT headrace_row FROM {BATCH} b WHERE EXISTS "
+            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
+        ).fetchall()
+    return [row for (row,) in found]
 
 
 def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:

@@ -8,7 +8,7 @@ with one row for each copy, and ``headrace_dead_letter``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -17,22 +17,32 @@ import msgspec
 from headrace.accelerator import StoredCopy, Target
 from headrace.accelerators.duckdb.casts import cast, sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
-from headrace.change import DeadLetter
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.schema import Column, ColumnType, Kind, TableSchema
 
-FORMAT = 1
+FORMAT = 2
 """The layout of these tables; raised when an older Headrace could not work on them."""
 
 _CHECKPOINT_TABLE = (
     "CREATE TABLE IF NOT EXISTS headrace_checkpoint (dataset VARCHAR, target VARCHAR, "
-    "checkpoint VARCHAR, schema VARCHAR, format INTEGER, scan_only BOOLEAN, noted BOOLEAN)"
+    "checkpoint VARCHAR, schema VARCHAR, format INTEGER, scan_only BOOLEAN, noted BOOLEAN, "
+    "letters BIGINT, waiting BIGINT)"
 )
-_DEAD_LETTER_TABLE = (
-    "CREATE TABLE IF NOT EXISTS headrace_dead_letter (dataset VARCHAR, shard VARCHAR, "
-    'sequence_number VARCHAR, "key" VARCHAR, reason VARCHAR, record VARCHAR, seen_at TIMESTAMP)'
+
+DEAD_LETTERS = "headrace_dead_letter"
+
+DEAD_LETTER_TABLE = (
+    f"CREATE TABLE IF NOT EXISTS {DEAD_LETTERS} (copy VARCHAR, id VARCHAR, dataset VARCHAR, shard VARCHAR, "
+    'sequence_number VARCHAR, "key" VARCHAR, key_form VARCHAR, reason VARCHAR, record VARCHAR, '
+    "seen_at TIMESTAMP, superseded_at TIMESTAMP)"
 )
+"""``copy`` is the target; ``key_form`` the key as ``accelerators.keys`` writes it, NULL where it cannot be read."""
+
+DEAD_LETTER_COLUMNS = (
+    'dataset, id, shard, sequence_number, "key", reason, record, seen_at, superseded_at, copy'
+)
+"""What users see of a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +66,16 @@ class CopyRow:
     """A row of ``headrace_checkpoint``.
 
     ``scan_only`` says that every row of the copy came from its Scan, or has its key in the notes;
-    ``noted`` that there is a table of notes.
+    ``noted`` that there is a table of notes; ``letters`` is the number of the copy's dead letters,
+    ``waiting`` of those that are not superseded.
     """
 
     checkpoint: str
     schema: str
     scan_only: bool
     noted: bool
+    letters: int
+    waiting: int
 
 
 class _StoredColumn(msgspec.Struct):
@@ -106,8 +119,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
             f"the file holds a table {dataset} that Headrace did not make; "
             "name another duckdb_file, or drop that table"
         )
+    if "headrace_checkpoint" in names:
+        _expect_format(connection)
     connection.execute(_CHECKPOINT_TABLE)
-    connection.execute(_DEAD_LETTER_TABLE)
+    connection.execute(DEAD_LETTER_TABLE)
     other = connection.execute(
         "SELECT dataset FROM headrace_checkpoint WHERE dataset <> ? LIMIT 1", [dataset]
     ).fetchone()
@@ -118,10 +133,23 @@ def prepare(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
         )
 
 
+def _expect_format(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise AcceleratorError where a Headrace of an earlier layout has made the tables."""
+    found = connection.execute(
+        "SELECT 1 FROM information_schema.columns WHERE table_catalog = current_database() "
+        "AND table_schema = 'main' AND table_name = 'headrace_checkpoint' AND column_name = 'letters'"
+    ).fetchone()
+    if found is None:
+        raise AcceleratorError(
+            "an earlier Headrace made the accelerator's file, and this one keeps its tables otherwise; "
+            "delete the file to copy the table anew"
+        )
+
+
 def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow | None:
     """What is stored of a copy. Raises AcceleratorError where a newer Headrace wrote it."""
     row = connection.execute(
-        "SELECT format, checkpoint, schema, scan_only, noted FROM headrace_checkpoint "
+        "SELECT format, checkpoint, schema, scan_only, noted, letters, waiting FROM headrace_checkpoint "
         f"WHERE target = {literal(target)}"
     ).fetchone()
     if row is None:
@@ -131,7 +159,7 @@ def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow 
             f"the accelerator's file has format {row[0]}, this Headrace knows up to {FORMAT}; "
             "use the newer Headrace, or delete the file to start over"
         )
-    return CopyRow(row[1], row[2], row[3], row[4])
+    return CopyRow(*row[1:])
 
 
 def stored_copy(connection: duckdb.DuckDBPyConnection, tables: CopyTables) -> StoredCopy | None:
@@ -150,7 +178,7 @@ def stored_copy(connection: duckdb.DuckDBPyConnection, tables: CopyTables) -> St
             f"table {tables.rows} no longer has the columns that Headrace gave it; "
             "delete the accelerator's file to start over"
         )
-    return StoredCopy(Checkpoint.decode(row.checkpoint), schema)
+    return StoredCopy(Checkpoint.decode(row.checkpoint), schema, row.letters, row.waiting)
 
 
 def write_copy(connection: duckdb.DuckDBPyConnection, dataset: str, target: Target, row: CopyRow) -> None:
@@ -158,13 +186,12 @@ def write_copy(connection: duckdb.DuckDBPyConnection, dataset: str, target: Targ
     # Texts, not parameters: for each parameter DuckDB looks for numpy and pandas anew, 0.4 ms a statement.
     connection.execute(f"DELETE FROM headrace_checkpoint WHERE target = {literal(target)}")
     texts = ", ".join(literal(text) for text in (dataset, target, row.checkpoint, row.schema))
-    connection.execute(
-        f"INSERT INTO headrace_checkpoint VALUES ({texts}, {FORMAT}, {row.scan_only}, {row.noted})"
-    )
+    rest = f"{FORMAT}, {row.scan_only}, {row.noted}, {row.letters}, {row.waiting}"
+    connection.execute(f"INSERT INTO headrace_checkpoint VALUES ({texts}, {rest})")
 
 
 def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
-    """SQL that removes the tables of a stored copy; ``row`` None: there is none.
+    """SQL that removes the tables and letters of a stored copy; ``row`` None: there is none.
 
     Never IF EXISTS: that would find DuckDB's own views, of which a dataset may bear the name.
     """
@@ -172,6 +199,8 @@ def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
         yield f"DROP TABLE {quoted(tables.rows)}"
         if row.noted:
             yield f"DROP TABLE {tables.notes}"
+        if row.letters:
+            yield f"DELETE FROM {DEAD_LETTERS} WHERE copy = {literal(tables.target)}"
 
 
 def creation(tables: CopyTables, schema: TableSchema) -> Iterator[str]:
@@ -212,25 +241,11 @@ def swap(dataset: str, live_row: CopyRow | None, *, building_noted: bool) -> Ite
     live = CopyTables.of(dataset, Target.LIVE)
     building = CopyTables.of(dataset, Target.BUILDING)
     yield from removal(live, live_row)
+    yield f"UPDATE {DEAD_LETTERS} SET copy = {literal(Target.LIVE)} WHERE copy = {literal(Target.BUILDING)}"
     yield f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}"
     if building_noted:
         yield f"ALTER TABLE {building.notes} RENAME TO {live.notes}"
     yield f"DELETE FROM headrace_checkpoint WHERE target = {literal(Target.BUILDING)}"
-
-
-def store_dead(connection: duckdb.DuckDBPyConnection, dataset: str, dead: Sequence[DeadLetter]) -> None:
-    """Keep dead letters; one that is kept already (same shard, number and key) is replaced."""
-    for letter in dead:
-        sequence = None if letter.sequence is None else letter.sequence.text
-        connection.execute(
-            "DELETE FROM headrace_dead_letter WHERE dataset = ? AND shard IS NOT DISTINCT FROM ? "
-            'AND sequence_number IS NOT DISTINCT FROM ? AND "key" IS NOT DISTINCT FROM ?',
-            [dataset, letter.shard, sequence, letter.key],
-        )
-        connection.execute(
-            "INSERT INTO headrace_dead_letter VALUES (?, ?, ?, ?, ?, ?, make_timestamp(?))",
-            [dataset, letter.shard, sequence, letter.key, letter.reason, letter.record, int(letter.at * 1e6)],
-        )
 
 
 def _defined(column: Column) -> str:
