@@ -21,7 +21,6 @@ from headrace.observe import (
     GapFound,
     LateRecordsHeld,
     Reinitialized,
-    StatusChanged,
 )
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
@@ -62,13 +61,12 @@ from headrace.replicate.health import Health
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
 from headrace.replicate.listing import Listing
-from headrace.replicate.liveness import Liveness
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
 from headrace.replicate.plan import plan_copy
-from headrace.replicate.report import Reporter, lag, progress, state_of
 from headrace.replicate.run import Run
 from headrace.replicate.scan import choose_segments
+from headrace.replicate.standing import Standing
 from headrace.replicate.telling import Telling
 from headrace.shard import ShardListing
 from headrace.source import SourceTable
@@ -109,10 +107,10 @@ class Machine:
         self._health = Health(dataset, self._outbox, f"{salt}/{dataset}")
         self._desk = Desk(dataset, settings, self._outbox, self._clock, self._health)
         self._errands = Errands(self._outbox, self._health)
-        self._reporter = Reporter(self._outbox)
         self._telling = Telling(dataset, self._outbox)
         self._lane = Lane(self._outbox, self._health)
         self._operator = Operator(self._outbox, self._lane)
+        self._standing = Standing(self._desk, self._errands, self._lane)
         self._phase = _Phase.OPENING
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
@@ -123,7 +121,6 @@ class Machine:
         self._drained = False
         self._drained_at = -math.inf
         self._listing = Listing()
-        self._liveness = Liveness(dataset, self._outbox, self._health)
         self._scan_from = 0.0
         self._began_at = 0.0
 
@@ -142,7 +139,15 @@ class Machine:
         if isinstance(event, (Redrive, Discard)):
             self._operator.take(event)
         self._advance(now)
-        self._report(now)
+        self._standing.tell(
+            now,
+            self._run if self._phase is _Phase.RUNNING else None,
+            self._table,
+            self._gap if self._phase is _Phase.HALTED else None,
+            ready=self._ready,
+            rebuilding=self._target is Target.BUILDING,
+            drained=self._drained,
+        )
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
@@ -404,43 +409,6 @@ class Machine:
             self._drained = True
             self._errands.postpone(Describe, self._drained_at + RECHECK)
             self._drained_at = now
-
-    # What to say
-
-    def _report(self, now: float) -> None:
-        run = self._run if self._phase is _Phase.RUNNING else None
-        behind = lag(run.watermark(now), self._clock.at(now)) if run is not None else None
-        wrong = self._trouble(now)
-        status = StatusChanged(
-            self.dataset,
-            state_of(
-                failing=wrong is not None, ready=self._ready, rebuilding=self._target is Target.BUILDING
-            ),
-            ready=self._ready,
-            live=run is not None and wrong is None,
-            fresh=behind is not None and behind <= self.settings.ready_lag,
-            lag=behind,
-            reason=wrong or self._reason(behind),
-        )
-        self._reporter.report(status, now)
-
-    def _trouble(self, now: float) -> str | None:
-        if self._phase is _Phase.HALTED and self._gap is not None:
-            return self._gap.cure
-        pulses = (*self._errands.pulses(), *self._lane.pulses())
-        if self._run is not None:
-            pulses += tuple(self._run.pulses(now))
-        limit = max(self.settings.liveness, 3 * self.settings.scan_interval)
-        stalled = self._liveness.stalled(pulses, now, limit)
-        worst = self._health.worst()
-        return f"{worst[0]}: {worst[1].error}" if worst is not None else stalled
-
-    def _reason(self, behind: float | None) -> str | None:
-        if self._drained:
-            return f"the stream of {self.dataset}'s table is off and read to its end; waiting for another"
-        scan = self._run.scan if self._run is not None else None
-        items = self._table.item_count if self._table is not None else 0
-        return progress(scan, items, behind, ready=self._ready, ready_lag=self.settings.ready_lag)
 
     @property
     def _running(self) -> Run:
