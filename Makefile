@@ -48,6 +48,7 @@ docs: install ## write the generated pages anew
 	@$(BIN)/python -m headrace.config.document_parameters > docs/configuration.md
 	@$(BIN)/python -m headrace.cli.reference > docs/commands.md
 	@$(BIN)/python -m headrace.metrics.reference > docs/metrics.md
+	@$(BIN)/python -m headrace.simulator.weather.reference docs/simulator.md
 
 bench: install ## first figures: bootstrap against peers, and freshness
 	@$(BIN)/python bench/run.py

@@ -61,6 +61,23 @@ class StreamControl:
                 self._tables.write(found, item, None, keys, self._clock(), SERVICE_IDENTITY)
             return item is not None
 
+    def trim_records(self, table: str) -> int:
+        """Forget all records, as if they were a day old; gives how many."""
+        with self._lock:
+            shards = self._lineage(table).listing
+            trimmed = sum(len(shard.numbers) for shard in shards)
+            for shard in shards:
+                shard.trim(float("inf"))
+            return trimmed
+
+    def expire_iterators(self, table: str) -> None:
+        """Let every iterator given so far be too old."""
+        with self._lock:
+            self._lineage(table)
+            stream = self._tables.get(table).stream
+            if stream is not None:
+                stream.generation += 1
+
     def held_records(self, table: str) -> int:
         """How many records the stream holds that are not yet trimmed."""
         with self._lock:

@@ -47,6 +47,7 @@ class Stream:
     random: Random
     status: str = "ENABLING"
     disabled_at: float | None = None
+    generation: int = 0  # of iterators; those of an older one have expired
 
     @property
     def is_enabled(self) -> bool:
@@ -232,10 +233,10 @@ class Streams:
         return Lineage(random, now, shards, self._rotation_seconds, self._retention_seconds)
 
     def _open(self, iterator: str, now: float) -> tuple[Stream, Shard, int]:
-        arn, shard_id, position, issued_at = read_iterator(iterator)
+        arn, shard_id, position, issued_at, generation = read_iterator(iterator)
         stream = self.find(arn, now)
         shard = _find_shard(stream, shard_id)
-        if now - issued_at > ITERATOR_SECONDS:
+        if now - issued_at > ITERATOR_SECONDS or generation < stream.generation:
             raise Refusal(
                 "ExpiredIteratorException", "The provided iterator exceeds the maximum age allowed."
             )
@@ -315,17 +316,18 @@ def _trimmed() -> Refusal:
 
 
 def _iterator(stream: Stream, shard: Shard, position: int, now: float) -> str:
-    place = f"{shard.id}:{position}:{now!r}".encode()
+    place = f"{shard.id}:{position}:{now!r}:{stream.generation}".encode()
     return f"{stream.arn}|1|{binascii.b2a_base64(place, newline=False).decode()}"
 
 
-def read_iterator(iterator: str) -> tuple[str, str, int, float]:
-    """ARN, shard id, the least number that it may give, and time of issue. Raises Refusal if it is none."""
+def read_iterator(iterator: str) -> tuple[str, str, int, float, int]:
+    """ARN, shard id, the least number that it may give, time of issue, generation. Raises Refusal if it is none."""
     try:
         arn, version, place = iterator.split("|")
-        shard_id, position, issued_at = binascii.a2b_base64(place, strict_mode=True).decode().split(":")
+        text = binascii.a2b_base64(place, strict_mode=True).decode()
+        shard_id, position, issued_at, generation = text.split(":")
         if version == "1":
-            return arn, shard_id, int(position), float(issued_at)
+            return arn, shard_id, int(position), float(issued_at), int(generation)
     except ValueError:
         pass
     raise invalid("Invalid ShardIterator")

@@ -118,7 +118,7 @@ def empty_scan_page(chance: Chance) -> Strike:
 
 def _place(request: dict[str, Any]) -> _Place | None:
     try:
-        arn, shard_id, position, _ = read_iterator(request["ShardIterator"])
+        arn, shard_id, position, *_ = read_iterator(request["ShardIterator"])
     except Refusal:
         return None
     return arn, shard_id, position
