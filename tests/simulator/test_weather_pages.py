@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.simulator import StaleScan
 from headrace.simulator.weather import Weather
 
 
@@ -105,6 +106,7 @@ def test_a_stale_scan_shows_what_the_table_held_some_seconds_ago(over):
     call.now += 60
     for name in "bd":
         call.put(name, n={"N": "2"})
+        call.put(name, n={"N": "3"})
     call("DeleteItem", TableName="orders", Key={"id": {"S": "c"}})
     call.now += 0.001
     stale = call("Scan", TableName="orders")
@@ -115,6 +117,14 @@ def test_a_stale_scan_shows_what_the_table_held_some_seconds_ago(over):
     call.now += 5
     assert names(call("Scan", TableName="orders")) == ["a", "b", "d"]
     assert call.weather.counts == {"stale scan": 1}
+
+
+def test_a_consistent_scan_is_never_stale(call):
+    call.table()
+    call.simulator.faults = lambda operation, _: StaleScan(0.0) if operation == "Scan" else None
+    call.put("a")
+    assert names(call("Scan", TableName="orders")) == []
+    assert names(call("Scan", TableName="orders", ConsistentRead=True)) == ["a"]
 
 
 def test_a_stale_scan_pages_like_any_other(over):

@@ -176,3 +176,6 @@ def test_a_request_meets_one_fault_that_takes_its_answer_and_any_others(stormy):
         "LimitExceededException",
     }
     assert call.weather.counts == {"throttle": 1, "internal error": 0, "slow body": 0}
+    call = stormy(cut_body=1.0, wrong_crc=1.0, slow_body=1.0)
+    answer(call)
+    assert call.weather.counts == {"cut body": 1, "wrong crc": 0, "slow body": 0}

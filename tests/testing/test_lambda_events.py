@@ -183,11 +183,11 @@ def test_what_lambda_would_not_do_is_refused(orders, options):
 
 _STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.integers(0, 5)),
-        st.tuples(st.just("delete"), st.integers(0, 5)),
-        st.tuples(st.sampled_from(["split", "rotate", "read"]), st.just(0)),
+        st.tuples(st.sampled_from(["put", "put", "delete"]), st.integers(0, 2)),
+        st.tuples(st.sampled_from(["split", "rotate", "split", "rotate", "read"]), st.just(0)),
     ),
-    max_size=50,
+    min_size=15,
+    max_size=40,
 )
 
 
