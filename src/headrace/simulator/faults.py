@@ -73,8 +73,8 @@ class Relist(Planted):
 class StaleScan(Planted):
     """Scan answers from a replica that stands at ``as_of``; how far back it can be, see ``History``.
 
-    Only where ConsistentRead is false: "the response might not reflect the results of a recently completed
-    write" (DynamoDB developer guide, "Read consistency").
+    Only where ConsistentRead is false: "the results from an eventually consistent Scan may not include the
+    latest item changes" (Scan, API reference).
     """
 
     as_of: float
@@ -84,8 +84,9 @@ class StaleScan(Planted):
 class EmptyScanPage(Planted):
     """Scan gives no item although some lie ahead, and a LastEvaluatedKey before them.
 
-    "DynamoDB might return an empty result set and a LastEvaluatedKey" (Scan, API reference). The key is one
-    that no item has, which ``random`` finds; else the ExclusiveStartKey of the request.
+    "The only way to know when you have reached the end of the result set is when LastEvaluatedKey is empty"
+    (Scan, API reference). The key is one that no item has, which ``random`` finds; else the request's
+    ExclusiveStartKey.
     """
 
     random: Random

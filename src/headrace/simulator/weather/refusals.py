@@ -83,7 +83,8 @@ def access_denied(chance: Chance) -> Strike:
 def table_not_found(chance: Chance) -> Strike:
     """The table seems to be gone for a while, and is not.
 
-    DescribeTable is eventually consistent: "you might get a ResourceNotFoundException" (API reference).
+    Right after CreateTable "DynamoDB might return a ResourceNotFoundException", since DescribeTable is eventually
+    consistent (API reference); at other times it is an endpoint or a region that was mistaken for a while.
     """
     message = "Requested resource not found"
     return _for_a_while(chance, Refuse("ResourceNotFoundException", message, told=chance.happened))
