@@ -98,8 +98,9 @@ class Replication:
 
     ``scan_segments`` None chooses by the table's item count and size. ``scan_interval`` is the least
     time between two polls of a shard; an idle shard is polled less often, within what ``ready_lag``
-    allows. ``buffer_bytes`` bounds the pages that are fetched but not yet applied. What makes no progress
-    for ``liveness`` seconds (a shard, the discovery, a transaction) is not live.
+    allows. ``buffer_bytes`` bounds the pages that are fetched but not yet applied, ``history_bytes`` what is
+    remembered of applied changes to explain keys. What makes no progress for ``liveness`` seconds (a shard,
+    the discovery, a transaction) is not live.
     """
 
     scan_segments: int | None = None
@@ -109,6 +110,7 @@ class Replication:
     consistent_read: bool = True
     buffer_bytes: int = 32 * 2**20
     liveness: float = 30.0
+    history_bytes: int = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

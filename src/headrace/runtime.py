@@ -11,8 +11,9 @@ import pyarrow as pa
 from headrace.accelerators.engines import Engines
 from headrace.config import Pod
 from headrace.dataset import AwsAccess, Dataset
-from headrace.dynamodb import DynamoDBSource, botocore_transport, place_of
-from headrace.errors import ConfigError, HeadraceError
+from headrace.dynamodb import DynamoDBSource, Key, botocore_transport, place_of
+from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
+from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
 from headrace.observe import Observation, Observer, StatusChanged
@@ -28,6 +29,9 @@ from headrace.wire import Transport
 
 Address = tuple[str, int]
 """Host and port; port 0 picks a free one."""
+
+MOST_EVENTS = 20
+"""Changes of one key that are told."""
 
 
 class Runtime:
@@ -55,7 +59,8 @@ class Runtime:
         self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
-        self._runners = [self._runner(dataset) for dataset in built]
+        self._sources = {dataset.name: self._source(dataset) for dataset in built}
+        self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._engine = QueryEngine(self._engines.cursor, lambda: self._tables)
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
@@ -75,7 +80,7 @@ class Runtime:
         for dataset in self._datasets:
             if dataset.blocked:
                 self._tell_blocked(dataset)
-        for runner in self._runners:
+        for runner in self._runners.values():
             runner.start()
 
     def stop(self) -> None:
@@ -84,7 +89,7 @@ class Runtime:
         self._engine.close()
         self._http.stop()
         self._metrics.stop()
-        for runner in self._runners:
+        for runner in self._runners.values():
             runner.stop()
         self._engines.close()
 
@@ -119,21 +124,55 @@ class Runtime:
             "table anew, stop headrace and remove the dataset's file"
         )
 
-    def _runner(self, dataset: Dataset) -> ThreadRunner:
+    def explain_stream(self, name: str) -> StreamExplanation:
+        """What is known of a dataset's shards now. Raises QueryError if it is not being replicated."""
+        return self._replicated(name).explain().stream
+
+    def explain_key(self, name: str, parts: Sequence[str]) -> KeyExplanation:
+        """The life of the key that ``parts`` write. Raises QueryError for one that cannot be the table's."""
+        runner = self._replicated(name)
+        stream = runner.explain().stream
+        if not stream.keys:
+            raise QueryError(
+                QueryFault.NOT_READY, f"{name}: the key of the table is not known yet ({stream.reason})"
+            )
+        key = Key.written(name, stream.keys, parts)
+        stored = self._engines.sink(name).look_up(key)
+        item = self._sources[name].compared(key, stored)
+        # Asked last, so that it tells what the row or the item may show already.
+        explained = runner.explain()
+        trail = explained.trail
+        events = trail.events(key, MOST_EVENTS)
+        return KeyExplanation(
+            explained.stream, key.text, stored, events, trail.remembered, trail.since, trail.whole, item
+        )
+
+    def _replicated(self, name: str) -> ThreadRunner:
+        runner = self._runners.get(name)
+        if runner is None:
+            dataset = next(dataset for dataset in self._datasets if dataset.name == name)
+            raise QueryError(
+                QueryFault.NOT_READY, f"{name} is not being replicated: {'; '.join(dataset.unbuilt)}"
+            )
+        return runner
+
+    def _source(self, dataset: Dataset) -> DynamoDBSource:
         place = place_of(dataset.access)
-        transport = self._connect(dataset.access)
-        source = DynamoDBSource(
-            transport,
+        return DynamoDBSource(
+            self._connect(dataset.access),
             dataset.table,
             region=place.region,
             endpoint_url=place.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
         )
+
+    def _runner(self, dataset: Dataset) -> ThreadRunner:
         on_conflict = dataset.acceleration.on_conflict if dataset.acceleration is not None else None
         # Processes that are throttled together must not come back together.
         salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         machine = Machine(dataset.name, dataset.replication, on_conflict, salt)
-        return ThreadRunner(machine, source, self._engines.sink(dataset.name), self._observe)
+        source, sink = self._sources[dataset.name], self._engines.sink(dataset.name)
+        return ThreadRunner(machine, source, sink, self._observe)
 
     def _observe(self, observation: Observation) -> None:
         if isinstance(observation, StatusChanged):

@@ -186,7 +186,7 @@ def test_a_replication_thread_that_hangs_is_noticed_from_outside(up, monkeypatch
 
 
 def test_a_thread_that_cannot_be_had_is_asked_for_again(up):
-    runner = up.runtime._runners[0]
+    runner = up.runtime._runners["orders"]
     submit = runner._pool.submit
 
     def refused(*_):
@@ -202,7 +202,7 @@ def test_a_replication_thread_that_dies_says_why(tmp_path, monkeypatch):
     """A defect ends the thread; it does not end the word about it."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     with running(tmp_path) as dying:
-        dying.runtime._runners[0]._machine.step = None
+        dying.runtime._runners["orders"]._machine.step = None
         said = dying.until_not_ready("internal error")
         assert "restart headrace" in said
         assert not dying.dataset()["ready"]

@@ -8,6 +8,7 @@ from headrace.position import Position
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.desk import Desk
 from headrace.replicate.health import Health
+from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.reader import ShardReader
@@ -21,7 +22,7 @@ SCAN_ENDED = 1000.4
 def run(scan_ended_at=SCAN_ENDED):
     outbox = Outbox()
     health = Health("orders", outbox, "")
-    desk = Desk("orders", Replication(ready_lag=2.0), outbox, ServiceClock(), health)
+    desk = Desk("orders", Replication(ready_lag=2.0), outbox, ServiceClock(), health, Journal(0))
     checkpoint = Checkpoint("t", "arn", 900.0, (SegmentState(None, done=True),), (), scan_ended_at)
     return Run(desk, checkpoint, Lane(outbox, health), 1000.0)
 

@@ -28,6 +28,8 @@ from headrace.replicate.commands import (
     Discard,
     Done,
     Event,
+    Explain,
+    Explained,
     Failed,
     GetRecords,
     OpenStore,
@@ -132,6 +134,11 @@ class SeededRunner:
             self.clock.now = max(self.clock.now, min(self.wake_at, self.clock.now + 1.0))
             self._take(Tick())
 
+    def explain(self) -> Explained:
+        """What the machine says of itself now. Does to it what a Tick does."""
+        self._take(Explain(0))
+        return self.explained
+
     def run_until(self, condition: Callable[[], bool], steps: int) -> None:
         """Step until ``condition`` holds; fails after ``steps``."""
         for _ in range(steps):
@@ -196,6 +203,8 @@ class SeededRunner:
                     self._note(repr(command))
                 case WakeAt(at=at):
                     self.wake_at = at
+                case Explained():
+                    self.explained = command
                 case _:
                     self.outstanding.append(command)
 

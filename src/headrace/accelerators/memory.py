@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
+import pyarrow as pa
 
 from headrace.accelerator import (
     LETTER_BYTES,
@@ -22,13 +23,14 @@ from headrace.accelerator import (
     Which,
     Work,
 )
-from headrace.accelerators.keys import values_of_key
+from headrace.accelerators.keys import key_of_json, values_of_key
 from headrace.accelerators.letters import Due, Known, due, file_letters
-from headrace.accelerators.merge import evolved_columns
+from headrace.accelerators.merge import evolved_columns, storable
 from headrace.accelerators.refused import apply_the_rest
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError, RowRefused
+from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import ColumnType, Kind, TableSchema
 
 Key = tuple[object, ...]
@@ -170,6 +172,23 @@ class MemoryAccelerator:
         """The rows of the copy that is being built beside the live one."""
         return self._rows_of(Target.BUILDING)
 
+    def look_up(self, key: ItemKey) -> StoredKey:
+        """What is stored of one key."""
+        copies = [self._copies[target] for target in Target if target in self._copies]
+        noted = any(_sought(copy.schema, key) in copy.notes for copy in copies)
+        dead = tuple(
+            StoredLetter(kept.letter, kept.superseded_at)
+            for copy in copies
+            for kept in reversed(copy.letters.values())
+            if kept.key is not None and kept.key == key_of_json(key.text, copy.schema)
+        )
+        live = self._copies.get(Target.LIVE)
+        if live is None:
+            return StoredKey(None, None, noted, dead)
+        row = self._rows_of(Target.LIVE).get(_sought(live.schema, key))
+        rows = pa.RecordBatch.from_pylist([row], schema=storable(live.schema)) if row is not None else None
+        return StoredKey(live.schema, rows, noted, dead)
+
     def dead_letters(self, target: Target = Target.LIVE) -> tuple[StoredLetter, ...]:
         """All dead letters of a copy, each once, oldest first."""
         copy = self._copies.get(target)
@@ -230,6 +249,10 @@ def _file(copy: _Copy, work: Work, coming: Due) -> LetterTally:
         stored=len(copy.letters),
         waiting=_waiting(copy),
     )
+
+
+def _sought(schema: TableSchema, key: ItemKey) -> Key:
+    return tuple(key.value_in(column) for column in schema.keys)
 
 
 def _put_all(rows: dict[Key, Row], changes: list[tuple[Key, Row | None]]) -> dict[Key, Row | None]:

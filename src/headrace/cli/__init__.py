@@ -21,6 +21,7 @@ VERBS = {
     "status": "Say whether the running runtime is ready, and why not.",
     "datasets": "List the datasets of the running runtime.",
     "refresh": "Copy a dataset anew.",
+    "explain": "Say why a dataset's stream, or one key, is where it is.",
     "local": "Serve a simulated DynamoDB with streams.",
 }
 """Each verb, and the first line of its help. The module of the same name holds the command of that name."""

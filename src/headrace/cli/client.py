@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import click
 import urllib3
@@ -90,6 +90,17 @@ class Client:
         answer = self._json("POST", f"/v1/datasets/{quote(dataset, safe='')}/acceleration/refresh")
         message = answer.get("message") if isinstance(answer, dict) else None
         return str(message or f"{dataset} is being copied anew.")
+
+    def shards(self, dataset: str, shard_id: str | None) -> Any:
+        """What is known of a dataset's shards, or of one's family."""
+        one = "" if shard_id is None else f"/{quote(shard_id, safe='')}"
+        return self._json("GET", f"/v1/datasets/{quote(dataset, safe='')}/shards{one}")
+
+    def key(self, dataset: str, partition: str, sort: str | None) -> Any:
+        """The life of one key."""
+        parts = {"partition": partition} if sort is None else {"partition": partition, "sort": sort}
+        query = urlencode(parts, errors="surrogateescape")
+        return self._json("GET", f"/v1/datasets/{quote(dataset, safe='')}/key?{query}")
 
     def _json(self, method: str, path: str) -> Any:
         status, body = self._whole(method, path)

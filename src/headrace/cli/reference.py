@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -28,8 +29,19 @@ def commands_page() -> str:
             command = main.get_command(context, verb)
             if command is not None:
                 with click.Context(command, info_name=verb, parent=context) as own:
-                    sections.append(_section(command, own))
+                    sections += _sections(command, own)
     return _HEAD + "".join(sections) + _FOOT
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    """A command's section, then those of its own commands."""
+    yield _section(command, context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            one = command.get_command(context, name)
+            if one is not None:
+                with click.Context(one, info_name=name, parent=context) as own:
+                    yield from _sections(one, own)
 
 
 def _section(command: click.Command, context: click.Context) -> str:

@@ -113,6 +113,7 @@ class Assembly:
             gap_behavior=GapBehavior.READY_AFTER_LOAD if behavior == "restart" else GapBehavior(behavior),
             consistent_read=_required(self.connection, connector.CONSISTENT_READ),
             buffer_bytes=_required(self.connection, connector.BUFFER_SIZE),
+            history_bytes=_required(self.connection, connector.HISTORY_SIZE),
         )
 
     def _metrics(self) -> frozenset[str] | None:

@@ -91,6 +91,12 @@ BUFFER_SIZE = Parameter(
     "The most bytes of pages that are fetched but not yet applied. It bounds memory.",
     default="32MiB",
 )
+HISTORY_SIZE = Parameter(
+    "history_size",
+    size(),
+    "The most bytes of memory for what was applied last, from which `headrace explain key` tells; 0 remembers nothing.",
+    default="8MiB",
+)
 TIME_FORMAT = Parameter(
     "time_format",
     text("a Go time layout such as 2006-01-02T15:04:05Z07:00"),
@@ -167,6 +173,7 @@ CONNECTOR: tuple[Parameter[object], ...] = (
     GAP_BEHAVIOR,
     CONSISTENT_READ,
     BUFFER_SIZE,
+    HISTORY_SIZE,
     TIME_FORMAT,
     UNNEST_DEPTH,
     SCHEMA_INFER_MAX_RECORDS,

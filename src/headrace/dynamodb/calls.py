@@ -1,11 +1,12 @@
 """The single requests to DynamoDB and its Streams: JSON out, a Response or one of our errors back.
 
-Shapes: Amazon DynamoDB API Reference, operations DescribeTable and Scan; Amazon DynamoDB Streams API
+Shapes: Amazon DynamoDB API Reference, operations DescribeTable, GetItem and Scan; Amazon DynamoDB Streams API
 Reference, operations DescribeStream, GetShardIterator and GetRecords.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -79,6 +80,12 @@ class Calls:
         if cursor is not None:
             body["ExclusiveStartKey"] = msgspec.Raw(cursor.encode())
         return self._ask("Scan", body)
+
+    def get_item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The item of this key, read consistently; None if there is none."""
+        body = {"TableName": self._table, "Key": key, "ConsistentRead": True}
+        item = _object(self._ask("GetItem", body)).get("Item")
+        return item if isinstance(item, dict) else None
 
     def _ask(self, operation: str, body: dict[str, Any], shard: str | None = None) -> Response:
         response = self._transport(operation, msgspec.json.encode(body))

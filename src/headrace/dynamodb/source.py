@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
+from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.calls import Calls, service_time
+from headrace.dynamodb.compare import differences
 from headrace.dynamodb.decode import Decoder
+from headrace.dynamodb.key import Key
 from headrace.dynamodb.refusal import Place
 from headrace.dynamodb.transport import BotocoreTransport
-from headrace.errors import TableUnusable, Unavailable
+from headrace.errors import SourceError, TableUnusable, Unavailable
+from headrace.explanation import StoredKey, TableItem
 from headrace.position import Position
 from headrace.schema import TableSchema
 from headrace.shard import ShardListing
@@ -111,6 +115,18 @@ class DynamoDBSource(Source):
         """A dead letter's record decoded anew."""
         with self._turn:
             return self._decoder.redecode(letter)
+
+    def compared(self, key: Key, stored: StoredKey) -> TableItem:
+        """GetItem, and in what the row differs from the item. A table that cannot be asked is no error here."""
+        read_at = self._clock()
+        try:
+            item = self._calls.get_item(key.values)
+            row = stored.row.to_pylist()[0] if stored.row is not None else {}
+            schema = stored.schema or TableSchema(())
+            found = tuple(differences(item, row, schema))
+        except (SourceError, BrokenValue) as error:
+            return TableItem(read_at, error=str(error))
+        return TableItem(read_at, item is not None, found)
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at

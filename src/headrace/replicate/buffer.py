@@ -43,6 +43,16 @@ class Buffer:
     def __bool__(self) -> bool:
         return bool(self._stream or self._scan)
 
+    @property
+    def units(self) -> tuple[StreamUnit, ...]:
+        """Pages of the stream, in the order in which they will be applied."""
+        return tuple(self._stream)
+
+    @property
+    def pages(self) -> tuple[tuple[int, ScanPage], ...]:
+        """Pages of the Scan with their segments, in the order in which they will be applied."""
+        return tuple(self._scan)
+
     def add_stream(self, unit: StreamUnit) -> None:
         """Append pages of a shard."""
         self._stream.append(unit)

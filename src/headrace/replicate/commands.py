@@ -1,7 +1,7 @@
 """What the machine asks of the world, and what the world answers.
 
 Each command has one outside effect and an id; its outcome comes back as one event with that id, or
-never. Tell, Reply and WakeAt have no outcome.
+never. Tell, Reply, Explained and WakeAt have no outcome.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from headrace.accelerator import Applied, Stored, Which, Work
 from headrace.change import RecordsPage, Redriven, ScanPage
 from headrace.errors import HeadraceError
+from headrace.explanation import StreamExplanation
 from headrace.observe import Observation
 from headrace.position import Position
+from headrace.replicate.journal import Trail
 from headrace.shard import ShardListing
 from headrace.source import SourceTable
 
@@ -154,10 +156,19 @@ class LettersRead:
     letters: tuple[Redriven, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The answer to the Explain of this id: the stream as the step left it, and the last changes."""
+
+    id: int
+    stream: StreamExplanation
+    trail: Trail
+
+
 SourceRequest = Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment
 StoreRequest = OpenStore | CheckStore | ReadLetters | Apply
 Request = SourceRequest | StoreRequest
-Command = Request | Tell | Reply | WakeAt
+Command = Request | Tell | Reply | Explained | WakeAt
 Answer = Stored | Intact | LettersRead | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
 
 
@@ -202,4 +213,11 @@ class Discard:
     which: Which = Which.ANY
 
 
-Event = Done | Failed | Tick | Redrive | Discard
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Somebody wants to know what the machine does; the step answers with an Explained of this id."""
+
+    id: int
+
+
+Event = Done | Failed | Tick | Redrive | Discard | Explain

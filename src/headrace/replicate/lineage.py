@@ -166,6 +166,10 @@ class Lineage:
         """Whether enough complete listings in a row did not show a shard."""
         return self._misses.get(shard_id, 0) >= CONFIRMATIONS
 
+    def misses(self, shard_id: str) -> int:
+        """How many complete listings in a row lacked a shard, or a parent that is waited for."""
+        return self._misses.get(shard_id, 0)
+
     def has_orphans(self) -> bool:
         """Whether a shard waits for a parent that is not known."""
         return bool(self._unknown_parents())

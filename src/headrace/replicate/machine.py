@@ -8,6 +8,7 @@ the same commands, so that a run can be replayed from its seed.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 
@@ -32,6 +33,8 @@ from headrace.replicate.commands import (
     Discard,
     Done,
     Event,
+    Explain,
+    Explained,
     Failed,
     GetRecords,
     Intact,
@@ -57,7 +60,9 @@ from headrace.replicate.entry import (
     unfit_key,
 )
 from headrace.replicate.errands import Errands
+from headrace.replicate.explain import explain_stream, trail, with_stored_shards
 from headrace.replicate.health import Health
+from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
 from headrace.replicate.listing import Listing
@@ -105,7 +110,8 @@ class Machine:
         self._outbox = Outbox()
         self._clock = ServiceClock()
         self._health = Health(dataset, self._outbox, f"{salt}/{dataset}")
-        self._desk = Desk(dataset, settings, self._outbox, self._clock, self._health)
+        self._journal = Journal(settings.history_bytes)
+        self._desk = Desk(dataset, settings, self._outbox, self._clock, self._health, self._journal)
         self._errands = Errands(self._outbox, self._health)
         self._telling = Telling(dataset, self._outbox)
         self._lane = Lane(self._outbox, self._health)
@@ -139,7 +145,7 @@ class Machine:
         if isinstance(event, (Redrive, Discard)):
             self._operator.take(event)
         self._advance(now)
-        self._standing.tell(
+        reason = self._standing.tell(
             now,
             self._run if self._phase is _Phase.RUNNING else None,
             self._table,
@@ -148,6 +154,8 @@ class Machine:
             rebuilding=self._target is Target.BUILDING,
             drained=self._drained,
         )
+        if isinstance(event, Explain):
+            self._outbox.explain(self._explained(event.id, reason, now))
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
@@ -254,6 +262,8 @@ class Machine:
                 self._ready = self._target is Target.BUILDING and serves_old(
                     stored, self.settings.gap_behavior
                 )
+                if self._journal.since is None:
+                    self._journal.begin(now, whole=False)
                 self._start_run(copy.checkpoint, now)
                 self._telling.resumed(self._running.scan, copy, self._clock.at(now))
             case CopyTable(reason):
@@ -313,6 +323,7 @@ class Machine:
         table = self._described
         segments = self.settings.scan_segments or choose_segments(table.item_count, table.size_bytes)
         self._phase = _Phase.CREATING
+        self._journal.begin(now, whole=True)
         self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
         self._lane.send(plan_copy(table, self._target, segments, lineage, started_at), now)
         rebuild = self._target is Target.BUILDING
@@ -409,6 +420,20 @@ class Machine:
             self._drained = True
             self._errands.postpone(Describe, self._drained_at + RECHECK)
             self._drained_at = now
+
+    def _explained(self, id_: int, reason: str | None, now: float) -> Explained:
+        run = self._run if self._phase is _Phase.RUNNING else None
+        keys = self._table.keys if self._table is not None else ()
+        stream = replace(
+            explain_stream(self._desk, run, now),
+            phase=self._phase.name.lower(),
+            reason=reason,
+            keys=keys,
+            rebuilding=self._target is Target.BUILDING,
+        )
+        if run is None and self._stored is not None:
+            stream = with_stored_shards(stream, self._stored)
+        return Explained(id_, stream, trail(self._journal, run, self._lane))
 
     @property
     def _running(self) -> Run:

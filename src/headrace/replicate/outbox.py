@@ -9,6 +9,7 @@ from headrace.replicate.commands import (
     Apply,
     CheckStore,
     Command,
+    Explained,
     OpenStore,
     ReadLetters,
     Reply,
@@ -89,6 +90,10 @@ class Outbox:
     def reply(self, reply: Reply) -> None:
         """Answer an operator."""
         self._out.append(reply)
+
+    def explain(self, explained: Explained) -> None:
+        """Answer whoever asked."""
+        self._out.append(explained)
 
     def wake(self, at: float | None) -> None:
         """Ask for a Tick at ``at`` or earlier."""

@@ -25,6 +25,14 @@ FULL_PAGE = 900
 """Records: a page of about the service's 1,000 says that more lie ahead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What of one shard became durable since it is followed: records, and when the last page did (caller's clock)."""
+
+    records: int
+    at: float
+
+
 @dataclass(slots=True)
 class ShardReader:
     """The volatile side of a shard in stage READING; a new one is made from the checkpoint after a restart.

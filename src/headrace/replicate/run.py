@@ -51,6 +51,7 @@ class Run:
         self._outbox = desk.outbox
         self._clock = desk.clock
         self._health = desk.health
+        self._journal = desk.journal
         self._lane = lane
         self._committed_at = now
         self._watermark: float | None = None
@@ -60,14 +61,32 @@ class Run:
 
     def read(self, now: float, *, scan_from: float) -> None:
         """Poll the stream first, then read on with the Scan, within requests and memory."""
-        under_way = self._outbox.source_requests
-        used = self.buffer.wire_bytes + self.hold.wire_bytes + self._lane.wire_bytes + under_way * PAGE_BYTES
-        room = min(REQUESTS - under_way, (self.settings.buffer_bytes - used) // PAGE_BYTES)
+        room = self._room()
         room -= self.stream.advance(now, room)
         if not self.scan.done and now < scan_from:
             self._outbox.wake(scan_from)
         elif not self.scan.done:
             self._read_segments(now, room)
+
+    @property
+    def wire_bytes(self) -> int:
+        """The size of what is read and not durable."""
+        return self.buffer.wire_bytes + self.hold.wire_bytes + self._lane.wire_bytes
+
+    def full(self) -> str | None:
+        """Why no request may be sent now; None if one may."""
+        if self._room() > 0:
+            return None
+        if self._outbox.source_requests >= REQUESTS:
+            return f"waits for one of {REQUESTS} requests under way to end"
+        held, limit = self.wire_bytes / 2**20, self.settings.buffer_bytes / 2**20
+        return f"waits for memory: {held:.0f} MiB of {limit:.0f} MiB are read and not applied"
+
+    def _room(self) -> int:
+        """How many requests memory and the service may still be asked."""
+        under_way = self._outbox.source_requests
+        left = (self.settings.buffer_bytes - self.wire_bytes) // PAGE_BYTES - under_way
+        return min(REQUESTS - under_way, left)
 
     def _read_segments(self, now: float, room: int) -> None:
         readers = self.scan.readers
@@ -134,6 +153,10 @@ class Run:
         self.checkpoint = plan.work.checkpoint
         self.scan.commit(plan.segments, plan.rows, plan.pages)
         self.stream.commit(plan.units, plan.shards or {}, now)
+        for unit in plan.units:
+            for page in unit.pages:
+                if page.changes is not None:
+                    self._journal.add(unit.shard_id, page.changes, now)
         self._committed_at = now
         self._watermark_at = -math.inf
 

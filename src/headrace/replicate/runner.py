@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from headrace.accelerator import ChangeSink, Which
-from headrace.errors import HeadraceError, InternalError
+from headrace.errors import HeadraceError, InternalError, QueryError, QueryFault
 from headrace.observe import Observer, StatusChanged
 from headrace.replicate.commands import (
     Apply,
@@ -20,6 +20,8 @@ from headrace.replicate.commands import (
     Discard,
     Done,
     Event,
+    Explain,
+    Explained,
     Failed,
     OpenStore,
     ReadLetters,
@@ -38,6 +40,9 @@ from headrace.status import State
 
 STOP_PATIENCE = 30.0
 """Seconds that a stop waits for the transaction under way."""
+
+EXPLAIN_PATIENCE = 5.0
+"""Seconds that an explanation waits for the machine, whose steps take milliseconds."""
 
 
 def steady_wall_clock() -> Callable[[], float]:
@@ -65,6 +70,7 @@ class ThreadRunner:
         self._dead = False
         self._asked: dict[int, Future[Reply]] = {}
         self._asking = threading.Lock()
+        self._explaining: dict[int, Future[Explained]] = {}
         name = machine.dataset
         # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
         self._pool = ThreadPoolExecutor(2 * REQUESTS, thread_name_prefix=f"read {name}")
@@ -82,6 +88,23 @@ class ThreadRunner:
     def discard(self, names: tuple[str, ...] | None, which: Which) -> Future[Reply]:
         """Forget dead letters: named as for ``redrive``, and of all only ``which``. Any thread."""
         return self._ask(lambda ticket: Discard(ticket, names, which))
+
+    def explain(self) -> Explained:
+        """What the machine does at this moment. Any thread. Raises QueryError if it gives no answer."""
+        name, id_ = self._machine.dataset, next(self._tickets)
+        answer: Future[Explained] = Future()
+        self._explaining[id_] = answer
+        self._events.put(Explain(id_))
+        try:
+            if not self._thread.is_alive():
+                raise QueryError(QueryFault.NOT_READY, f"{name} is not being replicated; see its status")
+            return answer.result(EXPLAIN_PATIENCE)
+        except TimeoutError:
+            raise QueryError(
+                QueryFault.TIMEOUT, f"the replication of {name} gave no answer in {EXPLAIN_PATIENCE:.0f} s"
+            ) from None
+        finally:
+            self._explaining.pop(id_, None)
 
     def stop(self) -> None:
         """Stop reading, let the transaction under way finish, close the accelerator. Safe to call twice."""
@@ -155,6 +178,10 @@ class ThreadRunner:
                     self._answer(command)
                 case WakeAt(at=at):
                     wake_at = at
+                case Explained(id=id_):
+                    asked = self._explaining.pop(id_, None)
+                    if asked is not None:
+                        asked.set_result(command)
                 case OpenStore() | CheckStore() | ReadLetters() | Apply():
                     self._submit(self._lane, command)
                 case _:

@@ -33,8 +33,8 @@ class Standing:
         ready: bool,
         rebuilding: bool,
         drained: bool,
-    ) -> None:
-        """Tell the status if it is news.
+    ) -> str | None:
+        """Tell the status if it is news; its reason.
 
         ``halted_by`` is the gap at which replication has stopped; ``drained`` says that the stream is off and
         read to its end, and nothing has followed yet.
@@ -59,6 +59,7 @@ class Standing:
             reason=reason,
         )
         self._reporter.report(status, now)
+        return reason
 
     def _trouble(self, now: float, run: Run | None) -> str | None:
         """What a person should hear of first, else what stands still."""

@@ -25,7 +25,7 @@ from headrace.replicate.discovery import Discovery
 from headrace.replicate.entry import Gap
 from headrace.replicate.lineage import CONFIRMATIONS, Lineage
 from headrace.replicate.liveness import Pulse, shard
-from headrace.replicate.reader import ShardReader, idle_ceiling
+from headrace.replicate.reader import Progress, ShardReader, idle_ceiling
 from headrace.shard import ShardListing
 
 PAGES_PER_SHARD = 4
@@ -41,6 +41,7 @@ class StreamFollower:
         self.lineage = lineage
         self.discovery = Discovery(desk, self.stream_arn, lineage)
         self.readers: dict[str, ShardReader] = {}
+        self.progress: dict[str, Progress] = {}
         self._settings = desk.settings
         self._outbox = desk.outbox
         self._clock = desk.clock
@@ -138,6 +139,7 @@ class StreamFollower:
         """A listing was answered: there may be shards to read."""
         self.discovery.answered(request, listing, now)
         self._changed = True
+        self.progress = {id_: progress for id_, progress in self.progress.items() if id_ in self.lineage}
 
     def _probed(self, request: OpenIterator, error: HeadraceError | None, now: float) -> Gap | None:
         orphans = self.discovery.probed(request.id, error, now)
@@ -181,7 +183,8 @@ class StreamFollower:
             # An iterator may have gone stale with the failure; its position has not.
             reader.iterator = None if reader.failures > 1 else reader.iterator
             wait = self._health.failed(shard(reader.id), error, reader.failures, now)
-        heapq.heappush(self._due, (now + wait, reader.id))
+        reader.due_at = now + wait
+        heapq.heappush(self._due, (reader.due_at, reader.id))
         return None
 
     # Becoming durable
@@ -204,6 +207,9 @@ class StreamFollower:
         for unit in units:
             newest = max((p.newest_at for p in unit.pages if p.newest_at is not None), default=None)
             self.readers[unit.shard_id].applied(len(unit.pages), newest)
+            before = self.progress.get(unit.shard_id)
+            records = sum(page.count for page in unit.pages) + (before.records if before else 0)
+            self.progress[unit.shard_id] = Progress(records, now)
         for state in changes.values():
             self.lineage.update(state)
             if state.stage is Stage.FINISHED:

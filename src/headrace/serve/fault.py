@@ -23,6 +23,14 @@ _STATUS: Final = {
     QueryFault.FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+
+class Missing(QueryError):
+    """A path names what there is none of: 404, not 400."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(QueryFault.UNKNOWN_NAME, message)
+
+
 _RETRY_SECONDS: Final = "1"
 
 
@@ -36,6 +44,8 @@ def of_query(error: QueryError) -> JSONResponse:
     """The answer to a statement that was not answered."""
     if error.fault is QueryFault.FAILED:
         log_failure(error)
+    if isinstance(error, Missing):
+        return complaint(HTTPStatus.NOT_FOUND, error.fault, str(error))
     return complaint(_STATUS[error.fault], error.fault, str(error))
 
 

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from headrace.errors import QueryError, QueryFault
-from headrace.serve.fault import HANDLERS, complaint
+from headrace.serve.explanation import family, key_json, stream_json
+from headrace.serve.fault import HANDLERS, Missing, complaint
 from headrace.serve.media import wanted
 from headrace.serve.running import Running
 from headrace.serve.streamed import Streamed, Workers
@@ -27,7 +28,8 @@ LARGEST_BODY: Final = 2**20
 def app(running: Running) -> Starlette:
     """The interface over ``running``, as an ASGI application.
 
-    POST /v1/sql, GET /v1/ready, GET /v1/datasets, POST /v1/datasets/NAME/acceleration/refresh, GET /health.
+    POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
+    shards/SHARD and key, POST acceleration/refresh.
     Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
@@ -37,6 +39,9 @@ def app(running: Running) -> Starlette:
             Route("/v1/ready", ends.ready, methods=["GET"]),
             Route("/v1/sql", ends.sql, methods=["POST"]),
             Route("/v1/datasets", ends.datasets, methods=["GET"]),
+            Route("/v1/datasets/{name:path}/shards", ends.shards, methods=["GET"]),
+            Route("/v1/datasets/{name:path}/shards/{shard}", ends.shards, methods=["GET"]),
+            Route("/v1/datasets/{name:path}/key", ends.key, methods=["GET"]),
             Route("/v1/datasets/{name:path}/acceleration/refresh", ends.refresh, methods=["POST"]),
         ],
         exception_handlers=HANDLERS,
@@ -97,17 +102,38 @@ class _Endpoints:
         return await self._workers.start(lambda: self._refreshed(name))
 
     def _refreshed(self, name: str) -> Response:
+        known = self._known(name)
+        self._running.refresh(known)
+        return JSONResponse({"message": f"Dataset refresh triggered for {known}."}, HTTPStatus.CREATED)
+
+    async def shards(self, request: Request) -> Response:
+        """What is known of a dataset's shards, or of one and those that it descends from or that descend from it."""
+        _expect_parameters(request, frozenset())
+        name, shard = request.path_params["name"], request.path_params.get("shard")
+        explained = await self._workers.start(lambda: self._running.explain_stream(self._known(name)))
+        return JSONResponse(stream_json(explained if shard is None else family(explained, shard)))
+
+    async def key(self, request: Request) -> Response:
+        """The life of one key."""
+        _expect_parameters(request, frozenset({"partition", "sort"}))
+        name: str = request.path_params["name"]
+        asked = request.query_params
+        if "partition" not in asked:
+            raise QueryError(
+                QueryFault.INVALID, "name the key: ?partition=VALUE, and &sort=VALUE where it has one"
+            )
+        parts = [asked[part] for part in ("partition", "sort") if part in asked]
+        explained = await self._workers.start(lambda: self._running.explain_key(self._known(name), parts))
+        return Response(key_json(explained), media_type="application/json")
+
+    def _known(self, name: str) -> str:
+        """The dataset that ``name`` is, whatever its case. Raises Missing."""
         names = [status.name for status in self._running.statuses(rows=False)]
         known = next((one for one in names if one.casefold() == name.casefold()), None)
         if known is None:
             there = ", ".join(names) or "none"
-            return complaint(
-                HTTPStatus.NOT_FOUND,
-                QueryFault.UNKNOWN_NAME,
-                f"there is no dataset {name!r}; the datasets are: {there}",
-            )
-        self._running.refresh(known)
-        return JSONResponse({"message": f"Dataset refresh triggered for {known}."}, HTTPStatus.CREATED)
+            raise Missing(f"there is no dataset {name!r}; the datasets are: {there}")
+        return known
 
     async def sql(self, request: Request) -> ASGIApp:
         """Run the statement in the body."""
@@ -136,6 +162,16 @@ def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
             "reason": status.reason,
         }
     return listed
+
+
+def _expect_parameters(request: Request, known: frozenset[str]) -> None:
+    """Raise QueryError INVALID for a query parameter that would be ignored."""
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        there = ", ".join(sorted(known)) or "none"
+        raise QueryError(
+            QueryFault.INVALID, f"unknown parameter {unknown[0]!r}; the parameters here: {there}"
+        )
 
 
 async def _body(request: Request) -> bytes:

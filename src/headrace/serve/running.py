@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.status import DatasetStatus
 
 
@@ -47,4 +48,12 @@ class Running(Protocol):
 
     def refresh(self, name: str) -> None:
         """Begin to copy the dataset anew. ``name`` is one of ``statuses``. Raises HeadraceError if it cannot."""
+        ...
+
+    def explain_stream(self, name: str) -> StreamExplanation:
+        """What is known of the dataset's shards. ``name`` is one of ``statuses``. Raises QueryError."""
+        ...
+
+    def explain_key(self, name: str, parts: Sequence[str]) -> KeyExplanation:
+        """The life of one key; ``parts`` write it, partition key first. Raises HeadraceError."""
         ...

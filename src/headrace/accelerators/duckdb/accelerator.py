@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, Which, Work
-from headrace.accelerators.duckdb import letters, rows
+from headrace.accelerators.duckdb import letters, lookup, rows
 from headrace.accelerators.duckdb import tables as ddl
 from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
 from headrace.accelerators.duckdb.instance import DuckDBInstance
@@ -20,6 +20,7 @@ from headrace.accelerators.merge import evolved_columns, join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
+from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import TableSchema
 
 
@@ -116,6 +117,20 @@ class DuckDBAccelerator:
         finally:
             cursor.close()
         return int(row[0]) if row else 0
+
+    def look_up(self, key: ItemKey) -> StoredKey:
+        """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
+        cursor = self._instance.reader(self._dataset)
+        if cursor is None:
+            return StoredKey()
+        try:
+            with translated(f"cannot look into {self._dataset}"):
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                return lookup.stored_key(cursor, self._live, self._building, key)
+        finally:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            cursor.close()
 
     def close(self) -> None:
         """Let go of the database. In memory, the rows go with it."""

@@ -105,6 +105,20 @@ class DuckDBInstance:
             self._readers.add(cursor)
             return cursor
 
+    def reader(self, dataset: str) -> duckdb.DuckDBPyConnection | None:
+        """A cursor in which all tables of one dataset's database answer to their names; None: it is not open."""
+        lane = self._lanes[dataset]
+        if not lane.attached:
+            return None
+        cursor = self.cursor()
+        try:
+            with translated(f"cannot open a connection to {dataset}"):
+                cursor.execute(f"USE {lane.alias}.main")
+        except BaseException:
+            cursor.close()
+            raise
+        return cursor
+
     def writer(self, dataset: str) -> duckdb.DuckDBPyConnection:
         """Open the one connection that writes to the dataset's database, attaching it where needed.
 

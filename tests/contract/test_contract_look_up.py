@@ -1,0 +1,105 @@
+"""What every accelerator tells of one key."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.accelerator import Notes, Target
+from headrace.change import DeadLetter
+from headrace.dynamodb.key import Key
+from headrace.position import SequenceNumber
+from headrace.schema import ColumnType, Kind, TableSchema
+from support.copies import ENGINES, Harness, batch, create, schema_of, work
+
+ORDERS = schema_of(n=Kind.INT)
+PAIR = TableSchema.of_keys((("b", "B"), ("n", "N")))
+
+
+@pytest.fixture(params=ENGINES)
+def copy(request, tmp_path):
+    harness = Harness(request.param, tmp_path)
+    harness.sink.open()
+    yield harness
+    harness.close()
+
+
+def key(text):
+    return Key({"id": {"S": text}})
+
+
+def found(copy, one):
+    row = copy.sink.look_up(one).row
+    return None if row is None else row.to_pylist()
+
+
+def test_without_a_copy_nothing_is_known(copy):
+    stored = copy.sink.look_up(key("a"))
+    assert (stored.schema, stored.row, stored.noted, stored.dead) == (None, None, False, ())
+
+
+def test_the_row_of_a_key_comes_with_every_column(copy):
+    copy.sink.apply(create(1))
+    copy.sink.apply(work(2, batch(ORDERS, {"id": "a", "n": 1}, {"id": "b", "n": 2})))
+    assert found(copy, key("b")) == [{"id": "b", "n": 2}]
+    assert found(copy, key("c")) is None
+    assert copy.sink.look_up(key("c")).schema == ORDERS
+
+
+def test_binary_and_number_keys_are_found_in_whatever_type_their_column_has_by_now(copy):
+    copy.sink.apply(create(1, keys=PAIR))
+    wide = PAIR.including("n", ColumnType(Kind.TEXT), key=True)
+
+    def pair(number):
+        return Key({"b": {"B": "aGk="}, "n": {"N": number}})
+
+    copy.sink.apply(work(2, batch(PAIR, {"b": b"hi", "n": 7})))
+    assert found(copy, pair("7.0")) == [{"b": b"hi", "n": 7}]
+    assert found(copy, pair("7.5")) is None
+    copy.sink.apply(work(3, batch(wide, {"b": b"hi", "n": "7.5"})))
+    assert found(copy, pair("7.50")) == [{"b": b"hi", "n": "7.5"}]
+    assert found(copy, pair("7e0")) == [{"b": b"hi", "n": "7"}]
+
+
+def test_a_key_that_the_stream_touched_while_the_scan_runs_is_noted_until_it_ends(copy):
+    copy.sink.apply(create(1))
+    copy.sink.apply(work(2, batch(ORDERS, {"id": "a"}, deleted=[True]), scanning=True))
+    assert copy.sink.look_up(key("a")).noted
+    assert not copy.sink.look_up(key("b")).noted
+    copy.sink.apply(work(3, scanning=True, notes=Notes.DROP))
+    assert not copy.sink.look_up(key("a")).noted
+
+
+def test_the_row_is_the_served_copys_and_the_note_the_building_ones(copy):
+    copy.sink.apply(create(1))
+    copy.sink.apply(work(2, batch(ORDERS, {"id": "a", "n": 1}), notes=Notes.DROP))
+    copy.sink.apply(create(3, target=Target.BUILDING))
+    copy.sink.apply(work(4, batch(ORDERS, {"id": "a", "n": 2}), target=Target.BUILDING, scanning=True))
+    stored = copy.sink.look_up(key("a"))
+    assert stored.row.to_pylist() == [{"id": "a", "n": 1}]
+    assert stored.noted
+
+
+def test_a_keys_dead_letters_are_found_however_the_service_wrote_it(copy):
+    numbered = TableSchema.of_keys((("n", "N"),))
+    copy.sink.apply(create(1, keys=numbered))
+
+    def letter(text, at):
+        return DeadLetter("s", SequenceNumber(f"{at:.0f}"), text, f"broken at {at:.0f}", "{}", at)
+
+    dead = (letter('{"n": {"N":"1.0"}}', 1.0), letter('{"n":{"N":"1"}}', 2.0), letter('{"n":{"N":"2"}}', 3.0))
+    copy.sink.apply(work(2, dead=(*dead, DeadLetter(None, None, None, "no key", "?", 4.0))))
+    known = copy.sink.look_up(Key({"n": {"N": "1"}})).dead
+    assert [one.letter.reason for one in known] == ["broken at 2", "broken at 1"]
+    newest = known[0].letter
+    assert (newest.shard, newest.sequence, newest.at) == ("s", SequenceNumber("2"), 2.0)
+    assert [one.superseded_at for one in known] == [None, 0.0], "the later letter supersedes the earlier"
+    copy.sink.apply(work(3, batch(numbered, {"n": 1}), at=9.0))
+    assert [one.superseded_at for one in copy.sink.look_up(Key({"n": {"N": "1"}})).dead] == [9.0, 0.0]
+
+
+def test_a_closed_copy_is_nothing_to_look_at_but_no_error(copy):
+    copy.sink.apply(create(1))
+    copy.sink.apply(work(2, batch(ORDERS, {"id": "a", "n": 1})))
+    copy.sink.close()
+    stored = copy.sink.look_up(key("a"))
+    assert stored.row is None or copy.engine == "memory"
