@@ -16,7 +16,7 @@ from headrace.simulator.server import SimulatorServer
 from support.calls import SPELLINGS, Calls, create
 from support.differences import DIFFERENCES
 from support.endpoint import Endpoint, Pair
-from support.ministack import Ministack
+from support.ministack import ROOT, Ministack
 
 ITEM = {"id": {"S": "k"}, "at": {"N": "1"}}
 
@@ -72,7 +72,7 @@ def test_any_calls_get_the_same_answers(pair, seed):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(6, 86))
+@pytest.mark.parametrize("seed", range(6, 46))
 def test_very_many_calls_get_the_same_answers(pair, seed):
     drive(pair, seed, 1000)
 
@@ -354,7 +354,7 @@ def test_streams_tell_the_same_changes(pair, view):
 
 
 def sizeless(answer):
-    """Records without SizeBytes, which ministack always says is 0 (API reference, StreamRecord: in bytes)."""
+    """Records without SizeBytes, which is always 0 with ministack."""
     for record in answer.body.get("Records", ()):
         record["dynamodb"].pop("SizeBytes", None)
     return answer
@@ -381,3 +381,27 @@ def test_stream_calls_that_cannot_be_are_refused_alike(pair):
     records(pair, ShardIteratorType="LATEST")
     pair("GetRecords", lambda side: {"ShardIterator": side.kept["iterator"], "Limit": 0})
     assert_same(pair)
+
+
+def test_the_page_lists_every_difference():
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    assert not [each.name for each in DIFFERENCES if f"| {each.name} | {each.decided_by} |" not in page]
+
+
+def test_what_is_left_out_of_the_comparison_still_differs(pair):
+    sizes, starts, codes = [], [], []
+    for endpoint in (pair.ours, pair.theirs):
+        arn = endpoint.kept["arn"]
+        shard = endpoint("DescribeStream", {"StreamArn": arn}).body["StreamDescription"]["Shards"][0]
+        starts.append("StartingSequenceNumber" in shard["SequenceNumberRange"])
+        endpoint("PutItem", {"TableName": "orders", "Item": ITEM})
+        place = {"StreamArn": arn, "ShardId": shard["ShardId"]}
+        start = endpoint("GetShardIterator", {**place, "ShardIteratorType": "TRIM_HORIZON"}).body
+        record = endpoint("GetRecords", start).body["Records"][0]
+        table = endpoint("DescribeTable", {"TableName": "orders"}).body["Table"]
+        sizes.append((record["dynamodb"]["SizeBytes"], table["TableSizeBytes"]))
+        at = {**place, "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": time.time() - 60}
+        codes.append(endpoint("GetShardIterator", at).code)
+    assert sizes == [(14, 7), (0, 200)]
+    assert starts == [True, False]
+    assert codes == ["", "ValidationException"]

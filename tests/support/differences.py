@@ -219,6 +219,18 @@ DIFFERENCES = (
         (_put(a={"N": "1"}),),
     ),
     Difference(
+        "contains finds nothing in a binary value",
+        f"{_API}, Condition (CONTAINS): of type Binary, it looks for a subsequence of the target",
+        _scan(
+            FilterExpression="contains(a, :b)",
+            ExpressionAttributeValues={":b": {"B": "Yg=="}},
+            Select="COUNT",
+        ),
+        {"Count": 1, "ScannedCount": 1},
+        {"Count": 0, "ScannedCount": 1},
+        (_put(a={"B": "YWJj"}),),
+    ),
+    Difference(
         "attribute_type takes a type that does not exist",
         f"{_GUIDE}, Comparison operator and function reference (attribute_type): one of ten types",
         _scan(FilterExpression="attribute_type(a, :t)", ExpressionAttributeValues={":t": {"S": "X"}}),
@@ -264,6 +276,13 @@ DIFFERENCES = (
         "the reserved word size is taken for an attribute",
         f"{_GUIDE}, Reserved words in DynamoDB",
         _scan(FilterExpression="attribute_exists(size)"),
+        _REFUSED,
+        _EMPTY,
+    ),
+    Difference(
+        "a projection's reserved word is found only when there is something to project",
+        f"{_GUIDE}, Reserved words in DynamoDB",
+        _scan(ProjectionExpression="name"),
         _REFUSED,
         _EMPTY,
     ),

@@ -31,8 +31,6 @@ _Handler = Callable[..., "dict[str, Any] | bytes"]
 _decode = msgspec.json.Decoder().decode
 STREAM_OPERATIONS = ("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords")
 _CONTENT_TYPE = "application/x-amz-json-1.0"
-
-
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
