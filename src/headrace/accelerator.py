@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -91,7 +91,8 @@ class LetterTally:
 
     ``added`` are new (``refused`` of them by the engine). ``superseded`` became so. Of the redriven ones
     ``retried`` are applied, ``failing`` failed again and stay, ``outdated`` were superseded and stay,
-    ``absent`` were not there, as were ``undiscarded`` of those to be discarded.
+    ``absent`` were not there, as were ``undiscarded`` of those to be discarded. ``gone`` are the ids of the
+    redriven ones that are applied or not there, ``refusals`` those of the letters that the engine made.
     """
 
     added: int = 0
@@ -105,6 +106,8 @@ class LetterTally:
     undiscarded: int = 0
     stored: int = 0
     waiting: int = 0
+    gone: tuple[str, ...] = field(default=(), compare=False)
+    refusals: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,14 +90,15 @@ class ChangeBatch:
 class Redriven:
     """A stored dead letter on its way back, by its id: decoded anew, or why that failed again.
 
-    ``changes`` is one row; None where ``reason`` says why there is none, or where none was asked for. ``sequence`` is the record's
-    number as text, None for an item of a Scan.
+    ``changes`` is one row; None where ``reason`` says why there is none, or where none was asked for.
+    ``sequence`` is the record's number as text, ``shard`` where it was; None for an item of a Scan.
     """
 
     id: str
     sequence: str | None
     changes: ChangeBatch | None
     reason: str | None = None
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

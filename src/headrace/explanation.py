@@ -97,6 +97,7 @@ class Fate(StrEnum):
     APPLIED = "applied"
     APPLYING = "being applied"
     BUFFERED = "read, not applied yet"
+    REFUSED = "set aside as a dead letter"
     HELD = "held until its shard is at its tip"
 
 

@@ -4,8 +4,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.change import ChangeBatch, Origins
+from headrace.change import ChangeBatch, DeadLetter, Origins
 from headrace.explanation import Fate, Kind
+from headrace.position import SequenceNumber
 from headrace.replicate.journal import JOINED, Journal, Pending, Trail
 from headrace.schema import ColumnType, TableSchema
 from headrace.schema import Kind as ColumnKind
@@ -139,3 +140,19 @@ def test_a_key_that_the_column_cannot_hold_is_not_in_it():
     journal.begin(0.0, whole=True)
     journal.add("s", page([("a", 0, False)]), 1.0)
     assert trail(journal).events(Key("a", None), most=1) == ()
+
+
+def test_a_change_that_the_engine_refused_is_not_told_as_applied():
+    journal = Journal(MUCH)
+    journal.begin(0.0, whole=True)
+    letter = DeadLetter("s", SequenceNumber("2"), None, "too long", "{}", 1.0)
+    journal.add("s", page([("a", 0, False), ("a", 0, False)], 1), 1.0, frozenset({letter.id}))
+    told = trail(journal).events(Key("a", 0), most=2)
+    assert [(event.fate, event.applied_at) for event in told] == [(Fate.REFUSED, None), (Fate.APPLIED, 1.0)]
+    for number in range(JOINED - 1):
+        journal.add("s", page([("b", number, False)], 10 + number), 2.0)
+    assert len(journal.pages()) == 1
+    assert [event.fate for event in trail(journal).events(Key("a", 0), most=2)] == [
+        Fate.REFUSED,
+        Fate.APPLIED,
+    ]

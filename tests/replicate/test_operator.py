@@ -8,7 +8,9 @@ import pytest
 
 from headrace.accelerator import Which
 from headrace.accelerators.memory import MemoryAccelerator
+from headrace.dynamodb.key import Key
 from headrace.errors import AcceleratorError, CommitUnknown
+from headrace.explanation import Fate
 from headrace.observe import (
     DeadLetters,
     DeadLettersDiscarded,
@@ -228,3 +230,21 @@ def test_no_schedule_fault_or_crash_lets_a_retry_take_a_key_back_or_lose_a_lette
 
     world.runner.run_until(done, 60_000)
     assert world.sink.letters(None, Which.WAITING, None) == ()
+
+
+def test_the_life_of_a_key_tells_that_it_was_refused_and_that_a_retry_applied_it():
+    world = following()
+    key = Key({"id": {"S": "b1"}})
+
+    def fates():
+        return [event.fate for event in world.runner.explain().trail.events(key, 10)]
+
+    world.runner.run_until(lambda: fates() == [Fate.REFUSED], 10_000)
+    (letter,) = (one.letter for one in world.sink.letters(None, Which.WAITING, None) if keys_of(one) == "b1")
+    world.sink.heal()
+    world.runner.ask(Redrive(1, (letter.id,)))
+    answer(world, 1)
+    assert fates() == [Fate.APPLIED, Fate.REFUSED]
+    (newest, refused) = world.runner.explain().trail.events(key, 10)
+    assert newest.sequence == refused.sequence == letter.sequence
+    assert (newest.shard_id, newest.created_at) == (letter.shard, refused.created_at)

@@ -60,11 +60,12 @@ def due(work: Work, known: Mapping[str, Known]) -> Due:
     batches: list[ChangeBatch] = []
     applied: list[str] = []
     reasons: dict[str, str] = {}
-    outdated = absent = 0
+    absent: list[str] = []
+    outdated = 0
     for redriven in work.redriven:
         stored = known.get(redriven.id)
         if stored is None:
-            absent += 1
+            absent.append(redriven.id)
         elif stored.superseded:
             outdated += 1
         elif stored.key is None:
@@ -74,7 +75,13 @@ def due(work: Work, known: Mapping[str, Known]) -> Due:
         else:
             batches.append(redriven.changes)
             applied.append(redriven.id)
-    tally = LetterTally(retried=len(applied), failing=len(reasons), outdated=outdated, absent=absent)
+    tally = LetterTally(
+        retried=len(applied),
+        failing=len(reasons),
+        outdated=outdated,
+        absent=len(absent),
+        gone=(*applied, *absent),
+    )
     return Due(tuple(batches), tuple(applied), reasons, tally)
 
 

@@ -39,8 +39,11 @@ def apply_the_rest(
         refused = _search(work, rows, attempt)
         if not refused or any(batches[place.number].page is None for place in refused):
             raise error from None
-    applied = apply(_without(work, refused))
-    return replace(applied, letters=replace(applied.letters, refused=len(refused)))
+    rest = _without(work, refused)
+    applied = apply(rest)
+    before = {letter.id for letter in work.dead}
+    made = tuple(letter.id for letter in rest.dead if letter.id not in before)
+    return replace(applied, letters=replace(applied.letters, refused=len(refused), refusals=made))
 
 
 def _search(work: Work, rows: Sequence[_Row], attempt: Callable[[Work], object]) -> dict[_Row, str]:

@@ -126,8 +126,8 @@ class Decoder:
         body = letter.record.encode()
         harvest = self._harvest()
         sequence = None if letter.sequence is None else letter.sequence.text
+        raw = msgspec.Raw(body)
         try:
-            raw = msgspec.Raw(body)
             if letter.shard is None:
                 harvest.add_item(raw)
             else:
@@ -136,7 +136,8 @@ class Decoder:
             return Redriven(letter.id, sequence, None, str(error))
         wrapped = b'{"%s":[%s]}' % ((ITEMS if letter.shard is None else RECORDS).encode(), body)
         kept = KeptPage(wrapped, self._provenance(letter.shard, letter.at))
-        return Redriven(letter.id, sequence, self._generic(harvest, kept))
+        origins = None if letter.shard is None else _origins([sequence], [place_of(raw)[1]])
+        return Redriven(letter.id, sequence, self._generic(harvest, kept, origins), shard=letter.shard)
 
     def _provenance(self, shard: str | None, at: float) -> Provenance:
         return Provenance(shard, tuple(_attributes(self._schema)), at)

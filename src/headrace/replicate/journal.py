@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.change import ChangeBatch, Origins
+from headrace.change import ChangeBatch, DeadLetter, Origins
 from headrace.explanation import Fate, ItemKey, KeyEvent, Kind
 from headrace.position import SequenceNumber
 from headrace.schema import Column
@@ -42,13 +42,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class JournalPage:
-    """Changes in the order in which they were applied, as columns: the keys, whether deleted, and where from."""
+    """Changes in the order in which they were applied, as columns: the keys, whether deleted, and where from.
+
+    Of those with an id in ``refused`` the engine would have none: they became dead letters.
+    """
 
     columns: tuple[Column, ...]
     keys: tuple[pa.Array, ...]
     deleted: pa.BooleanArray
     origins: Origins
     spans: tuple[Span, ...]
+    refused: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, shard_id: str, batch: ChangeBatch, origins: Origins, applied_at: float) -> JournalPage:
@@ -69,6 +73,7 @@ class JournalPage:
             pa.concat_arrays([page.deleted for page in pages]),
             origins,
             tuple(span for page in pages for span in page.spans),
+            frozenset().union(*(page.refused for page in pages)),
         )
 
     @property
@@ -81,20 +86,22 @@ class JournalPage:
         """About how many bytes of memory it takes."""
         arrays = (*self.keys, self.deleted, self.origins.numbers, self.origins.created)
         values: int = sum(array.nbytes for array in arrays)
-        return PAGE_OVERHEAD + SPAN_OVERHEAD * len(self.spans) + values
+        return PAGE_OVERHEAD + SPAN_OVERHEAD * (len(self.spans) + len(self.refused)) + values
 
     def events(self, key: ItemKey) -> Iterator[KeyEvent]:
         """The changes of one key, newest first."""
         for row in reversed(rows_of(self.columns, self.keys, key)):
             span = self._span(row)
             number = self.origins.numbers[row].as_py()
+            sequence = None if number is None else SequenceNumber(number)
+            refused = bool(self.refused) and _letter_id(span.shard_id, sequence) in self.refused
             yield KeyEvent(
                 Kind.DELETE if self.deleted[row].as_py() else Kind.UPSERT,
-                Fate.APPLIED,
+                Fate.REFUSED if refused else Fate.APPLIED,
                 span.shard_id,
-                None if number is None else SequenceNumber(number),
+                sequence,
                 self.origins.created[row].as_py(),
-                span.applied_at,
+                None if refused else span.applied_at,
             )
 
     def _span(self, row: int) -> Span:
@@ -173,12 +180,18 @@ class Journal:
         self.size = self.remembered = self._small = 0
         self._pages.clear()
 
-    def add(self, shard_id: str, batch: ChangeBatch, applied_at: float) -> None:
-        """Remember a page that became durable."""
+    def add(
+        self,
+        shard_id: str,
+        batch: ChangeBatch,
+        applied_at: float,
+        refused: frozenset[str] = frozenset(),
+    ) -> None:
+        """Remember a page that became durable, all but the changes whose dead letters have an id in ``refused``."""
         if not self._limit or batch.origins is None:
             self.since, self.whole = applied_at, False
             return
-        page = JournalPage.of(shard_id, batch, batch.origins, applied_at)
+        page = replace(JournalPage.of(shard_id, batch, batch.origins, applied_at), refused=refused)
         self._append(page)
         self._small = self._small + 1 if page.count < _SMALL else 0
         if self._small == JOINED:
@@ -224,6 +237,10 @@ def rows_of(columns: Sequence[Column], keys: Sequence[pa.Array], key: ItemKey) -
         same = pc.equal(values, pa.scalar(value, values.type))
         mask = same if mask is None else pc.and_(mask, same)
     return [] if mask is None else list(pc.indices_nonzero(mask).to_pylist())
+
+
+def _letter_id(shard_id: str, sequence: SequenceNumber | None) -> str:
+    return DeadLetter(shard_id, sequence, None, "", "", 0.0).id
 
 
 def _keys(batch: ChangeBatch) -> tuple[pa.Array, ...]:

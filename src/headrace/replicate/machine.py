@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 
-from headrace.accelerator import Applied, Stored, Target
+from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import GapBehavior, Replication
@@ -229,7 +229,7 @@ class Machine:
         if self._lane.plan is not None:
             happened = self._lane.resolve(stored, durable)
             if happened:
-                self._committed(now)
+                self._committed(LetterTally(), now)
         else:
             copy = stored.live if self._target is Target.LIVE else stored.building
             kept = durable is None or (copy is not None and copy.checkpoint == durable)
@@ -371,9 +371,9 @@ class Machine:
         if plan is not None and sent_at is not None:
             self._telling.applied(plan, applied, now - sent_at)
             self._operator.applied(applied.letters)
-        self._committed(now)
+        self._committed(applied.letters, now)
 
-    def _committed(self, now: float) -> None:
+    def _committed(self, letters: LetterTally, now: float) -> None:
         plan = self._lane.durable()
         if plan is None:
             return
@@ -381,7 +381,7 @@ class Machine:
             self._start_run(plan.work.checkpoint, now)
             return
         run = self._running
-        run.commit(plan, now)
+        run.commit(plan, letters, now)
         self._telling.scanned(plan, run.scan, self._described.item_count, now - self._began_at)
         if plan.makes_ready:
             self._target = Target.LIVE

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from headrace.accelerator import Target
+from headrace.accelerator import LetterTally, Target
 from headrace.change import ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.errors import HeadraceError, Unavailable
@@ -148,17 +148,24 @@ class Run:
         discovery.dirty = False
         self._lane.send(plan, now)
 
-    def commit(self, plan: Plan, now: float) -> None:
-        """Take over what became durable."""
+    def commit(self, plan: Plan, letters: LetterTally, now: float) -> None:
+        """Take over what became durable; ``letters`` as far as it is known."""
         self.checkpoint = plan.work.checkpoint
         self.scan.commit(plan.segments, plan.rows, plan.pages)
         self.stream.commit(plan.units, plan.shards or {}, now)
+        self._remember(plan, letters, now)
+        self._committed_at = now
+        self._watermark_at = -math.inf
+
+    def _remember(self, plan: Plan, letters: LetterTally, now: float) -> None:
+        for one in plan.work.redriven:
+            if one.id in letters.gone and one.changes is not None and one.shard is not None:
+                self._journal.add(one.shard, one.changes, now)
+        refused = frozenset(letters.refusals)
         for unit in plan.units:
             for page in unit.pages:
                 if page.changes is not None:
-                    self._journal.add(unit.shard_id, page.changes, now)
-        self._committed_at = now
-        self._watermark_at = -math.inf
+                    self._journal.add(unit.shard_id, page.changes, now, refused)
 
     # Knowing
 

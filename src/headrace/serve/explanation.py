@@ -98,9 +98,9 @@ def sentences(key: KeyExplanation) -> Iterator[str]:
     else:
         yield f"{stream.dataset} has {'no' if stored.row is None else 'a'} row of this key."
     yield _last_change(key)
-    newer = next((event for event in key.events if event.fate is not Fate.APPLIED), None)
-    if newer is not None:
-        yield f"A newer {newer.kind} is {newer.fate}."
+    newest = key.events[0] if key.events else None
+    if newest is not None and newest.fate is not Fate.APPLIED:
+        yield f"A newer {newest.kind} is {newest.fate}."
     if stream.rebuilding:
         yield "The changes went into a copy that is built beside the one with the row."
     if stored.noted:
