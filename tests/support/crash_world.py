@@ -64,8 +64,9 @@ class ScanGate:
 class CrashWorld:
     """A simulated service, its load, and the process under test with its folder and its reader.
 
-    ``kills`` counts the kills by moment, ``ready_after`` the seconds from each start after a kill to Ready;
-    ``stored`` is what the last kill left, by dataset.
+    ``kills`` counts the kills by moment; ``ready_after`` are the seconds from each start but the first to
+    Ready, ``stopped_after`` those from each signal to the end. ``stored`` is what the last life left, by
+    dataset.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class CrashWorld:
         self.lives: list[HeadraceProcess] = []
         self.kills: Counter[str] = Counter()
         self.ready_after: list[float] = []
+        self.stopped_after: list[float] = []
         self.inside_checkpoint = 0
         self._engine = engine
         self.stored: dict[str, Stored] = {}
@@ -120,8 +122,7 @@ class CrashWorld:
     # One life
 
     def start(self) -> None:
-        """Start a process, after checking that the last one broke no promise."""
-        self.gate.pages = []
+        """Start a process."""
         self._started_at = time.monotonic()
         self.lives.append(HeadraceProcess(self.folder))
 
@@ -131,7 +132,20 @@ class CrashWorld:
         self.process.kill()
         self.kills[moment] += 1
         self.inside_checkpoint += self._is_inside_checkpoint()
+        self._ended()
+
+    def stop(self, number: int) -> None:
+        """Tell the life to end by a signal: it must do so cleanly, and soon."""
+        self.witness.expect_the_end()
+        told_at = time.monotonic()
+        code = self.process.stop(number)
+        self.stopped_after.append(time.monotonic() - told_at)
+        assert code == 0, signal.Signals(number).name
+        self._ended()
+
+    def _ended(self) -> None:
         self.check()
+        self.gate.pages = []
         self.stored = self.what_is_durable()
 
     def serve(self) -> None:
@@ -187,11 +201,8 @@ class CrashWorld:
         The process stands still meanwhile: files copied one after the other while it writes would be of
         several instants, which no loss of power leaves.
         """
-        self.process.process.send_signal(signal.SIGSTOP)
-        try:
+        with self.process.standing_still():
             self.copy_files(target)
-        finally:
-            self.process.process.send_signal(signal.SIGCONT)
 
     def copy_files(self, target: Path) -> None:
         """Copy Spicepod and files; there must be nobody who writes to them."""
@@ -199,7 +210,8 @@ class CrashWorld:
         data.mkdir(parents=True)
         shutil.copy(self.folder / "spicepod.yaml", target)
         for file in self.data.glob("*.duckdb*"):
-            shutil.copy(file, data)
+            # With its times: they tell whether a checkpoint was under way.
+            shutil.copy2(file, data)
 
     # What must hold
 
@@ -256,14 +268,12 @@ class CrashWorld:
 
     def report(self) -> str:
         """What was done, in one line."""
-        ready = sorted(self.ready_after)
-        times = f"{ready[len(ready) // 2]:.1f} s, at most {ready[-1]:.1f} s" if ready else "never"
         kills = ", ".join(f"{moment} {count}" for moment, count in sorted(self.kills.items()))
         load = ", ".join(f"{what} {count}" for what, count in sorted(self.load.counts.items()))
         return (
             f"seed {self.seed}, {self._engine}, {len(self.names)} dataset(s): {self.kills.total()} kills ({kills}; "
-            f"{self.inside_checkpoint} seen inside a checkpoint); Ready again after {times}; "
-            f"{self.load.writes} writes ({load}); {self.witness.looks} answers checked"
+            f"{self.inside_checkpoint} seen inside a checkpoint); Ready again after {_spread(self.ready_after)}; "
+            f"stopped after {_spread(self.stopped_after)}; {self.load.writes} writes ({load}); {self.witness.looks} answers checked"
         )
 
     # Inside
@@ -300,6 +310,11 @@ class CrashWorld:
             (kept / f"life-{number:02d}.log").write_text("\n".join(life.log))
         tail = "\n".join(self.lives[-1].log[-25:]) if self.lives else ""
         return f"{self.report()}\nfiles and logs kept in {kept}\nthe last life's log ends:\n{tail}"
+
+
+def _spread(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    return f"{ordered[len(ordered) // 2]:.1f} s, at most {ordered[-1]:.1f} s" if ordered else "never"
 
 
 def what_is_durable(folder: Path) -> dict[str, Stored]:

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import urllib3
@@ -132,13 +134,40 @@ class HeadraceProcess:
                 found.append(event)
         return found
 
+    def until_it_heeds_signals(self) -> None:
+        """Wait until SIGTERM has a handler: before, it ends the process as it ends any other."""
+
+        def heeds() -> bool:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16)
+            return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+        eventually(heeds, within=30, what="a handler for SIGTERM", every=0.001)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Every thread of the process stops until the block ends."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            # The signal reaches the threads one by one.
+            eventually(
+                lambda: all("\nState:\tT" in (task / "status").read_text() for task in tasks.iterdir()),
+                within=10,
+                what="every thread of the process stopped",
+                every=0.001,
+            )
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self._wait()
 
-    def stop(self) -> int:
+    def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(number)
         return self._wait()
 
     def _wait(self) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headrace.config import Pod
     from headrace.dataset import Dataset, Secret
     from headrace.observe import Observer
+    from headrace.runtime import Runtime
 
 
 @click.command("run")
@@ -82,9 +83,31 @@ def run(
             "authentication (runtime.auth) is not built yet. Listen on 127.0.0.1 behind a proxy that knows who asks, "
             "or say --allow-unauthenticated (HEADRACE_ALLOW_UNAUTHENTICATED=true) where the network keeps others out"
         )
+    from headrace.cli.stopping import told_to_stop
+
+    # First of all: what follows imports for most of a second, in which a signal may come.
+    with told_to_stop() as told, ExitStack() as closing:
+        runtime = _made(pod, http, metrics, log_format, log_level, closing, bars=not no_progress)
+        closing.callback(runtime.stop)
+        runtime.start()
+        click.echo(f"HTTP {runtime.http_url}")
+        click.echo(f"Metrics {runtime.metrics_url}/metrics")
+        told.wait()
+
+
+def _made(
+    pod: Path | None,
+    http: tuple[str, int],
+    metrics: tuple[str, int],
+    log_format: str,
+    log_level: str,
+    closing: ExitStack,
+    *,
+    bars: bool,
+) -> Runtime:
+    """The runtime of the Spicepod, and what observes it; ``bars`` allows progress bars on a terminal."""
     import pyarrow as pa
 
-    from headrace.cli.stopping import told_to_stop
     from headrace.config import load_pod
     from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
     from headrace.metrics.story import LogObserver
@@ -97,17 +120,11 @@ def run(
     )
     logging.getLogger().addHandler(Foreign(logger))
     _warn(logger, loaded)
-    drawn = sys.stderr.isatty() and not no_progress and log_format != "json"
     from headrace.runtime import Runtime
 
-    with told_to_stop() as told, ExitStack() as closing:
-        progress = _bars(closing) if drawn else _lines(logger)
-        runtime = Runtime(loaded, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
-        closing.callback(runtime.stop)
-        runtime.start()
-        click.echo(f"HTTP {runtime.http_url}")
-        click.echo(f"Metrics {runtime.metrics_url}/metrics")
-        told.wait()
+    drawn = bars and sys.stderr.isatty() and log_format != "json"
+    progress = _bars(closing) if drawn else _lines(logger)
+    return Runtime(loaded, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
 
 
 def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from headrace.accelerator import ChangeSink, Which
 from headrace.errors import HeadraceError, InternalError, QueryError, QueryFault
@@ -34,12 +35,16 @@ from headrace.replicate.commands import (
 )
 from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
+from headrace.replicate.pool import Pool
 from headrace.replicate.run import REQUESTS
 from headrace.source import Source
 from headrace.status import State
 
 STOP_PATIENCE = 30.0
 """Seconds that a stop waits for the transaction under way."""
+
+READ_PATIENCE = 2.0
+"""Seconds that it waits for answers of the source, which nobody needs any more: one that hangs is left."""
 
 EXPLAIN_PATIENCE = 5.0
 """Seconds that an explanation waits for the machine, whose steps take milliseconds."""
@@ -73,7 +78,7 @@ class ThreadRunner:
         self._explaining: dict[int, Future[Explained]] = {}
         name = machine.dataset
         # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
-        self._pool = ThreadPoolExecutor(2 * REQUESTS, thread_name_prefix=f"read {name}")
+        self._pool = Pool(2 * REQUESTS, f"read {name}")
         self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
         self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
 
@@ -114,8 +119,8 @@ class ThreadRunner:
         self._events.put(Tick())
         if self._thread.ident is not None:
             self._thread.join(STOP_PATIENCE)
-        self._pool.shutdown(wait=False, cancel_futures=True)
         self._lane.shutdown(wait=True, cancel_futures=True)
+        self._pool.close(READ_PATIENCE)
         self._sink.close()
         self._give_up("headrace is stopping; what was not settled is kept")
 
@@ -188,9 +193,9 @@ class ThreadRunner:
                     self._submit(self._pool, command)
         return wake_at
 
-    def _submit(self, pool: ThreadPoolExecutor, request: Request) -> None:
+    def _submit(self, pool: ThreadPoolExecutor | Pool, request: Request) -> None:
         try:
-            pool.submit(self._perform, request)
+            pool.submit(partial(self._perform, request))
         except RuntimeError as error:
             # No thread is to be had, or the pool is shutting down: the machine asks again.
             self._events.put(Failed(request.id, InternalError(f"no thread for it: {error}")))
