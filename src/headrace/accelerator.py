@@ -121,6 +121,25 @@ class Applied:
     letters: LetterTally = LetterTally()
 
 
+DEAD_LETTERS = "headrace_dead_letter"
+"""The table under which users query the letters of all datasets."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterOutcome:
+    """What became of the letters that an operator asked for.
+
+    ``retried`` are applied and gone, ``failing`` failed again, ``superseded`` were outdated and are left
+    alone, ``discarded`` are gone. ``unknown`` are names of no letter.
+    """
+
+    retried: int
+    failing: int
+    superseded: int
+    discarded: int
+    unknown: tuple[str, ...]
+
+
 class Which(StrEnum):
     """Letters by whether a later record of their key has superseded them."""
 

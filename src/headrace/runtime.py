@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import pyarrow as pa
 
+from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.engines import Engines
 from headrace.config import Pod
 from headrace.dataset import AwsAccess, Dataset
@@ -17,9 +19,10 @@ from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
 from headrace.observe import Observation, Observer, StatusChanged
-from headrace.query.catalog import TableFacts
+from headrace.query.catalog import Catalog, TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.statement import Statement
+from headrace.replicate.commands import Reply
 from headrace.replicate.machine import Machine
 from headrace.replicate.runner import ThreadRunner
 from headrace.serve.http import app, metrics_app
@@ -32,6 +35,10 @@ Address = tuple[str, int]
 
 MOST_EVENTS = 20
 """Changes of one key that are told."""
+
+
+OPERATOR_PATIENCE = 60.0
+"""Seconds that whoever retries or discards dead letters waits for all of them."""
 
 
 class Runtime:
@@ -61,7 +68,7 @@ class Runtime:
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
-        self._engine = QueryEngine(self._engines.cursor, lambda: self._tables)
+        self._engine = QueryEngine(self._engines.cursor, self._catalog)
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
@@ -155,6 +162,30 @@ class Runtime:
                 QueryFault.NOT_READY, f"{name} is not being replicated: {'; '.join(dataset.unbuilt)}"
             )
         return runner
+
+    def retry_letters(self, name: str, letters: tuple[str, ...] | None) -> LetterOutcome:
+        """Try dead letters of a dataset again; see ``serve.running``. Raises QueryError."""
+        return self._settled(name, lambda runner: runner.redrive(letters))
+
+    def discard_letters(self, name: str, letters: tuple[str, ...] | None, which: Which) -> LetterOutcome:
+        """Forget dead letters of a dataset; see ``serve.running``. Raises QueryError."""
+        return self._settled(name, lambda runner: runner.discard(letters, which))
+
+    def _settled(self, name: str, ask: Callable[[ThreadRunner], Future[Reply]]) -> LetterOutcome:
+        try:
+            reply = ask(self._replicated(name)).result(OPERATOR_PATIENCE)
+        except TimeoutError:
+            raise QueryError(
+                QueryFault.TIMEOUT,
+                f"{name}: not all is done after {OPERATOR_PATIENCE:g} s; it goes on, and the table {DEAD_LETTERS} "
+                "shows what is left",
+            ) from None
+        if reply.outcome is None:
+            raise QueryError(QueryFault.NOT_READY, f"{name}: {reply.refusal}")
+        return reply.outcome
+
+    def _catalog(self) -> Catalog:
+        return {**self._tables, DEAD_LETTERS: TableFacts(ready=True)}
 
     def _source(self, dataset: Dataset) -> DynamoDBSource:
         place = place_of(dataset.access)

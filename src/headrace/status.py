@@ -25,6 +25,7 @@ class DatasetStatus:
     ``source`` is as in the Spicepod (``dynamodb:orders``). ``ready``: the table may be queried.
     ``live``: every open shard made progress lately. ``fresh``: lag is under ``ready_lag``. ``lag_ms`` and
     ``rows`` are None while they are not known. ``reason`` says why it is not ready, live or fresh.
+    ``dead_letters`` are those that wait: changes that its rows lack.
     """
 
     name: str
@@ -37,3 +38,4 @@ class DatasetStatus:
     lag_ms: int | None
     rows: int | None
     reason: str | None
+    dead_letters: int = 0

@@ -22,6 +22,7 @@ def server(module_server):
             "fresh": True,
             "lag_ms": 140,
             "rows": 20_000,
+            "dead_letters": 0,
             "reason": None,
         }
     ]
@@ -29,4 +30,6 @@ def server(module_server):
     module_server.cut_off = False
     module_server.statements.clear()
     module_server.refreshed.clear()
+    module_server.settled.clear()
+    module_server.done = {}
     return module_server

@@ -127,6 +127,8 @@ def test_status_of_a_ready_runtime_shows_its_datasets_and_leaves_with_0(server):
         "|",
         "rows",
         "|",
+        "dead_letters",
+        "|",
         "reason",
         "|",
     ]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from headrace.accelerator import Which
+from headrace.accelerator import LetterOutcome, Which
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dynamodb.key import Key
 from headrace.errors import AcceleratorError, CommitUnknown
@@ -18,7 +18,7 @@ from headrace.observe import (
     DeadLettersStored,
     DeadLettersSuperseded,
 )
-from headrace.replicate.commands import Apply, Discard, Outcome, ReadLetters, Redrive
+from headrace.replicate.commands import Apply, Discard, ReadLetters, Redrive
 from support.seeded import Hazards
 from support.world import World
 
@@ -73,7 +73,7 @@ def test_a_retry_that_is_healed_applies_every_letter_and_says_how_many():
     world.sink.heal()
     world.runner.ask(Redrive(1))
 
-    assert answer(world, 1).outcome == Outcome(count, 0, 0, 0, ())
+    assert answer(world, 1).outcome == LetterOutcome(count, 0, 0, 0, ())
     world.settle()
     assert world.sink.letters(None, Which.WAITING, None) == ()
     assert sum(fact.retried for fact in world.runner.facts if isinstance(fact, DeadLettersRetried)) == count
@@ -84,7 +84,7 @@ def test_a_retry_that_fails_again_leaves_the_letters_and_says_so():
     count = len(waiting(world))
     world.runner.ask(Redrive(1))
 
-    assert answer(world, 1).outcome == Outcome(0, count, 0, 0, ())
+    assert answer(world, 1).outcome == LetterOutcome(0, count, 0, 0, ())
     assert len(waiting(world)) == count
 
 
@@ -96,8 +96,8 @@ def test_letters_are_named_by_id_or_number_and_unknown_names_come_back():
     world.runner.ask(Redrive(1, names))
     world.runner.ask(Discard(2, ("123", by_key["b2"].id)))
 
-    assert answer(world, 1).outcome == Outcome(2, 0, 0, 0, ("123",))
-    assert answer(world, 2).outcome == Outcome(0, 0, 0, 1, ("123",))
+    assert answer(world, 1).outcome == LetterOutcome(2, 0, 0, 0, ("123",))
+    assert answer(world, 2).outcome == LetterOutcome(0, 0, 0, 1, ("123",))
     assert not waiting(world) & {"b0", "b1", "b2"}
     assert {("b0",), ("b1",)} <= world.sink.live_rows().keys()
     assert ("b2",) not in world.sink.live_rows()
@@ -114,10 +114,10 @@ def test_a_superseded_letter_is_left_alone_by_a_retry_and_can_be_discarded():
     superseded = len(world.sink.letters(None, Which.SUPERSEDED, None))
     world.sink.heal()
     world.runner.ask(Redrive(1, (letter.id,)))
-    assert answer(world, 1).outcome == Outcome(0, 0, 1, 0, ())
+    assert answer(world, 1).outcome == LetterOutcome(0, 0, 1, 0, ())
     assert world.sink.live_rows()[("b0",)]["version"] == version
     world.runner.ask(Discard(2, which=Which.SUPERSEDED))
-    assert answer(world, 2).outcome == Outcome(0, 0, 0, superseded, ())
+    assert answer(world, 2).outcome == LetterOutcome(0, 0, 0, superseded, ())
     assert "b1" in waiting(world)
 
 
@@ -175,7 +175,7 @@ def test_a_commit_that_cannot_be_told_is_counted_once(happened):
 
     world.sink.apply = apply
     world.runner.ask(Redrive(1))
-    assert answer(world, 1).outcome == Outcome(count, 0, 0, 0, ())
+    assert answer(world, 1).outcome == LetterOutcome(count, 0, 0, 0, ())
     assert len(tries) == 1
     del world.sink.apply
     world.settle()

@@ -208,6 +208,7 @@ def test_datasets_are_listed_with_their_status(call, system):
             "lag_ms": None,
             "rows": 2,
             "reason": "why",
+            "dead_letters": 0,
         }
     ]
     plain = [{"name": "orders", "from": "dynamodb:orders", "engine": "duckdb"}]

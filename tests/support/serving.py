@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from headrace.accelerator import LetterOutcome, Which
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.errors import HeadraceError
 from headrace.query.catalog import TableFacts
@@ -34,6 +35,7 @@ class SmallSystem:
             "orders", "dynamodb:orders", "duckdb", State.READY, True, True, True, 120, 2, None
         )
         self.refreshed: list[str] = []
+        self.settled: list[Any] = []
         self.refusal: HeadraceError | None = None
         self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
 
@@ -50,6 +52,18 @@ class SmallSystem:
         if self.refusal is not None:
             raise self.refusal
         self.refreshed.append(name)
+
+    def retry_letters(self, name: str, letters: tuple[str, ...] | None) -> LetterOutcome:
+        return self._settled("retry", name, letters, None)
+
+    def discard_letters(self, name: str, letters: tuple[str, ...] | None, which: Which) -> LetterOutcome:
+        return self._settled("discard", name, letters, which)
+
+    def _settled(self, *asked: Any) -> LetterOutcome:
+        if self.refusal is not None:
+            raise self.refusal
+        self.settled.append(asked)
+        return LetterOutcome(3, 1, 2, 4, ("no-such",))
 
     def close(self) -> None:
         self.engine.close()

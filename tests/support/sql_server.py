@@ -28,6 +28,8 @@ class SqlServer:
         self.not_ready = None
         self.statements = []
         self.refreshed = []
+        self.settled = []
+        self.done = {}
         self.cut_off = False
 
     async def sql(self, request):
@@ -70,6 +72,14 @@ class SqlServer:
         self.refreshed.append(name)
         return JSONResponse({"message": f"Dataset refresh triggered for {name}."}, 201)
 
+    async def settle(self, request):
+        name, action = request.path_params["name"], request.path_params["action"]
+        if name not in {dataset["name"] for dataset in self.datasets}:
+            return JSONResponse({"error": {"code": "unknown_name", "message": f"no dataset {name!r}"}}, 404)
+        assert request.headers["content-type"] == "application/json"
+        self.settled.append((name, action, await request.json()))
+        return JSONResponse(self.done)
+
 
 @contextmanager
 def serving():
@@ -81,6 +91,7 @@ def serving():
             Route("/v1/datasets", server.list_datasets),
             Route("/v1/ready", server.ready),
             Route("/v1/datasets/{name}/acceleration/refresh", server.refresh, methods=["POST"]),
+            Route("/v1/datasets/{name}/dead-letters/{action}", server.settle, methods=["POST"]),
         ]
     )
     listener = socket.create_server(("127.0.0.1", 0))

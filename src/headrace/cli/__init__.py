@@ -22,9 +22,10 @@ VERBS = {
     "datasets": "List the datasets of the running runtime.",
     "refresh": "Copy a dataset anew.",
     "explain": "Say why a dataset's stream, or one key, is where it is.",
+    "dead-letters": "List, retry or discard changes that could not be applied.",
     "local": "Serve a simulated DynamoDB with streams.",
 }
-"""Each verb, and the first line of its help. The module of the same name holds the command of that name."""
+"""Each verb, and the first line of its help. The module of the same name (``_`` for ``-``) holds the command."""
 
 
 class _Verbs(click.Group):
@@ -38,7 +39,8 @@ class _Verbs(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{__name__}.{cmd_name} does not hold a command of its own name")
         return command

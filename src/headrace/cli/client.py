@@ -19,6 +19,8 @@ ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
+_SETTLING_SECONDS = 75.0
+"""Longer than the runtime waits for its own machine."""
 
 
 def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,8 +104,16 @@ class Client:
         query = urlencode(parts, errors="surrogateescape")
         return self._json("GET", f"/v1/datasets/{quote(dataset, safe='')}/key?{query}")
 
-    def _json(self, method: str, path: str) -> Any:
-        status, body = self._whole(method, path)
+    def settle_letters(self, dataset: str, action: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Retry or discard dead letters of one dataset; how many, as the runtime's JSON has it."""
+        path = f"/v1/datasets/{quote(dataset, safe='')}/dead-letters/{action}"
+        done = self._json("POST", path, asked)
+        if not isinstance(done, dict):
+            raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
+        return done
+
+    def _json(self, method: str, path: str, asked: dict[str, Any] | None = None) -> Any:
+        status, body = self._whole(method, path, asked)
         if status >= 400:  # noqa: PLR2004 - errors begin here
             raise HeadraceError(_complaint(status, body))
         try:
@@ -113,23 +123,35 @@ class Client:
                 f"{self.url}{path} did not answer with JSON: is it a Headrace runtime?"
             ) from None
 
-    def _whole(self, method: str, path: str) -> tuple[int, bytes]:
-        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS)
+    def _whole(self, method: str, path: str, asked: dict[str, Any] | None = None) -> tuple[int, bytes]:
+        seconds = _ANSWER_SECONDS if asked is None else _SETTLING_SECONDS
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=seconds)
+        body = None if asked is None else json.dumps(asked).encode()
+        content_type = "text/plain; charset=utf-8" if asked is None else "application/json"
         with self._said():
-            response = self._request(method, path, body=None, accept="application/json", timeout=timeout)
+            response = self._request(
+                method, path, body=body, accept="application/json", timeout=timeout, content_type=content_type
+            )
             try:
                 return response.status, response.read()
             finally:
                 response.release_conn()
 
     def _request(
-        self, method: str, path: str, *, body: bytes | None, accept: str, timeout: urllib3.Timeout
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None,
+        accept: str,
+        timeout: urllib3.Timeout,
+        content_type: str = "text/plain; charset=utf-8",
     ) -> urllib3.BaseHTTPResponse:
         return self._pool.request(
             method,
             self.url + path,
             body=body,
-            headers={"Accept": accept, "Content-Type": "text/plain; charset=utf-8"},
+            headers={"Accept": accept, "Content-Type": content_type},
             timeout=timeout,
             preload_content=False,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.cli.table import draw, one_line
 
-STATUS_COLUMNS = ("name", "status", "ready", "live", "fresh", "lag_ms", "rows", "reason")
+STATUS_COLUMNS = ("name", "status", "ready", "live", "fresh", "lag_ms", "rows", "dead_letters", "reason")
 DATASET_COLUMNS = ("name", "from", "engine", "status", "rows")
 
 

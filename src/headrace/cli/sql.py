@@ -35,11 +35,11 @@ def sql(text: str | None, format_: str, url: str) -> None:
     from headrace.cli.client import Client
     from headrace.cli.session import Format, Session
 
-    session = Session(Client(url), Format(format_), _echo, _terminal_width)
+    session = Session(Client(url), Format(format_), echo, terminal_width)
     if text is None and sys.stdin.isatty():
         from headrace.cli.repl import Repl, history_file
 
-        Repl(session, history_file(), _echo).run()
+        Repl(session, history_file(), echo).run()
         return
     statements = _statements(sys.stdin.read() if text is None else text)
     if not statements:
@@ -55,9 +55,11 @@ def _statements(text: str) -> list[str]:
     return [*whole, rest] if rest else whole
 
 
-def _echo(text: bytes | str) -> None:
+def echo(text: bytes | str) -> None:
+    """Print to standard output, as it is."""
     click.echo(text, nl=False)
 
 
-def _terminal_width() -> int | None:
+def terminal_width() -> int | None:
+    """The width of the terminal that standard output is, None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from headrace.dataset import Dataset
 from headrace.errors import HeadraceError
-from headrace.observe import Observation, StatusChanged
+from headrace.observe import DeadLettersStored, Observation, StatusChanged
 from headrace.status import SILENCE, DatasetStatus, State
 
 Rows = Callable[[], int | None]
@@ -48,9 +48,14 @@ class StatusBoard:
         self._clock = clock
         self._changed = threading.Condition()
         self._latest = {name: _Latest(clock()) for name in self._datasets}
+        self._letters = dict.fromkeys(self._datasets, 0)
 
     def __call__(self, observation: Observation, /) -> None:
-        """Take note of a StatusChanged; other facts, and other datasets, do not matter here."""
+        """Take note of a status or a number of letters; other facts, and other datasets, do not matter here."""
+        if isinstance(observation, DeadLettersStored) and observation.dataset in self._datasets:
+            with self._changed:
+                self._letters[observation.dataset] = observation.waiting
+            return
         if not isinstance(observation, StatusChanged) or observation.dataset not in self._datasets:
             return
         lag = observation.lag
@@ -125,4 +130,5 @@ class StatusBoard:
             lag_ms=None if since is None else round((now - since) * 1000),
             rows=rows,
             reason=reason,
+            dead_letters=self._letters[name],
         )

@@ -38,7 +38,7 @@ class QueryEngine:
         """The statement in ``sql``, checked and not yet run.
 
         DESCRIBE gives column_name, data_type (Arrow's names) and is_nullable; SHOW TABLES gives table_name
-        and ready, for each dataset. Raises QueryError: INVALID, UNKNOWN_NAME, REFUSED, TOO_LARGE, and
+        and ready, for each table of the catalogue. Raises QueryError: INVALID, UNKNOWN_NAME, REFUSED, TOO_LARGE, and
         NOT_READY where a table that it reads may not be queried yet.
         """
         catalog = self._catalog()

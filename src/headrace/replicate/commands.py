@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.accelerator import Applied, Stored, Which, Work
+from headrace.accelerator import Applied, LetterOutcome, Stored, Which, Work
 from headrace.change import RecordsPage, Redriven, ScanPage
 from headrace.errors import HeadraceError
 from headrace.explanation import StreamExplanation
@@ -114,26 +114,11 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the letters that were asked for.
-
-    ``retried`` are applied and gone, ``failing`` failed again, ``superseded`` were outdated and are left
-    alone, ``discarded`` are gone. ``unknown`` are names of no letter.
-    """
-
-    retried: int
-    failing: int
-    superseded: int
-    discarded: int
-    unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """Tell the operator who gave the ticket: the outcome, or why nothing more was done."""
 
     ticket: int
-    outcome: Outcome | None
+    outcome: LetterOutcome | None
     refusal: str | None
 
 

@@ -6,11 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 
-from headrace.accelerator import LetterTally, Target, Which
+from headrace.accelerator import LetterOutcome, LetterTally, Target, Which
 from headrace.change import Redriven
 from headrace.checkpoint import Checkpoint
 from headrace.errors import HeadraceError
-from headrace.replicate.commands import Discard, LettersRead, Outcome, ReadLetters, Redrive, Reply
+from headrace.replicate.commands import Discard, LettersRead, ReadLetters, Redrive, Reply
 from headrace.replicate.lane import Lane
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan, plan_letters
@@ -143,7 +143,7 @@ class Operator:
     def _finish(self, job: _Job) -> None:
         self._jobs.remove(job)
         unknown = tuple(name for name in job.asked.names or () if name not in job.met)
-        outcome = Outcome(job.retried, job.failing, job.superseded, job.discarded, unknown)
+        outcome = LetterOutcome(job.retried, job.failing, job.superseded, job.discarded, unknown)
         self._outbox.reply(Reply(job.asked.ticket, outcome, None))
 
 

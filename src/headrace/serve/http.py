@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from headrace.errors import QueryError, QueryFault
 from headrace.serve.explanation import family, key_json, stream_json
 from headrace.serve.fault import HANDLERS, Missing, complaint
+from headrace.serve.letters import DISCARD, RETRY, settle
 from headrace.serve.media import wanted
 from headrace.serve.running import Running
 from headrace.serve.streamed import Streamed, Workers
@@ -29,7 +30,7 @@ def app(running: Running) -> Starlette:
     """The interface over ``running``, as an ASGI application.
 
     POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
-    shards/SHARD and key, POST acceleration/refresh.
+    shards/SHARD and key, POST acceleration/refresh, dead-letters/retry and dead-letters/discard.
     Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
@@ -43,6 +44,8 @@ def app(running: Running) -> Starlette:
             Route("/v1/datasets/{name:path}/shards/{shard}", ends.shards, methods=["GET"]),
             Route("/v1/datasets/{name:path}/key", ends.key, methods=["GET"]),
             Route("/v1/datasets/{name:path}/acceleration/refresh", ends.refresh, methods=["POST"]),
+            Route("/v1/datasets/{name:path}/dead-letters/retry", ends.retry_letters, methods=["POST"]),
+            Route("/v1/datasets/{name:path}/dead-letters/discard", ends.discard_letters, methods=["POST"]),
         ],
         exception_handlers=HANDLERS,
     )
@@ -135,6 +138,21 @@ class _Endpoints:
             raise Missing(f"there is no dataset {name!r}; the datasets are: {there}")
         return known
 
+    async def retry_letters(self, request: Request) -> Response:
+        """Try dead letters of a dataset again."""
+        return await self._settled(request, RETRY)
+
+    async def discard_letters(self, request: Request) -> Response:
+        """Forget dead letters of a dataset."""
+        return await self._settled(request, DISCARD)
+
+    async def _settled(self, request: Request, action: str) -> Response:
+        body, content_type = await _body(request), request.headers.get("content-type", "")
+        name: str = request.path_params["name"]
+        return await self._workers.start(
+            lambda: settle(self._running, self._known(name), action, body, content_type)
+        )
+
     async def sql(self, request: Request) -> ASGIApp:
         """Run the statement in the body."""
         form = wanted(request.headers.get("accept", ""))
@@ -160,6 +178,7 @@ def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
             "lag_ms": status.lag_ms,
             "rows": status.rows,
             "reason": status.reason,
+            "dead_letters": status.dead_letters,
         }
     return listed
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.status import DatasetStatus
 
@@ -56,4 +57,16 @@ class Running(Protocol):
 
     def explain_key(self, name: str, parts: Sequence[str]) -> KeyExplanation:
         """The life of one key; ``parts`` write it, partition key first. Raises HeadraceError."""
+        ...
+
+    def retry_letters(self, name: str, letters: tuple[str, ...] | None) -> LetterOutcome:
+        """Try dead letters of the dataset again: those with these ids or sequence numbers, None all that wait.
+
+        ``name`` is one of ``statuses``. Raises QueryError: NOT_READY while the table is being copied, TIMEOUT
+        where it takes too long, though it goes on.
+        """
+        ...
+
+    def discard_letters(self, name: str, letters: tuple[str, ...] | None, which: Which) -> LetterOutcome:
+        """Forget dead letters of the dataset, named as for ``retry_letters``, and of all only ``which``."""
         ...

@@ -76,9 +76,11 @@ class DuckDBAccelerator:
         self._instance.writer(self._dataset)
         with self._instance.lane(self._dataset) as connection, translated(f"cannot open {self._dataset}"):
             ddl.prepare(connection, self._dataset)
-            return Stored(
+            stored = Stored(
                 ddl.stored_copy(connection, self._live), ddl.stored_copy(connection, self._building)
             )
+        self._instance.show_letters(self._dataset)
+        return stored
 
     def apply(self, work: Work) -> Applied:
         """Do ``work`` as one transaction.

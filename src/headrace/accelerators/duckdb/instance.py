@@ -16,12 +16,16 @@ from pathlib import Path
 
 import duckdb
 
+from headrace.accelerator import DEAD_LETTERS
 from headrace.accelerators.duckdb.door import is_broken, literal, quoted, translate_attach, translated
+from headrace.accelerators.duckdb.letters import union
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.schema import RESERVED_PREFIX
 
 _DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB 1.5 opens beside a database file."""
+
+_LETTERS = f"memory.main.{DEAD_LETTERS}"
 
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -50,11 +54,15 @@ class Limits:
 
 @dataclass(slots=True)
 class _Lane:
-    """One dataset's database. ``lock`` is held by whoever uses ``connection``."""
+    """One dataset's database. ``lock`` is held by whoever uses ``connection``.
+
+    ``lettered`` says that its dead letters are among those that readers see.
+    """
 
     alias: str
     path: Path | None
     attached: bool = False
+    lettered: bool = False
     connection: duckdb.DuckDBPyConnection | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -150,6 +158,14 @@ class DuckDBInstance:
                 raise CommitUnknown(f"{dataset}: the database must be opened again and its checkpoint read")
             yield lane.connection
 
+    def show_letters(self, dataset: str) -> None:
+        """Let readers see the dead letters of the dataset, whose tables are made, among those of all others."""
+        with self._lock:
+            lane = self._lanes[dataset]
+            if lane.attached and not lane.lettered:
+                lane.lettered = True
+                self._make_letters()
+
     def qualified(self, dataset: str) -> str:
         """The dataset's live table as SQL writes it in full."""
         return f"{self._lanes[dataset].alias}.main.{quoted(dataset)}"
@@ -174,7 +190,7 @@ class DuckDBInstance:
             self._readers = weakref.WeakSet()
             self._are_buried()
             for lane in self._lanes.values():
-                lane.attached = False
+                lane.attached = lane.lettered = False
             self._connection = self._connect()
 
     def close(self) -> None:
@@ -210,7 +226,14 @@ class DuckDBInstance:
         with translated("cannot configure DuckDB"):
             for setting, value in self._settings(connection):
                 connection.execute(f"SET GLOBAL {setting} = {value}")
+            connection.execute(f"CREATE VIEW {_LETTERS} AS {union(())}")
         return connection
+
+    def _make_letters(self) -> None:
+        """Make the view of all dead letters anew, over the databases that answer."""
+        shown = [lane.alias for lane in self._lanes.values() if lane.lettered and not self._is_invalid(lane)]
+        with translated("cannot show the dead letters"):
+            self._connection.execute(f"CREATE OR REPLACE VIEW {_LETTERS} AS {union(shown)}")
 
     def _settings(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
         memory = self._limits.memory or _half_of_memory(connection)
@@ -257,6 +280,9 @@ class DuckDBInstance:
     def _detach(self, lane: _Lane) -> None:
         self._interrupt_readers()
         lane.attached = False
+        if lane.lettered:
+            lane.lettered = False
+            self._make_letters()
         with translated(f"cannot let go of {lane.path or 'an in-memory database'}"):
             self._connection.execute(f"DETACH {lane.alias}")
 
@@ -302,8 +328,9 @@ def _interrupted(reader: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _search(cursor: duckdb.DuckDBPyConnection, lanes: Sequence[_Lane]) -> None:
-    if lanes:
-        cursor.execute(f"SET search_path = {literal(','.join(f'{lane.alias}.main' for lane in lanes))}")
+    # The instance's own database first: it holds the letters of all, each dataset's database only its own.
+    names = ["memory", *(lane.alias for lane in lanes)]
+    cursor.execute(f"SET search_path = {literal(','.join(f'{name}.main' for name in names))}")
 
 
 def _close(lane: _Lane) -> None:

@@ -13,10 +13,19 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
-from headrace.accelerator import LETTER_BYTES, LETTERS_AT_ONCE, LetterTally, StoredLetter, Target, Which, Work
+from headrace.accelerator import (
+    DEAD_LETTERS,
+    LETTER_BYTES,
+    LETTERS_AT_ONCE,
+    LetterTally,
+    StoredLetter,
+    Target,
+    Which,
+    Work,
+)
 from headrace.accelerators.duckdb.door import literal
 from headrace.accelerators.duckdb.rows import BATCH, noted, registered
-from headrace.accelerators.duckdb.tables import DEAD_LETTERS, CopyTables
+from headrace.accelerators.duckdb.tables import CopyTables
 from headrace.accelerators.keys import values_of_key
 from headrace.accelerators.letters import Due, Filed, Known, due, file_letters
 from headrace.change import DeadLetter
@@ -196,3 +205,24 @@ def read(
 
 def _moment(at: float) -> str:
     return f"make_timestamp({round(at * 1e6)})"
+
+
+def union(databases: Sequence[str]) -> str:
+    """SQL for the letters of these databases, as users see them."""
+    columns = {
+        "dataset": "VARCHAR",
+        "id": "VARCHAR",
+        "shard": "VARCHAR",
+        "sequence_number": "VARCHAR",
+        '"key"': "VARCHAR",
+        "reason": "VARCHAR",
+        "record": "VARCHAR",
+        "seen_at": "TIMESTAMP",
+        "superseded_at": "TIMESTAMP",
+        "copy": "VARCHAR",
+    }
+    none = f"SELECT {', '.join(f'CAST(NULL AS {type_}) AS {name}' for name, type_ in columns.items())} WHERE false"
+    names = ", ".join(columns)
+    return " UNION ALL ".join(
+        [none, *(f"SELECT {names} FROM {database}.main.{DEAD_LETTERS}" for database in databases)]
+    )

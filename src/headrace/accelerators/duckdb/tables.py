@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import duckdb
 import msgspec
 
-from headrace.accelerator import StoredCopy, Target
+from headrace.accelerator import DEAD_LETTERS, StoredCopy, Target
 from headrace.accelerators.duckdb.casts import cast, sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
 from headrace.checkpoint import Checkpoint
@@ -30,19 +30,12 @@ _CHECKPOINT_TABLE = (
     "letters BIGINT, waiting BIGINT)"
 )
 
-DEAD_LETTERS = "headrace_dead_letter"
-
 DEAD_LETTER_TABLE = (
     f"CREATE TABLE IF NOT EXISTS {DEAD_LETTERS} (copy VARCHAR, id VARCHAR, dataset VARCHAR, shard VARCHAR, "
     'sequence_number VARCHAR, "key" VARCHAR, key_form VARCHAR, reason VARCHAR, record VARCHAR, '
     "seen_at TIMESTAMP, superseded_at TIMESTAMP)"
 )
 """``copy`` is the target; ``key_form`` the key as ``accelerators.keys`` writes it, NULL where it cannot be read."""
-
-DEAD_LETTER_COLUMNS = (
-    'dataset, id, shard, sequence_number, "key", reason, record, seen_at, superseded_at, copy'
-)
-"""What users see of a letter."""
 
 
 @dataclass(frozen=True, slots=True)
