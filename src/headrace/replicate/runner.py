@@ -82,11 +82,6 @@ class ThreadRunner:
         self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
         self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
 
-    @property
-    def dataset(self) -> str:
-        """What is replicated."""
-        return self._machine.dataset
-
     def start(self) -> None:
         """Begin; returns at once."""
         self._thread.start()

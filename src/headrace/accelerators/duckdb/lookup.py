@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
-from headrace.accelerator import StoredLetter
+from headrace.accelerator import DEAD_LETTERS, StoredLetter
 from headrace.accelerators.duckdb.door import literal, quoted
-from headrace.accelerators.duckdb.tables import DEAD_LETTERS, CopyRow, CopyTables, decode_schema, read_copy
+from headrace.accelerators.duckdb.tables import CopyRow, CopyTables, decode_schema, read_copy
 from headrace.accelerators.keys import key_of_json
 from headrace.change import DeadLetter
 from headrace.explanation import ItemKey, StoredKey
