@@ -148,6 +148,8 @@ def test_status_of_a_ready_runtime_shows_its_datasets_and_leaves_with_0(server):
         "|",
         "20,000",
         "|",
+        "0",
+        "|",
         "|",
     ]
     assert lines[-1] == "Ready"
