@@ -543,3 +543,34 @@ def test_a_page_that_is_altered_on_its_way_is_not_taken_for_an_answer():
         plant(world, lambda asked, _, o=operation, c=change: Alter(c) if asked == o else None)
         until(world, lambda w=world: len(facts(w, TransientFault)) > 2)
         heals(world)
+
+
+def test_a_page_from_before_the_position_is_not_applied_again():
+    world = begun("while running")
+    pages, again = {}, [0]
+
+    def keep(operation, request):
+        def kept(answer):
+            if answer["Records"]:
+                pages.setdefault(shard_of(request), answer["Records"])
+            return answer
+
+        return Alter(kept) if operation == "GetRecords" else None
+
+    def repeat(operation, request):
+        def repeated(answer):
+            again[0] += 1
+            return {**answer, "Records": pages[shard_of(request)]}
+
+        return Alter(repeated) if operation == "GetRecords" and shard_of(request) in pages else None
+
+    plant(world, keep)
+    world.put("k1")
+    until(world, lambda: pages)
+    world.put("k1")
+    world.settle()
+    plant(world, repeat)
+    until(world, lambda: again[0] > 3)
+    world.look()
+    assert any("before where it was asked for" in fact.error for fact in facts(world, TransientFault))
+    heals(world)

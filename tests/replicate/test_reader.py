@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from headrace.position import Position, SequenceNumber
 from headrace.replicate.reader import BUSY_WAIT, PROOF, ShardReader, idle_ceiling
 from support.batches import records
@@ -95,3 +99,22 @@ def test_scan_interval_is_the_least_time_between_polls():
 def test_the_proof_of_a_tip_fits_into_ready_lag():
     for ready_lag in (0.5, 1.0, 2.0, 60.0):
         assert idle_ceiling(ready_lag) * (PROOF - 1) < ready_lag
+
+
+@pytest.mark.parametrize(
+    ("position", "last", "repeats"),
+    [
+        (Position.after(SequenceNumber("99")), "100", False),
+        (Position.after(SequenceNumber("100")), "100", True),
+        (Position.after(SequenceNumber("100")), "99", True),
+        (Position.at(SequenceNumber("100")), "100", False),
+        (Position.at(SequenceNumber("100")), "99", True),
+        (Position.trim_horizon(0.0), "1", False),
+    ],
+)
+def test_a_page_that_ends_before_the_position_repeats_what_was_read(position, last, repeats):
+    it = ShardReader("s", position, answered_at=0.0, due_at=0.0)
+    page = replace(records(("a", 1), at=40.0), last=SequenceNumber(last))
+
+    assert it.repeats(page) is repeats
+    assert not it.repeats(records()), "an empty page goes nowhere"

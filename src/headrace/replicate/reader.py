@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from headrace.change import RecordsPage
-from headrace.position import Position
+from headrace.position import Anchor, Position
 
 PROOF = 5
 """Empty pages in a row that show a shard's tip. DynamoDB Streams may return empty pages in the middle of a
@@ -58,6 +58,15 @@ class ShardReader:
     idle: float = BUSY_WAIT
     held: list[RecordsPage] = field(default_factory=list)
     empties: deque[float] = field(default_factory=lambda: deque(maxlen=PROOF))
+
+    def repeats(self, page: RecordsPage) -> bool:
+        """Whether a page ends before the position it was asked for: applied, it would take keys into the past."""
+        sequence = self.position.sequence
+        if page.last is None or sequence is None:
+            return False
+        if self.position.anchor is Anchor.AFTER_SEQUENCE_NUMBER:
+            return page.last <= sequence
+        return page.last < sequence
 
     def take(self, page: RecordsPage, asked_at: float) -> None:
         """Account for a page that was asked for at ``asked_at`` (the service's clock)."""

@@ -15,6 +15,7 @@ from headrace.errors import (
     PositionTrimmed,
     RequestRejected,
     ShardGone,
+    Unavailable,
 )
 from headrace.observe import RecordsRead, ShardsChanged
 from headrace.position import Anchor, Position
@@ -118,10 +119,18 @@ class StreamFollower:
         heapq.heappush(self._due, (now, reader.id))
 
     def arrived(self, request: GetRecords, page: RecordsPage, now: float) -> ShardReader | None:
-        """A page was read: the reader that it belongs to, accounted for and scheduled."""
+        """A page was read: the reader that it belongs to, accounted for and scheduled.
+
+        None if the shard is not read any more, or if the page goes back: it is asked for again.
+        """
         asked_at = self._asked_at.pop(request.id)
         reader = self.readers.get(request.shard_id)
         if reader is None:
+            return None
+        if page.last is not None and reader.repeats(page):
+            reader.iterator = None
+            message = f"a page ends at {page.last.text}, before where it was asked for"
+            self.failed(request, Unavailable(message), now)
             return None
         reader.busy = False
         reader.answered_at = now
