@@ -1,6 +1,7 @@
 """Power lost at a random instant: what the disk held then is started again, and must go on to equality."""
 
 import os
+import shutil
 import time
 
 import pytest
@@ -10,10 +11,10 @@ from headrace.config import load_pod
 from headrace.observe import BootstrapStarted, GapFound, Reinitialized
 from headrace.runtime import Runtime
 from support.crash_load import differences
-from support.crash_world import FILE_ENGINES, CrashWorld, eventually_none, seed_of_this_run
+from support.crash_world import FILE_ENGINES, CrashWorld, eventually_none, seed_of_this_run, what_is_durable
 from support.deadline import eventually
 
-COPIES = 24
+COPIES = 20
 
 CUT = 2**16
 """Up to so many bytes are cut off the log of every second copy: writes that a disk had not yet kept."""
@@ -29,7 +30,7 @@ def take_copies(world, folder, count):
         if number == count // 6:
             world.gate.pace = 0.0
             world.until_ready()
-        if number % 4 == 0 and not world.gate.pace:
+        if number % 5 == 0 and not world.gate.pace:
             world.until_checkpoint()
             world.pause(0.03)
         else:
@@ -54,6 +55,7 @@ def cut_the_log(world, copy):
 def goes_on(copy, items):
     """Start a second runtime on a copy, and wait until it holds the whole table; the seconds to Ready."""
     facts = []
+    durable = what_is_durable(shutil.copytree(copy, copy.with_suffix(".read")))["orders"].live is not None
     pod = load_pod(copy, os.environ, copy)
     runtime = Runtime(pod, http=("127.0.0.1", 0), metrics=("127.0.0.1", 0), observers=[facts.append])
     http = urllib3.PoolManager()
@@ -73,7 +75,9 @@ def goes_on(copy, items):
         http.clear()
         runtime.stop()
     for kind in (BootstrapStarted, GapFound, Reinitialized):
-        assert not [fact for fact in facts if isinstance(fact, kind)], copy.name
+        # The first copy may be older than the first commit.
+        expected = 1 if kind is BootstrapStarted and not durable else 0
+        assert len([fact for fact in facts if isinstance(fact, kind)]) == expected, copy.name
     return ready_after
 
 

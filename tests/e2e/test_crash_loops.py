@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from support.crash_load import EVERYTHING
 from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run
 from support.witness import BEHIND
 
@@ -140,6 +141,8 @@ def test_forty_kills_lose_nothing_and_send_nothing_back(tmp_path, engine, record
         as_it_stops=4,
     )
     crash_loop(world, ["as_it_copies", *bootstrap], later)
+    assert world.inside_checkpoint > 0
+    assert world.load.counts.keys() == EVERYTHING
     record_property("told", world.report())
 
 
@@ -153,4 +156,5 @@ def test_two_datasets_of_one_pod_survive_fifteen_kills(tmp_path, engine, record_
         world, as_it_catches_up=2, just_after_ready=2, at_work=3, in_a_checkpoint=2, as_it_stops=1
     )
     crash_loop(world, bootstrap, later)
+    assert world.load.counts.keys() == EVERYTHING
     record_property("told", world.report())

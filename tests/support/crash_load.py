@@ -20,6 +20,9 @@ KEYS = 4000
 LARGE = 24
 """Items of nearly the largest size that is allowed, so that the engine's log soon fills."""
 
+EVERYTHING = {"put", "update", "delete", "batch", "transaction", "large", "split", "rotation", "chain"}
+"""What a load does that runs for long enough, as its ``counts`` name it."""
+
 _LARGE_BYTES = 380_000
 _MOST_SHARDS = 6
 _SPLIT_EVERY = 1.5

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ PAGE = 80
 
 NEVER = ("gap_found", "reinitialized", "dead_letters", "statement_failed")
 """Events that would mean that a crash has lost something."""
+
+
+NEVER_HAPPENED = "never"
 
 
 class ScanGate:
@@ -268,13 +271,17 @@ class CrashWorld:
 
     def report(self) -> str:
         """What was done, in one line."""
-        kills = ", ".join(f"{moment} {count}" for moment, count in sorted(self.kills.items()))
-        load = ", ".join(f"{what} {count}" for what, count in sorted(self.load.counts.items()))
-        return (
-            f"seed {self.seed}, {self._engine}, {len(self.names)} dataset(s): {self.kills.total()} kills ({kills}; "
-            f"{self.inside_checkpoint} seen inside a checkpoint); Ready again after {_spread(self.ready_after)}; "
-            f"stopped after {_spread(self.stopped_after)}; {self.load.writes} writes ({load}); {self.witness.looks} answers checked"
-        )
+        parts = [
+            f"seed {self.seed}",
+            self._engine,
+            f"{len(self.names)} dataset(s)",
+            f"{self.kills.total()} kills{_counts(self.kills)}, {self.inside_checkpoint} seen inside a checkpoint",
+            f"Ready again after {_spread(self.ready_after)}",
+            f"stopped after {_spread(self.stopped_after)}",
+            f"{self.load.writes} writes{_counts(self.load.counts)}",
+            f"{self.witness.looks} answers checked",
+        ]
+        return "; ".join(part for part in parts if not part.endswith(NEVER_HAPPENED))
 
     # Inside
 
@@ -314,7 +321,13 @@ class CrashWorld:
 
 def _spread(seconds: list[float]) -> str:
     ordered = sorted(seconds)
-    return f"{ordered[len(ordered) // 2]:.1f} s, at most {ordered[-1]:.1f} s" if ordered else "never"
+    return f"{ordered[len(ordered) // 2]:.1f} s, at most {ordered[-1]:.1f} s" if ordered else NEVER_HAPPENED
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """`` (what count, ...)``, empty if there is nothing."""
+    text = ", ".join(f"{what} {count}" for what, count in sorted(counts.items()))
+    return f" ({text})" if text else ""
 
 
 def what_is_durable(folder: Path) -> dict[str, Stored]:
