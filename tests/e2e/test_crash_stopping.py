@@ -62,9 +62,9 @@ def test_a_process_that_is_told_to_stop_does_so_cleanly_at_any_instant(tmp_path,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_at_the_first_instant_that_it_is_heeded_ends_the_process_cleanly(pod, number):
+def test_a_signal_at_the_first_instant_that_it_is_heeded_ends_the_process_cleanly(pod, headrace, number):
     """Also while nothing is imported yet: an exit code of 0 and no traceback."""
-    process = HeadraceProcess(pod("http://127.0.0.1:9"))
+    process = headrace(pod("http://127.0.0.1:9"))
     process.until_it_heeds_signals()
     assert process.stop(number) == 0
     assert "Traceback" not in "\n".join(process.log)
@@ -107,9 +107,9 @@ def refusal(process):
     return reason if "is held by" in reason else None
 
 
-def test_a_service_that_never_answers_does_not_keep_the_process_from_stopping(pod):
+def test_a_service_that_never_answers_does_not_keep_the_process_from_stopping(pod, headrace):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        process = HeadraceProcess(pod(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        process = headrace(pod(f"http://127.0.0.1:{silent.getsockname()[1]}"))
         asked, _ = silent.accept()
         began = time.monotonic()
         assert process.stop() == 0
