@@ -57,6 +57,12 @@ def test_rows_find_their_records_behind_those_that_were_dead_and_letters_know_th
     assert json.loads(page.changes.page.letter(1, "refused").record) == record(3, "INSERT", "c")
 
 
+def test_a_large_page_gives_its_records_too():
+    items = [{"pk": {"S": f"k{number}"}, "text": {"S": "é" * 5000}} for number in range(50)]
+    page = scan_page(Decoder(KEYS), *items)
+    assert json.loads(page.changes.page.letter(49, "refused").record) == items[49]
+
+
 def test_an_item_of_a_scan_can_be_set_aside_whole():
     items = [{"pk": {"S": "a"}}, {"pk": {"S": "b"}, "m": {"M": {"x": {"NS": ["1", "2.50"]}}}}]
     letter = scan_page(Decoder(KEYS), *items).changes.page.letter(1, "refused")

@@ -163,7 +163,7 @@ class Decoder:
         if compiled is None:
             return None
         try:
-            return _records_fast(compiled, KeptPage(body, provenance), service_time)
+            return _records_fast(compiled, body, provenance, service_time)
         except (msgspec.DecodeError, Mismatch, ValueError):
             return None
 
@@ -236,8 +236,10 @@ def _attributes(schema: TableSchema) -> list[str]:
     return [column.attribute for column in schema.keys]
 
 
-def _records_fast(compiled: Compiled, kept: KeptPage, service_time: float | None) -> RecordsPage:
-    answer = compiled.records.decode(kept.body)
+def _records_fast(
+    compiled: Compiled, body: bytes, provenance: Provenance, service_time: float | None
+) -> RecordsPage:
+    answer = compiled.records.decode(body)
     changes = [record.change for record in answer.rows]
     removed = [record.event == "REMOVE" for record in answer.rows]
     items = [
@@ -253,7 +255,7 @@ def _records_fast(compiled: Compiled, kept: KeptPage, service_time: float | None
             compiled.schema,
             compiled.rows(items),
             pa.array(removed, pa.bool_()) if True in removed else None,
-            kept,
+            KeptPage(body, provenance),
             _origins(numbers, created),
         ),
         (),
@@ -297,7 +299,7 @@ def _batch(
     kept: KeptPage,
     origins: Origins | None = None,
 ) -> ChangeBatch | None:
-    return ChangeBatch(schema, rows, deleted, len(kept.body), origins, kept) if rows.num_rows else None
+    return ChangeBatch(schema, rows, deleted, kept.size, origins, kept) if rows.num_rows else None
 
 
 def _taken(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import pyarrow as pa
 
 from headrace.change import DeadLetter
 from headrace.dynamodb.generic import key_text, place_of, split
@@ -16,6 +17,11 @@ ITEMS = "Items"
 
 RECORDS = "Records"
 """Where an answer of GetRecords has its records."""
+
+_CODEC = "zstd"
+
+_SMALL = 2**14
+"""Bytes up to which a page is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,29 @@ class Provenance:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class KeptPage:
-    """A WirePage: the body of an answer. ``taken`` are the indexes of what became rows, None: all did."""
+    """A WirePage: the ``body`` of an answer. ``taken`` are the indexes of what became rows, None: all did.
 
-    body: bytes
-    provenance: Provenance
-    taken: Sequence[int] | None = None
+    Almost no page is ever asked for a record again, and pages wait in memory until they are durable: a large
+    one is kept compressed, to a seventh of its size, for 1.3 ms a page beside the 20 that copying it costs.
+    """
+
+    __slots__ = ("_kept", "_provenance", "_taken", "size")
+
+    def __init__(self, body: bytes, provenance: Provenance, taken: Sequence[int] | None = None) -> None:
+        self.size = len(body)
+        self._kept = body if self.size < _SMALL else pa.compress(body, codec=_CODEC, asbytes=True)
+        self._provenance = provenance
+        self._taken = taken
 
     def letter(self, row: int, reason: str) -> DeadLetter:
         """The record behind a row as a dead letter."""
-        raws, _ = split(self.body, ITEMS if self.provenance.shard is None else RECORDS, "")
-        index = row if self.taken is None else self.taken[row]
-        return self.provenance.letter(raws[index], reason, row)
+        raws, _ = split(self._body(), ITEMS if self._provenance.shard is None else RECORDS, "")
+        index = row if self._taken is None else self._taken[row]
+        return self._provenance.letter(raws[index], reason, row)
+
+    def _body(self) -> bytes:
+        if self.size < _SMALL:
+            return self._kept
+        whole: bytes = pa.decompress(self._kept, decompressed_size=self.size, codec=_CODEC, asbytes=True)
+        return whole
