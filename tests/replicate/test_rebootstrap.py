@@ -124,7 +124,7 @@ def test_a_reader_sees_the_old_copy_until_it_sees_the_new_one(sink, seed):
     world.settle()
     reader.look()
     assert reader.looks > 50
-    assert writes > 5
+    assert writes > 2
     assert sink.tables() == ["headrace_checkpoint", "headrace_dead_letter", TABLE], "nothing is left behind"
 
 

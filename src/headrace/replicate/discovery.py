@@ -27,6 +27,9 @@ _CHILD_TRIES = 10
 _CHILD_WAIT = 0.1
 _CHILD_WAIT_MOST = 1.0
 _ORPHAN_WAIT = 2.0
+YOUNG = 10.0
+"""Seconds in which a shard that was just opened may not be known everywhere: for so long what is missing from
+listings, and not found when it is asked for, does not count as trimmed."""
 
 
 class Discovery:
@@ -48,6 +51,7 @@ class Discovery:
         self._children: dict[str, tuple[int, float]] = {}
         self._asking: set[str] = set()
         self._suspects: list[str] = []
+        self._suspected: dict[str, float] = {}
         self._probing: dict[int, str] = {}
         self._orphans_since: float | None = None
 
@@ -171,7 +175,12 @@ class Discovery:
         self._lineage.reconcile(shards, self._clock.at(now))
         self.dirty |= len(self._lineage.states()) != before
         self.complete = True
-        self._suspects = [id_ for id_ in self._lineage.suspects() if id_ not in self._probing.values()]
+        self._suspected = {id_: self._suspected.get(id_, now) for id_ in self._lineage.suspects()}
+        self._suspects = [
+            id_
+            for id_, since in self._suspected.items()
+            if now - since >= YOUNG and id_ not in self._probing.values()
+        ]
         unresolved = self._lineage.has_orphans()
         if not unresolved:
             self._orphans_since = None

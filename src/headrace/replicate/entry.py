@@ -95,12 +95,23 @@ def serves_old(stored: Stored, behavior: GapBehavior) -> bool:
     return live is not None and live.checkpoint.was_ready and behavior is GapBehavior.READY_BEFORE_LOAD
 
 
+def outlived(shard_id: str, position: Position, read_up_to: float | None, service_now: float) -> Gap | None:
+    """A gap if a position without a sequence number may have been trimmed.
+
+    ``read_up_to`` is the time up to which the shard is known to hold nothing beyond the position.
+    """
+    if position.set_at is None:
+        return None
+    age = service_now - max(position.set_at, read_up_to or 0.0)
+    if age <= RETENTION:
+        return None
+    return Gap(shard_id, f"its position was set {age / 3600:.1f} h ago and the stream keeps 24 h")
+
+
 def _outlived(checkpoint: Checkpoint, service_now: float) -> Gap | None:
     for state in checkpoint.shards:
-        position = state.position
-        if position is None or position.set_at is None:
-            continue
-        age = service_now - position.set_at
-        if age > RETENTION:
-            return Gap(state.id, f"its position was set {age / 3600:.1f} h ago and the stream keeps 24 h")
+        if state.position is not None:
+            gap = outlived(state.id, state.position, None, service_now)
+            if gap is not None:
+                return gap
     return None

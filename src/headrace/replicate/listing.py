@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from headrace.errors import Unavailable
 from headrace.shard import Shard, ShardListing
 
 MOST_PAGES = 5000
 """Pages of 100 shards: more than a stream of the largest tables keeps in its 24 hours."""
+
+CHILDREN_PATIENCE = 150.0
+"""Seconds at bootstrap for which closed shards without children are listed again."""
+
+
+def is_torn(shards: Collection[Shard]) -> bool:
+    """Whether a listing of an enabled stream has a hole: a closed shard always has a child there.
+
+    Copying from such a listing could take a shard's descendants for finished and the children, once they are
+    listed, for new: old records would be the last word on their keys.
+    """
+    parents = {shard.parent_id for shard in shards}
+    return any(shard.closed and shard.id not in parents for shard in shards)
 
 
 class Listing:

@@ -65,7 +65,7 @@ from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.listing import Listing
+from headrace.replicate.listing import CHILDREN_PATIENCE, Listing, is_torn
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
 from headrace.replicate.plan import plan_copy
@@ -174,7 +174,7 @@ class Machine:
             case ((ListShards() | ListChildren()), ShardListing()):
                 self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
-                self._running.stream.opened(request, answer, now)
+                self._forgotten(self._running.stream.opened(request, answer, now))
             case GetRecords(), RecordsPage():
                 self._received(request, answer, now)
             case ReadSegment(), ScanPage():
@@ -267,9 +267,9 @@ class Machine:
                 self._start_run(copy.checkpoint, now)
                 self._telling.resumed(self._running.scan, copy, self._clock.at(now))
             case CopyTable(reason):
-                self._copy(stored, reason)
+                self._copy(stored, reason, now)
             case Gap() as gap:
-                self._follow(gap, stored)
+                self._follow(gap, stored, now)
 
     def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
         self._run = Run(self._desk, checkpoint, self._lane, now)
@@ -290,7 +290,7 @@ class Machine:
 
     # Copying
 
-    def _copy(self, stored: Stored, reason: str | None) -> None:
+    def _copy(self, stored: Stored, reason: str | None, now: float) -> None:
         """List the shards first; build aside where a copy exists that was served."""
         if reason is not None:
             self._outbox.tell(Reinitialized(self.dataset, reason))
@@ -298,6 +298,7 @@ class Machine:
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
         self._listing = Listing()
+        self._began_at = now
         self._phase = _Phase.LISTING
 
     def _listed(self, request: ListShards, page: ShardListing, now: float) -> None:
@@ -311,7 +312,8 @@ class Machine:
             self._errands.unsettled(request, now)
             return
         self._listing = Listing()
-        if page.status == "ENABLING" or not shards:
+        waits = page.status == "ENABLED" and is_torn(shards) and now < self._began_at + CHILDREN_PATIENCE
+        if page.status == "ENABLING" or not shards or waits:
             self._errands.unsettled(request, now + 1.0)
             return
         self._errands.answered(request)
@@ -354,7 +356,7 @@ class Machine:
             self._begin_again()
             self._gap = gap
 
-    def _follow(self, gap: Gap, stored: Stored) -> None:
+    def _follow(self, gap: Gap, stored: Stored, now: float) -> None:
         behavior = self.settings.gap_behavior
         self._outbox.tell(GapFound(self.dataset, gap.shard_id, gap.reason, behavior.value))
         if behavior is GapBehavior.ERROR:
@@ -362,7 +364,7 @@ class Machine:
             self._ready = False
             self._phase = _Phase.HALTED
         else:
-            self._copy(stored, f"the stream has forgotten changes: {gap}")
+            self._copy(stored, f"the stream has forgotten changes: {gap}", now)
 
     # Applying
 

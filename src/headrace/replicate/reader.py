@@ -40,7 +40,8 @@ class ShardReader:
     ``position`` is after the last record read. ``due_at`` and ``answered_at`` (the last page, or since when one is
     expected) are on the caller's clock,
     ``read_up_to`` and ``applied_up_to`` (the watermark) on the service's: the time up to which every record is read,
-    or applied; None while nothing proves any. ``unapplied`` counts pages read but not durable.
+    or applied; None while nothing proves any. ``unapplied`` counts pages read but not durable. ``gone_since`` is
+    when the service first said, in a row, that it does not know the shard.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ShardReader:
     busy: bool = False
     ended: bool = False
     failures: int = 0
+    gone_since: float | None = None
     expiries: int = 0
     unapplied: int = 0
     idle: float = BUSY_WAIT
@@ -71,6 +73,7 @@ class ShardReader:
     def take(self, page: RecordsPage, asked_at: float) -> None:
         """Account for a page that was asked for at ``asked_at`` (the service's clock)."""
         self.failures = self.expiries = 0
+        self.gone_since = None
         self.iterator = page.next_iterator
         self.ended = page.next_iterator is None
         if page.count:

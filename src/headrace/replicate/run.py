@@ -56,17 +56,32 @@ class Run:
         self._committed_at = now
         self._watermark: float | None = None
         self._watermark_at = -math.inf
+        self._scan_was_left_out = False
 
     # Reading
 
     def read(self, now: float, *, scan_from: float) -> None:
-        """Poll the stream first, then read on with the Scan, within requests and memory."""
+        """Poll the stream first, then read on with the Scan, within requests and memory.
+
+        Where polls alone would take all the room, every other turn is the Scan's: however many shards are due,
+        the Scan ends.
+        """
         room = self._room()
-        room -= self.stream.advance(now, room)
+        reserved = 1 if self._scan_was_left_out and room > 0 else 0
+        room -= self.stream.advance(now, room - reserved)
         if not self.scan.done and now < scan_from:
             self._outbox.wake(scan_from)
         elif not self.scan.done:
             self._read_segments(now, room)
+        self._scan_was_left_out = now >= scan_from and self._scan_waits(now)
+
+    def _scan_waits(self, now: float) -> bool:
+        """Whether a page of the Scan could be asked for, and none is."""
+        readers = self.scan.readers
+        return not any(reader.busy for reader in readers) and any(
+            not reader.exhausted and reader.unapplied < PAGES_PER_SEGMENT and reader.due_at <= now
+            for reader in readers
+        )
 
     @property
     def wire_bytes(self) -> int:

@@ -22,8 +22,8 @@ from headrace.position import Anchor, Position
 from headrace.replicate.buffer import StreamUnit
 from headrace.replicate.commands import GetRecords, ListChildren, ListShards, OpenIterator
 from headrace.replicate.desk import Desk
-from headrace.replicate.discovery import Discovery
-from headrace.replicate.entry import Gap
+from headrace.replicate.discovery import YOUNG, Discovery
+from headrace.replicate.entry import Gap, outlived
 from headrace.replicate.lineage import CONFIRMATIONS, Lineage
 from headrace.replicate.liveness import Pulse, shard
 from headrace.replicate.reader import Progress, ShardReader, idle_ceiling
@@ -105,18 +105,26 @@ class StreamFollower:
 
     # Answers
 
-    def opened(self, request: OpenIterator, iterator: str, now: float) -> None:
-        """An iterator was given: read at once."""
+    def opened(self, request: OpenIterator, iterator: str, now: float) -> Gap | None:
+        """An iterator was given: read at once; or a gap, where it may pass over what was trimmed.
+
+        A position without a sequence number raises nothing when the records after it are trimmed. The
+        iterator itself lives for a quarter of an hour only (GetShardIterator, API reference).
+        """
         if self.discovery.probes(request.id):
-            self._probed(request, None, now)
-            return
+            return self._probed(request, None, now)
         reader = self.readers.get(request.shard_id)
         if reader is None:
-            return
+            return None
         reader.busy = False
+        gap = outlived(reader.id, request.position, reader.read_up_to, self._clock.at(now))
+        if gap is not None:
+            return gap
+        reader.gone_since = None
         # No progress yet: a shard whose iterators are given and refused has none.
         reader.iterator = iterator
         heapq.heappush(self._due, (now, reader.id))
+        return None
 
     def arrived(self, request: GetRecords, page: RecordsPage, now: float) -> ShardReader | None:
         """A page was read: the reader that it belongs to, accounted for and scheduled.
@@ -173,9 +181,11 @@ class StreamFollower:
         if isinstance(error, PositionTrimmed):
             return Gap(reader.id, str(error))
         if isinstance(error, ShardGone):
-            if self.lineage.unlisted(reader.id):
+            if reader.gone_since is None:
+                reader.gone_since = now
+            if self.lineage.unlisted(reader.id) and now - reader.gone_since >= YOUNG:
                 return Gap(reader.id, str(error))
-            # A shard that is still listed may only not be known everywhere yet.
+            # A shard that is still listed, or has just been opened, may only not be known everywhere yet.
             self.discovery.recheck(now)
         if isinstance(error, IteratorExpired):
             reader.iterator = None
