@@ -1,0 +1,192 @@
+"""What one seed decides before anything happens: the table, the writes, the settings, what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from headrace.dataset import GapBehavior, Replication
+from headrace.simulator.weather import WEATHER
+from support.simulation.chance import draw_rates
+
+ENGINES = ("memory", "duckdb", "duckdb-memory", "duckdb-file")
+"""``duckdb`` is a file for most seeds, in memory for the others."""
+
+MISHAPS: dict[str, tuple[float, float]] = {
+    "crash before a call": (0.001, 0.02),
+    "crash after a call": (0.001, 0.02),
+    "crash before a commit": (0.005, 0.08),
+    "crash after a commit": (0.005, 0.08),
+    "crash inside a commit": (0.005, 0.08),
+    "long downtime": (0.1, 0.9),
+    "unknown commit that happened": (0.01, 0.15),
+    "unknown commit that did not": (0.01, 0.15),
+    "failed commit": (0.01, 0.15),
+    "full disk": (0.01, 0.1),
+    "store not opened": (0.05, 0.5),
+    "late answer": (0.003, 0.05),
+    "hung request": (0.0005, 0.01),
+    "late tick": (0.01, 0.3),
+}
+"""What goes wrong on this side of the wire, with the range of its rates; ``long downtime`` is per crash."""
+
+ACTS: dict[str, tuple[float, float]] = {
+    "split": (0.02, 0.15),
+    "chain of splits": (0.01, 0.06),
+    "rotation": (0.01, 0.1),
+    "longer numbers": (0.02, 0.2),
+    "trim": (0.01, 0.06),
+    "pause": (0.01, 0.06),
+    "stream replaced": (0.01, 0.06),
+    "table recreated": (0.01, 0.04),
+}
+"""What befalls the table, per look at it; there are some thirty looks in each stretch of writes."""
+
+_SHARD_FATES = ("late children", "early children", "shard not found")
+_LISTINGS = (
+    "tiny pages",
+    "lagging listing",
+    "childless parent",
+    "missing shard",
+    "missing in paging",
+    "late end",
+    "stale scan",
+    "empty scan page",
+)
+_SPELLS = ("expired credentials", "access denied", "table not found")
+SILENCE = "long silence"
+
+
+def _range_of(name: str) -> tuple[float, float]:
+    if name in ACTS:
+        return ACTS[name]
+    if name in _LISTINGS:
+        # There are far fewer occasions for these.
+        return (0.2, 0.9)
+    if name in _SHARD_FATES:
+        return (0.2, 1.0)
+    if name in _SPELLS:
+        return (0.0005, 0.01)
+    return (0.005, 0.2)
+
+
+FORECAST = {name: _range_of(name) for name in WEATHER}
+"""What goes wrong on the service's side, with the range of its rates."""
+
+KINDS = (*MISHAPS, *FORECAST)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything that a seed decides beforehand. Times are simulated seconds.
+
+    ``keys`` are pairs of attribute and type. ``steady`` says that an attribute keeps its type. ``gap`` is the mean
+    time between writes, ``latency`` the mean of half a request's time. ``page_limit`` bounds the pages of the
+    service. ``rounds`` are stretches of writes, each followed by calm in which the copy must come to rest.
+    """
+
+    seed: int
+    engine: str
+    keys: tuple[tuple[str, str], ...]
+    view: str
+    items: int
+    writes: int
+    rounds: int
+    gap: float
+    steady: bool
+    large: bool
+    shards: int
+    rotation: float | None
+    latency: float
+    page_limit: int
+    settings: Replication
+    mishaps: dict[str, float] = field(default_factory=dict)
+    weather: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What goes wrong here, by name."""
+        return (*self.mishaps, *self.weather)
+
+    @property
+    def looks_every(self) -> float:
+        """Time between two looks of the weather at the table."""
+        return max(0.05, self.gap * self.writes / 30)
+
+    def without(self, kind: str) -> Scenario:
+        """The same, one kind of trouble less."""
+        return replace(
+            self,
+            mishaps={name: rate for name, rate in self.mishaps.items() if name != kind},
+            weather={name: rate for name, rate in self.weather.items() if name != kind},
+        )
+
+
+def draw(
+    seed: int,
+    engine: str = "memory",
+    *,
+    without: frozenset[str] = frozenset(),
+    items: int | None = None,
+    writes: int | None = None,
+    rounds: int | None = None,
+) -> Scenario:
+    """The scenario of a seed; what is given takes the place of what the seed decides."""
+    random = Random(f"{seed}/scenario")
+    if engine == "duckdb":
+        engine = "duckdb-file" if random.random() < 0.7 else "duckdb-memory"
+    keys = random.choice(((("id", "S"),), (("id", "S"),), (("id", "N"),), (("id", "S"), ("at", "N"))))
+    drawn_items = random.choice((3, 8, 20, 40))
+    drawn_writes = random.choice((20, 40, 60))
+    drawn_rounds = random.choice((1, 2, 2))
+    gap = random.choice((0.005, 0.05, 0.2, 1.5))
+    latency = random.choice((0.0, 0.002, 0.02, 0.1))
+    share = random.choice((0.0, 0.1, 0.2, 0.2, 0.3, 0.5))
+    duration = gap * drawn_writes
+    scan_interval = 0.0 if duration < 10.0 else duration / 40
+    # Five empty pages in a row must fit into the lag that still counts as fresh.
+    ready_lag = 2.0 + 12 * (scan_interval + 4 * latency) + random.choice((0.0, 0.0, 10.0))
+    settings = Replication(
+        scan_segments=random.choice((None, 1, 2, 5)),
+        scan_interval=scan_interval,
+        ready_lag=ready_lag,
+        gap_behavior=random.choice(tuple(GapBehavior)),
+        consistent_read=random.random() < 0.75,
+        buffer_bytes=random.choice((2, 3, 8, 40)) * 2**20,
+    )
+    weather = draw_rates(seed, FORECAST, share, without)
+    if "stale scan" in weather:
+        # Only a Scan that may be behind can be.
+        settings = replace(settings, consistent_read=False)
+    mishaps = draw_rates(seed, MISHAPS, share, without)
+    if engine != "duckdb-file":
+        mishaps.pop("crash inside a commit", None)
+    rotation = random.choice((None, 4 * 3600.0, max(5.0, duration / 3)))
+    if rotation is not None and {"trim", "pause", "long downtime"} & (mishaps.keys() | weather.keys()):
+        # A day must not take thousands of rotations.
+        rotation = 4 * 3600.0
+    return Scenario(
+        seed=seed,
+        engine=engine,
+        keys=keys,
+        view=random.choice(("NEW_IMAGE", "NEW_AND_OLD_IMAGES")),
+        items=items if items is not None else drawn_items,
+        writes=writes if writes is not None else drawn_writes,
+        rounds=rounds if rounds is not None else drawn_rounds,
+        gap=gap,
+        steady=random.random() < 0.5,
+        large=random.random() < 0.05,
+        shards=random.choice((1, 1, 2, 3)),
+        rotation=rotation,
+        latency=latency,
+        page_limit=random.choice((1, 3, 12, 1000)),
+        settings=settings,
+        mishaps=mishaps,
+        weather=weather,
+    )
+
+
+def kinds_of(engine: str) -> tuple[str, ...]:
+    """Every kind of trouble that enough seeds must have seen, on this engine."""
+    files = engine in ("duckdb", "duckdb-file")
+    return tuple(kind for kind in KINDS if files or kind != "crash inside a commit")
