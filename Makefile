@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long simulate check format docs bench lock clean
+.PHONY: help install demo test test-long simulate mutants check format docs bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ ENGINE ?= memory
 JOBS ?= 2
 simulate: install ## seeds START to START+SEEDS-1 of the simulation (also ENGINE, JOBS, ARGS)
 	@cd tests && ../$(BIN)/python -m support.simulation --start $(START) --seeds $(SEEDS) --engine $(ENGINE) --jobs $(JOBS) $(ARGS)
+
+mutants: install ## plant known errors in a copy of the sources, one by one; the simulation must notice each
+	@cd tests && ../$(BIN)/python -m support.mutants $(ARGS)
 
 check: install ## lint, format, types and architecture
 	@$(BIN)/ruff check .
