@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from headrace.accelerator import Stored
 from headrace.checkpoint import ShardState, Stage
@@ -20,16 +20,32 @@ from headrace.replicate.run import Run
 from headrace.replicate.stream import PAGES_PER_SHARD, StreamFollower
 
 
-def explain_stream(desk: Desk, run: Run | None, now: float) -> StreamExplanation:
-    """The stream at this moment; without a ``run`` nothing is known of its shards."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How the machine itself stands: its phase, the status's reason, the table's keys, where the copy is built."""
+
+    phase: str
+    reason: str | None
+    keys: tuple[tuple[str, str], ...]
+    rebuilding: bool
+
+
+def explain_stream(
+    desk: Desk, run: Run | None, stored: Stored | None, moment: Moment, now: float
+) -> StreamExplanation:
+    """The stream at this moment; without a ``run``, with the shards as the last checkpoint has them."""
     stream = StreamExplanation(
         dataset=desk.dataset,
         now=now,
         service_now=desk.clock.at(now),
         buffer_limit=desk.settings.buffer_bytes,
+        phase=moment.phase,
+        reason=moment.reason,
+        keys=moment.keys,
+        rebuilding=moment.rebuilding,
     )
     if run is None:
-        return stream
+        return stream if stored is None else _with_stored_shards(stream, stored)
     full = run.full()
     states = run.stream.lineage.states()
     return replace(
@@ -41,8 +57,7 @@ def explain_stream(desk: Desk, run: Run | None, now: float) -> StreamExplanation
     )
 
 
-def with_stored_shards(stream: StreamExplanation, stored: Stored) -> StreamExplanation:
-    """``stream``, of which nothing is read, with the shards as the last checkpoint has them."""
+def _with_stored_shards(stream: StreamExplanation, stored: Stored) -> StreamExplanation:
     copy = stored.building or stored.live
     if copy is None:
         return stream

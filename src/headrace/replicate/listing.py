@@ -1,10 +1,13 @@
-"""One complete listing of a stream's shards, page by page."""
+"""Complete listings of a stream's shards, page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
-from headrace.errors import Unavailable
+from headrace.errors import HeadraceError, Unavailable
+from headrace.replicate.commands import ListShards
+from headrace.replicate.errands import Errands
 from headrace.shard import Shard, ShardListing
 
 MOST_PAGES = 5000
@@ -49,3 +52,41 @@ class Listing:
             )
         self._starts.add(page.next_start)
         return None
+
+
+class FirstListing:
+    """The listing that a copy begins with, asked for until it can be trusted."""
+
+    def __init__(self, errands: Errands, stream_arn: str, now: float) -> None:
+        self._errands = errands
+        self._stream_arn = stream_arn
+        self._began_at = now
+        self._pages = Listing()
+
+    def ask(self, now: float) -> None:
+        """Ask for the next page, unless one is under way or not due."""
+        more = partial(ListShards, stream_arn=self._stream_arn, start_after=self._pages.next_start)
+        self._errands.ask(ListShards, more, now)
+
+    def take(self, request: ListShards, page: ShardListing, now: float) -> tuple[Shard, ...] | None:
+        """Take a page; all shards once they are complete, else None: ask again."""
+        try:
+            shards = self._pages.add(page)
+        except Unavailable as error:
+            self.failed(request, error, now)
+            return None
+        if shards is None:
+            self._errands.unsettled(request, now)
+            return None
+        self._pages = Listing()
+        torn = page.status == "ENABLED" and is_torn(shards) and now < self._began_at + CHILDREN_PATIENCE
+        if page.status == "ENABLING" or not shards or torn:
+            self._errands.unsettled(request, now + 1.0)
+            return None
+        self._errands.answered(request)
+        return shards
+
+    def failed(self, request: ListShards, error: HeadraceError, now: float) -> None:
+        """Begin anew after a while."""
+        self._pages = Listing()
+        self._errands.failed(request, error, now)

@@ -8,21 +8,14 @@ the same commands, so that a run can be replayed from its seed.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
 from enum import Enum, auto
-from functools import partial
 
 from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import GapBehavior, Replication
 from headrace.errors import HeadraceError, TableUnusable, Unavailable
-from headrace.observe import (
-    BootstrapStarted,
-    GapFound,
-    LateRecordsHeld,
-    Reinitialized,
-)
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
     Answer,
@@ -60,12 +53,12 @@ from headrace.replicate.entry import (
     unfit_key,
 )
 from headrace.replicate.errands import Errands
-from headrace.replicate.explain import explain_stream, trail, with_stored_shards
+from headrace.replicate.explain import Moment, explain_stream, trail
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.listing import CHILDREN_PATIENCE, Listing, is_torn
+from headrace.replicate.listing import FirstListing
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
 from headrace.replicate.plan import plan_copy
@@ -73,7 +66,7 @@ from headrace.replicate.run import Run
 from headrace.replicate.scan import choose_segments
 from headrace.replicate.standing import Standing
 from headrace.replicate.telling import Telling
-from headrace.shard import ShardListing
+from headrace.shard import Shard, ShardListing
 from headrace.source import SourceTable
 
 SETTLE = 10.0
@@ -126,7 +119,7 @@ class Machine:
         self._gap: Gap | None = None
         self._drained = False
         self._drained_at = -math.inf
-        self._listing = Listing()
+        self._listing: FirstListing | None = None
         self._scan_from = 0.0
         self._began_at = 0.0
 
@@ -155,7 +148,7 @@ class Machine:
             drained=self._drained,
         )
         if isinstance(event, Explain):
-            self._outbox.explain(self._explained(event.id, reason, now))
+            self._explain(event, reason, now)
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
@@ -169,8 +162,8 @@ class Machine:
                 self._store_did(request, answer, now)
             case Describe(), SourceTable():
                 self._described_as(request, answer, now)
-            case ListShards(), ShardListing() if self._phase is _Phase.LISTING:
-                self._listed(request, answer, now)
+            case ListShards(), ShardListing() if self._listing is not None:
+                self._listed(self._listing.take(request, answer, now), now)
             case ((ListShards() | ListChildren()), ShardListing()):
                 self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
@@ -201,9 +194,8 @@ class Machine:
         match request:
             case OpenStore() | Describe():
                 self._errands.failed(request, error, now)
-            case ListShards() if self._phase is _Phase.LISTING:
-                self._listing = Listing()
-                self._errands.failed(request, error, now)
+            case ListShards() if self._listing is not None:
+                self._listing.failed(request, error, now)
             case CheckStore():
                 self._errands.failed(request, error, now)
                 if self._phase is _Phase.RUNNING and not self._lane.in_flight:
@@ -284,6 +276,7 @@ class Machine:
         self._lane.abandon()
         self._operator.abandon()
         self._run = None
+        self._listing = None
         self._stored = None
         self._table = None
         self._phase = _Phase.OPENING
@@ -293,32 +286,18 @@ class Machine:
     def _copy(self, stored: Stored, reason: str | None, now: float) -> None:
         """List the shards first; build aside where a copy exists that was served."""
         if reason is not None:
-            self._outbox.tell(Reinitialized(self.dataset, reason))
+            self._telling.begins_again(reason)
         aside = stored.live is not None and stored.live.checkpoint.was_ready
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
-        self._listing = Listing()
-        self._began_at = now
+        self._listing = FirstListing(self._errands, self._described.stream_arn, now)
         self._phase = _Phase.LISTING
 
-    def _listed(self, request: ListShards, page: ShardListing, now: float) -> None:
-        try:
-            shards = self._listing.add(page)
-        except Unavailable as error:
-            self._listing = Listing()
-            self._errands.failed(request, error, now)
-            return
-        if shards is None:
-            self._errands.unsettled(request, now)
-            return
-        self._listing = Listing()
-        waits = page.status == "ENABLED" and is_torn(shards) and now < self._began_at + CHILDREN_PATIENCE
-        if page.status == "ENABLING" or not shards or waits:
-            self._errands.unsettled(request, now + 1.0)
-            return
-        self._errands.answered(request)
-        started_at = self._clock.at(now)
-        self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
+    def _listed(self, shards: Sequence[Shard] | None, now: float) -> None:
+        if shards is not None:
+            started_at = self._clock.at(now)
+            self._listing = None
+            self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
 
     def _create(self, lineage: Lineage, started_at: float, now: float) -> None:
         """Make the lineage durable before the first Scan request."""
@@ -328,27 +307,13 @@ class Machine:
         self._journal.begin(now, whole=True)
         self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
         self._lane.send(plan_copy(table, self._target, segments, lineage, started_at), now)
-        rebuild = self._target is Target.BUILDING
-        self._outbox.tell(
-            BootstrapStarted(self.dataset, segments, table.item_count, table.size_bytes, rebuild)
-        )
+        self._telling.begins(segments, table, rebuild=self._target is Target.BUILDING)
 
     # The stream
 
     def _received(self, request: GetRecords, page: RecordsPage, now: float) -> None:
-        run = self._running
-        reader = run.stream.arrived(request, page, now)
-        if reader is None:
-            return
-        unit = run.hold.admit(reader, page, run.checkpoint)
-        if unit is None and reader.held and page.count:
-            self._outbox.tell(LateRecordsHeld(self.dataset, reader.id, page.count))
-            if run.hold.wire_bytes > self.settings.buffer_bytes // 2:
-                # More than memory may hold: better to serve nothing than something older.
-                self._ready = False
-                unit = run.hold.release(reader)
-        if unit is not None:
-            run.buffer.add_stream(unit)
+        if not self._running.received(request, page, now):
+            self._ready = False
 
     def _forgotten(self, gap: Gap | None) -> None:
         """Look at the table before judging a gap: it, or its stream, may have been re-created."""
@@ -358,7 +323,7 @@ class Machine:
 
     def _follow(self, gap: Gap, stored: Stored, now: float) -> None:
         behavior = self.settings.gap_behavior
-        self._outbox.tell(GapFound(self.dataset, gap.shard_id, gap.reason, behavior.value))
+        self._telling.gap(gap, behavior)
         if behavior is GapBehavior.ERROR:
             self._gap = gap
             self._ready = False
@@ -396,10 +361,8 @@ class Machine:
             self._errands.ask(OpenStore, OpenStore, now)
         if self._phase is _Phase.OPENING and self._table is None:
             self._errands.ask(Describe, Describe, now)
-        if self._phase is _Phase.LISTING and self._lane.plan is None:
-            arn = self._described.stream_arn
-            more = partial(ListShards, stream_arn=arn, start_after=self._listing.next_start)
-            self._errands.ask(ListShards, more, now)
+        if self._listing is not None and self._lane.plan is None:
+            self._listing.ask(now)
         if self._phase is not _Phase.RUNNING:
             self._operator.refuse("the dataset is not open; ask again once it follows its stream")
         elif not self._lane.unknown:
@@ -423,19 +386,16 @@ class Machine:
             self._errands.postpone(Describe, self._drained_at + RECHECK)
             self._drained_at = now
 
-    def _explained(self, id_: int, reason: str | None, now: float) -> Explained:
-        run = self._run if self._phase is _Phase.RUNNING else None
-        keys = self._table.keys if self._table is not None else ()
-        stream = replace(
-            explain_stream(self._desk, run, now),
-            phase=self._phase.name.lower(),
-            reason=reason,
-            keys=keys,
+    def _explain(self, asked: Explain, reason: str | None, now: float) -> None:
+        moment = Moment(
+            self._phase.name.lower(),
+            reason,
+            self._table.keys if self._table is not None else (),
             rebuilding=self._target is Target.BUILDING,
         )
-        if run is None and self._stored is not None:
-            stream = with_stored_shards(stream, self._stored)
-        return Explained(id_, stream, trail(self._journal, run, self._lane))
+        run = self._run if self._phase is _Phase.RUNNING else None
+        stream = explain_stream(self._desk, run, self._stored, moment, now)
+        self._outbox.explain(Explained(asked.id, stream, trail(self._journal, run, self._lane)))
 
     @property
     def _running(self) -> Run:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from headrace.accelerator import LetterTally, Target
-from headrace.change import ScanPage
+from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.errors import HeadraceError, Unavailable
+from headrace.observe import LateRecordsHeld
 from headrace.replicate.buffer import Buffer
-from headrace.replicate.commands import ReadSegment
+from headrace.replicate.commands import GetRecords, ReadSegment
 from headrace.replicate.desk import Desk
 from headrace.replicate.hold import Hold
 from headrace.replicate.lane import Lane
@@ -48,6 +49,7 @@ class Run:
         self.hold = Hold()
         self.scan = ScanProgress(checkpoint.segments, checkpoint.rows_scanned, now)
         self.stream = StreamFollower(desk, Lineage(checkpoint.shards), checkpoint)
+        self._dataset = desk.dataset
         self._outbox = desk.outbox
         self._clock = desk.clock
         self._health = desk.health
@@ -118,6 +120,24 @@ class Run:
             segments = len(readers)
             self._outbox.send(partial(ReadSegment, segment=number, segments=segments, cursor=reader.cursor))
             room -= 1
+
+    def received(self, request: GetRecords, page: RecordsPage, now: float) -> bool:
+        """Buffer a page of the stream, or hold it back; false if the copy must not be served with what it brings.
+
+        That is so where more is held back than memory may hold: better to serve nothing than something older.
+        """
+        reader = self.stream.arrived(request, page, now)
+        if reader is None:
+            return True
+        unit = self.hold.admit(reader, page, self.checkpoint)
+        serves = True
+        if unit is None and reader.held and page.count:
+            self._outbox.tell(LateRecordsHeld(self._dataset, reader.id, page.count))
+            if self.hold.wire_bytes > self.settings.buffer_bytes // 2:
+                serves, unit = False, self.hold.release(reader)
+        if unit is not None:
+            self.buffer.add_stream(unit)
+        return serves
 
     def scanned(self, request: ReadSegment, page: ScanPage, now: float) -> None:
         """Buffer a page of the Scan."""

@@ -1,25 +1,31 @@
-"""What became durable, told as facts."""
+"""What begins, what is lost, and what became durable, told as facts."""
 
 from __future__ import annotations
 
 from headrace.accelerator import Applied, StoredCopy
 from headrace.checkpoint import Stage
+from headrace.dataset import GapBehavior
 from headrace.observe import (
     BatchApplied,
     BootstrapFinished,
     BootstrapProgressed,
     BootstrapResumed,
+    BootstrapStarted,
     DeadLetters,
     DeadLettersDiscarded,
     DeadLettersRetried,
     DeadLettersStored,
     DeadLettersSuperseded,
+    GapFound,
+    Reinitialized,
     SchemaEvolved,
     StreamResumed,
 )
+from headrace.replicate.entry import Gap
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan
 from headrace.replicate.scan import ScanProgress
+from headrace.source import SourceTable
 
 
 class Telling:
@@ -29,6 +35,19 @@ class Telling:
         self._dataset = dataset
         self._tell = outbox.tell
         self._letters = (0, 0)
+
+    def begins(self, segments: int, table: SourceTable, *, rebuild: bool) -> None:
+        """A copy begins, beside one that is served if it is a ``rebuild``."""
+        items, size = table.item_count, table.size_bytes
+        self._tell(BootstrapStarted(self._dataset, segments, items, size, rebuild))
+
+    def begins_again(self, reason: str) -> None:
+        """The table is copied anew."""
+        self._tell(Reinitialized(self._dataset, reason))
+
+    def gap(self, gap: Gap, behavior: GapBehavior) -> None:
+        """Changes are lost, and this is what follows."""
+        self._tell(GapFound(self._dataset, gap.shard_id, gap.reason, behavior.value))
 
     def resumed(self, scan: ScanProgress, copy: StoredCopy, service_now: float) -> None:
         """An earlier process's work goes on: its Scan, or the stream behind it."""
