@@ -41,10 +41,7 @@ def main() -> int:
     _say("\n".join(tally.lines()))
     _say(f"{tally.seeds.total()} seeds in {seconds:.1f} s")
     if failed is not None:
-        _say(
-            f"\nseed {failed.scenario.seed} fails: {failed.message}\n{replay_line(failed.scenario)}",
-            flush=True,
-        )
+        _say(f"\nseed {failed.scenario.seed} fails: {failed.message}\n{replay_line(failed.scenario)}")
         _say("making it small ...")
         _say("\n".join(story(shrink(failed))))
         return 1
