@@ -38,16 +38,39 @@ def test_newer_records_of_its_shard_wait_behind_it_and_become_visible_with_it():
     for _ in range(PROOF - 1):
         assert admit(hold, it, records()) is None, "an empty page is not the tip"
 
-    assert admit(hold, it, records()).pages == (old, new)
+    unit = admit(hold, it, records())
+    assert unit.pages == (old, new)
+    assert unit.serves
     assert hold.wire_bytes == 0
     assert it.held == []
 
 
-def test_the_end_of_the_shard_lets_everything_go():
+def test_the_end_of_the_shard_lets_everything_go_but_the_copy_does_not_serve_with_it():
+    """The shard's children may hold newer records of its keys, and are read only after its end."""
     hold, it = Hold(), reader()
     old, end = records(("a", 1), at=OLD), records(more=False)
     admit(hold, it, old)
-    assert admit(hold, it, end).pages == (old, end)
+    unit = admit(hold, it, end)
+    assert unit.pages == (old, end)
+    assert not unit.serves
+
+
+def test_a_last_page_with_late_records_does_not_serve():
+    assert not admit(Hold(), reader(), records(("a", 1), at=OLD, more=False)).serves
+
+
+def test_a_reader_takes_back_what_it_vouched_for_when_older_records_arrive():
+    it = reader()
+    for second in range(PROOF):
+        it.take(records(), asked_at=2000.0 + second)
+    assert it.applied_up_to == 1999.0
+    late = records(("a", 1), at=OLD)
+    it.take(late, asked_at=2010.0)
+    it.recant((late,))
+    assert it.applied_up_to == OLD - 1.0
+
+    it.applied(1, OLD)
+    assert it.applied_up_to == OLD
 
 
 def test_another_shard_does_not_wait():

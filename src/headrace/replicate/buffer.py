@@ -13,10 +13,14 @@ WORK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class StreamUnit:
-    """Pages of one shard that must become visible together; almost always one page."""
+    """Pages of one shard that must become visible together; almost always one page.
+
+    ``serves`` is false where they end in the past, and newer records of their keys are still to be read.
+    """
 
     shard_id: str
     pages: tuple[RecordsPage, ...]
+    serves: bool = True
 
     @property
     def wire_bytes(self) -> int:

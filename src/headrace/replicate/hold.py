@@ -15,7 +15,8 @@ class Hold:
 
     Once a copy was served, a record older than the Scan's end repeats what the Scan has seen. Applied
     alone it would show a key as it was; so its shard's pages wait until the shard is at its tip and
-    become visible together. ``wire_bytes`` is the size of what waits.
+    become visible together. At the shard's end they cannot wait longer, for its children go on from there:
+    then they do not serve. ``wire_bytes`` is the size of what waits.
     """
 
     def __init__(self) -> None:
@@ -32,9 +33,9 @@ class Hold:
         return self.release(reader) if reader.at_tip else None
 
     def release(self, reader: ShardReader) -> StreamUnit:
-        """Everything that waits of one shard."""
+        """Everything that waits of one shard, be it at its tip or not."""
         pages, reader.held = tuple(reader.held), []
-        unit = StreamUnit(reader.id, pages)
+        unit = StreamUnit(reader.id, pages, serves=reader.at_tip and not reader.ended)
         self.wire_bytes -= unit.wire_bytes
         return unit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headrace.change import RecordsPage
@@ -114,6 +115,12 @@ class ShardReader:
             self.applied_up_to = newest_at
         if not self.unapplied:
             self.applied_up_to = self.read_up_to
+
+    def recant(self, pages: Sequence[RecordsPage]) -> None:
+        """Take back what was vouched for: these pages, read and not applied, are older."""
+        self.read_up_to = max((p.newest_at for p in pages if p.newest_at is not None), default=None)
+        oldest = min((p.oldest_at for p in pages if p.oldest_at is not None), default=None)
+        self.applied_up_to = None if oldest is None else oldest - RESOLUTION
 
     def _vouch_read(self, until: float | None) -> None:
         if until is not None and (self.read_up_to is None or until > self.read_up_to):

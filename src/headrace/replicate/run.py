@@ -124,20 +124,24 @@ class Run:
     def received(self, request: GetRecords, page: RecordsPage, now: float) -> bool:
         """Buffer a page of the stream, or hold it back; false if the copy must not be served with what it brings.
 
-        That is so where more is held back than memory may hold: better to serve nothing than something older.
+        That is so where held records can wait no longer, because their shard has ended or memory may hold no more:
+        better to serve nothing, until the stream has been read on, than something older.
         """
         reader = self.stream.arrived(request, page, now)
         if reader is None:
             return True
         unit = self.hold.admit(reader, page, self.checkpoint)
-        serves = True
         if unit is None and reader.held and page.count:
             self._outbox.tell(LateRecordsHeld(self._dataset, reader.id, page.count))
             if self.hold.wire_bytes > self.settings.buffer_bytes // 2:
-                serves, unit = False, self.hold.release(reader)
-        if unit is not None:
-            self.buffer.add_stream(unit)
-        return serves
+                unit = self.hold.release(reader)
+        if unit is None:
+            return True
+        self.buffer.add_stream(unit)
+        if not unit.serves:
+            reader.recant(unit.pages)
+            self._watermark_at = -math.inf
+        return unit.serves
 
     def scanned(self, request: ReadSegment, page: ScanPage, now: float) -> None:
         """Buffer a page of the Scan."""
