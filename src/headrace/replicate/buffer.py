@@ -62,6 +62,14 @@ class Buffer:
         self._stream.append(unit)
         self.wire_bytes += unit.wire_bytes
 
+    def holds_before(self, time: float) -> bool:
+        """Whether a record of the stream waits that was created before ``time``."""
+        return any(
+            page.oldest_at is not None and page.oldest_at < time
+            for unit in self._stream
+            for page in unit.pages
+        )
+
     def add_scan(self, segment: int, page: ScanPage, now: float) -> None:
         """Append a page of a segment."""
         if not self._scan:

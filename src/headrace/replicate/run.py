@@ -130,7 +130,10 @@ class Run:
         reader = self.stream.arrived(request, page, now)
         if reader is None:
             return True
-        unit = self.hold.admit(reader, page, self.checkpoint)
+        plan = self._lane.plan
+        # The copy may be served by the time at which the page is applied.
+        becomes = plan.work.checkpoint if plan is not None and plan.makes_ready else self.checkpoint
+        unit = self.hold.admit(reader, page, becomes)
         if unit is None and reader.held and page.count:
             self._outbox.tell(LateRecordsHeld(self._dataset, reader.id, page.count))
             if self.hold.wire_bytes > self.settings.buffer_bytes // 2:
@@ -218,6 +221,9 @@ class Run:
         """Whether readiness holds: the watermark is past the Scan's end, the lag small, nothing held back."""
         ended_at, watermark = self.checkpoint.scan_ended_at, self.watermark(now)
         if ended_at is None or watermark is None or self.hold.wire_bytes:
+            return False
+        if self.buffer.holds_before(math.floor(ended_at)):
+            # A shard whose proof of its tip was wrong brings what the Scan has seen.
             return False
         behind = lag(watermark, self._clock.at(now))
         assert behind is not None
