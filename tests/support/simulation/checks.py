@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 
-from headrace.accelerator import Target, Work
+from headrace.accelerator import Target, Which, Work
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint, Stage
 from headrace.dataset import GapBehavior
@@ -27,7 +28,7 @@ from support.simulation.engines import View
 from support.simulation.ledger import Coverage, Ledger
 from support.simulation.model import Broken, Key, Model, Row
 from support.simulation.runner import Runner
-from support.simulation.scenario import Scenario
+from support.simulation.scenario import POISONS, Scenario
 from support.simulation.wire import Skies
 
 CHECKS = (
@@ -66,6 +67,7 @@ class Checks:
         self.facts: Counter[str] = Counter()
         self.skies: Skies | None = None
         self.causes = 0
+        self.are_discarded = False
         self._scenario = scenario
         self._runner = runner
         self._model = model
@@ -115,8 +117,11 @@ class Checks:
                     if work.create is not None:
                         # A new copy begins with what its own listing showed.
                         self._known.clear()
+                        self._read.clear()
                         self._coverages.pop(_identity(work.checkpoint), None)
-                    self._holds_lineage(work.checkpoint)
+                    if not work.redriven and not work.discarded:
+                        # What an operator asks for leaves the checkpoint as it was.
+                        self._holds_lineage(work.checkpoint)
 
     def answered(self, request: Request, event: Done | Failed) -> None:
         """The machine is about to learn the outcome of a request."""
@@ -168,7 +173,7 @@ class Checks:
             if not self.causes and not self.facts["GapFound"]:
                 raise Broken("gaps", f"copied anew without a cause: {fact.reason}")
             self._lost.clear()
-        elif isinstance(fact, DeadLetters):
+        elif isinstance(fact, DeadLetters) and not set(POISONS) & self._scenario.mishaps.keys():
             raise Broken("dead letters", f"{fact.count} of them, and none was to be")
 
     def time_jumps(self, now: float) -> None:
@@ -187,13 +192,30 @@ class Checks:
     # The promises
 
     def equal(self) -> bool:
-        """Whether the live copy shows exactly what is true."""
+        """Whether the live copy has every record, and shows exactly what is true."""
         view = self._views[Target.LIVE]
         truth = self._model.items()
-        if view is None or view.rows.keys() != truth.keys():
+        if view is None:
             return False
         version = self._version_of(view)
-        return all(int(view.rows[key][version]) == int(item["version"]["N"]) for key, item in truth.items())
+        if self._oldest_open(self._coverage(view.checkpoint)) is not None or self.retriable():
+            return False
+        shown = {key: int(row[version]) for key, row in view.rows.items()}
+        return all(
+            shown.get(key) == (int(truth[key]["version"]["N"]) if key in truth else None)
+            for key in shown.keys() | truth.keys()
+            if not self.is_set_aside(key)
+        )
+
+    def retriable(self) -> bool:
+        """Whether letters wait that could be applied."""
+        keys = [self._model.key_of(json.loads(letter.key)) for letter in self._runner.letters(Which.WAITING)]
+        return any(self._model.poison(key, self._model.top(key)) != "broken record" for key in keys)
+
+    def is_set_aside(self, key: Key) -> bool:
+        """Whether the present state of an item cannot be expected in the copy."""
+        poison = self._model.poison(key, self._model.top(key))
+        return poison == "broken record" or (poison == "refused row" and self.are_discarded)
 
     def at_rest(self) -> None:
         """Everything has come to rest: every value of every item is right, and no loss went unsaid."""
@@ -201,10 +223,40 @@ class Checks:
         assert view is not None
         self.counts["equality"] += 1
         for key, row in view.rows.items():
-            self._model.compare(key, self._model.top(key), row, view.schema)
+            if not self.is_set_aside(key):
+                self._model.compare(key, self._model.top(key), row, view.schema)
+        self._letters_are_right()
         for coverage, shard_id, place in self._lost:
             if coverage is self._coverage(view.checkpoint) and coverage.next_place(shard_id) < place:
                 raise Broken("gaps", f"records of {shard_id} were trimmed unread, and no gap was told")
+
+    def _oldest_open(self, coverage: Coverage) -> float | None:
+        """The time of the oldest record that is not applied yet, and that the Scan has not seen."""
+        times = [
+            created
+            for shard_id in self._ledger.streams.get(coverage.arn, {})
+            for created in coverage.open_records(shard_id)
+            if shard_id in coverage.stages or created >= coverage.started_at
+        ]
+        return min(times, default=None)
+
+    def _letters_are_right(self) -> None:
+        """A letter waits for each item whose present state cannot be decoded, and for no other."""
+        self.counts["dead letters"] += 1
+        waiting = [
+            self._model.key_of(json.loads(letter.key)) for letter in self._runner.letters(Which.WAITING)
+        ]
+        expected = {
+            key
+            for key in self._model.states
+            if self._model.poison(key, self._model.top(key)) == "broken record"
+        }
+        if len(set(waiting)) != len(waiting):
+            raise Broken("dead letters", f"two letters wait for one key: {sorted(waiting)}")
+        if set(waiting) - expected or (expected - set(waiting) and not self.are_discarded):
+            raise Broken(
+                "dead letters", f"letters wait for {sorted(waiting)}; they should for {sorted(expected)}"
+            )
 
     def differences(self) -> str:
         """What is not equal, for a message."""
@@ -238,6 +290,9 @@ class Checks:
         before = self._seen.get(key, 0)
         if row is None:
             gone = self._model.gone_since(key, before)
+            if gone is None and self._model.may_be_missed(key, before):
+                # A copy that was made anew does not hold what could not be decoded.
+                return
             if gone is None:
                 raise Broken(
                     "reader", f"{key} was seen in state {before}, was never deleted since, and is gone"
@@ -261,7 +316,7 @@ class Checks:
             item, row = self._model.states[key][covered], view.rows.get(key)
             expected = None if item is None else int(item["version"]["N"])
             found = None if row is None else int(row[version])
-            if found != expected:
+            if found != expected and not self._is_behind_a_letter(coverage, key, row, version):
                 raise Broken(
                     "agreement", f"{key} is {found}; what the checkpoint says is applied leaves {expected}"
                 )
@@ -272,6 +327,20 @@ class Checks:
             index = self._model.index_of(key, row, version)
             if index < self._model.index_at(key, view.checkpoint.started_at - slack - 1.0):
                 raise Broken("agreement", f"{key} is as it was before the Scan began, and no record says so")
+
+    def _is_behind_a_letter(self, coverage: Coverage, key: Key, row: Row | None, version: str) -> bool:
+        """Whether the last records of an item were set aside, and its row is what was there before, or one retried."""
+        covered, clean = coverage.covered[key], coverage.clean.get(key)
+        if not self._model.poison(key, covered):
+            return False
+        if row is None:
+            gone = self._model.gone_since(key, clean or 0)
+            return clean is None or (gone is not None and gone <= covered)
+        index = self._model.index_of(key, row, version)
+        if self._model.poison(key, index) == "broken record":
+            return False
+        scanned = self._model.index_at(key, coverage.started_at - STALE)
+        return (clean or 0) <= index <= covered or index >= scanned
 
     def _after_its_parent(self, arn: str, shard_id: str) -> None:
         """A child is read after its parent's end is durable, or the parent is gone."""

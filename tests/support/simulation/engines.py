@@ -18,7 +18,7 @@ from headrace.accelerators.duckdb.tables import CopyRow, decode_schema
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.checkpoint import Checkpoint
 from headrace.schema import TableSchema
-from support.simulation.model import Broken, Key, Row
+from support.simulation.model import POISON, Broken, Key, Row
 from support.simulation.workload import TABLE
 
 
@@ -35,6 +35,8 @@ class Engine(Protocol):
     """Where the copy is. ``survives`` says whether it outlives the process."""
 
     survives: bool
+    is_mended: bool
+    """Whether it takes the rows that it refused."""
 
     def boot(self) -> ChangeSink:
         """A new process comes to it."""
@@ -59,7 +61,10 @@ class InDictionaries:
     survives = True
 
     def __init__(self) -> None:
-        self._sink = MemoryAccelerator()
+        self.is_mended = False
+        self._sink = MemoryAccelerator(
+            lambda row: "it is poison" if row.get(POISON) == "refused row" and not self.is_mended else None
+        )
 
     def boot(self) -> ChangeSink:
         return self._sink
@@ -96,6 +101,7 @@ class InDuckDB:
 
     def __init__(self, folder: Path | None) -> None:
         self.survives = folder is not None
+        self.is_mended = True
         self._folder = folder
         self._lives = 0
         self._log_before = 0

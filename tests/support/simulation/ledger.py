@@ -64,7 +64,7 @@ class Ledger:
     def __init__(self, simulator: Simulator, model: Model) -> None:
         self.streams: dict[str, dict[str, ShardLog]] = {}
         self._simulator = simulator
-        self._model = model
+        self.model = model
 
     def note(self) -> None:
         """Take in what was written since the last time: before anything of it can be trimmed."""
@@ -81,13 +81,13 @@ class Ledger:
         start = bisect_right(shard.numbers, log.numbers[-1]) if log.numbers else 0
         for place in range(start, len(shard.numbers)):
             record = _decode(shard.bodies[place])
-            key = self._model.key_of(record.change.keys)
+            key = self.model.key_of(record.change.keys)
             if record.event == "REMOVE" and record.by is not None:
                 # The service deletes what has expired without being asked.
-                self._model.set(key, None, shard.created[place])
+                self.model.set(key, None, shard.created[place])
             log.numbers.append(shard.numbers[place])
             log.created.append(shard.created[place])
-            log.states.append((key, self._model.top(key)))
+            log.states.append((key, self.model.top(key)))
 
     def stream(self, arn: str) -> Stream | None:
         """The service's own, None once it is forgotten."""
@@ -114,7 +114,7 @@ class Ledger:
 class Coverage:
     """Of one copy: what its checkpoint says is applied, of each item the last state among it.
 
-    ``covered`` is that state's index. Only records that were to be read count: not those before the place
+    ``covered`` is that state's index, ``clean`` that of the last one that cannot have been set aside. Only records that were to be read count: not those before the place
     at which the copy's first checkpoint began. ``read`` are the shards (ARN and id) that were ever read.
     """
 
@@ -122,6 +122,7 @@ class Coverage:
         self.arn = first.stream_arn
         self.started_at = first.started_at
         self.covered: dict[Key, int] = {}
+        self.clean: dict[Key, int] = {}
         self.stages: dict[str, Stage] = {}
         self._ledger = ledger
         self._read = read
@@ -151,6 +152,8 @@ class Coverage:
             end = len(log.numbers) if state.stage is Stage.FINISHED else self._place(log, state)
             for key, index in log.states[begin:end]:
                 self.covered[key] = max(index, self.covered.get(key, 0))
+                if not self._ledger.model.poison(key, index):
+                    self.clean[key] = max(index, self.clean.get(key, 0))
             self._next[state.id] = max(begin, end)
 
     def _left_out(self, log: ShardLog) -> None:

@@ -9,6 +9,8 @@ from headrace.schema import TableSchema
 from support.simulation.values import Item, shown
 
 Key = tuple[Any, ...]
+POISON = "poison"
+"""The attribute that makes an item undecodable, or one that the engine refuses."""
 Row = Mapping[str, Any]
 
 
@@ -64,6 +66,16 @@ class Model:
         """The table was made anew."""
         for key in self.states:
             self.set(key, None, at)
+
+    def poison(self, key: Key, index: int) -> str | None:
+        """Why a state of an item may be set aside, None if there is no reason."""
+        item = self.states[key][index]
+        poison = None if item is None else item.get(POISON)
+        return None if poison is None else str(poison["S"])
+
+    def may_be_missed(self, key: Key, index: int) -> bool:
+        """Whether some state from ``index`` on may have been set aside."""
+        return any(self.poison(key, at) for at in range(index, len(self.states[key])))
 
     def top(self, key: Key) -> int:
         """The index of the item's present state."""

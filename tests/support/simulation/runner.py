@@ -10,7 +10,8 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from headrace.accelerator import ChangeSink
+from headrace.accelerator import ChangeSink, Which
+from headrace.change import DeadLetter
 from headrace.checkpoint import ShardState
 from headrace.dataset import GapBehavior
 from headrace.errors import (
@@ -25,11 +26,13 @@ from headrace.observe import Observation, StatusChanged
 from headrace.replicate.commands import (
     Apply,
     CheckStore,
+    Discard,
     Done,
     Event,
     Failed,
     OpenStore,
     ReadLetters,
+    Redrive,
     Reply,
     Request,
     Tell,
@@ -81,7 +84,8 @@ class Runner:
         self.status: StatusChanged | None = None
         self.machine: Machine
         self.watcher: Watcher
-        self.undelivered: dict[int, Event] = {}
+        self.undelivered: dict[int, Done | Failed] = {}
+        self.asked: dict[int, Redrive | Discard] = {}
         self.is_quiet: Callable[[], bool] = lambda: False
         self.life = 0
         self.is_up = False
@@ -95,6 +99,7 @@ class Runner:
         self._random = Random(f"{scenario.seed}/schedule")
         self._heap: list[tuple[float, float, int, Callable[[], None]]] = []
         self._events = 0
+        self._tickets = 0
         self._lane_free_at = 0.0
         self._wake = (float("inf"), 0)
 
@@ -136,6 +141,7 @@ class Runner:
         self._source = self._make_source()
         self._sink: ChangeSink = self.engine.boot()
         self.undelivered.clear()
+        self.asked.clear()
         self.status = None
         self._lane_free_at = self.clock.now
         self._wake = (float("inf"), self._wake[1] + 1)
@@ -161,6 +167,21 @@ class Runner:
         life = self.life
         self.after(seconds, lambda: self.boot() if life == self.life else None)
 
+    def ask(self, make: Callable[[int], Redrive | Discard]) -> None:
+        """An operator wants something done with dead letters."""
+        if self.is_up:
+            self._tickets += 1
+            asked = self.asked[self._tickets] = make(self._tickets)
+            self._trace.note(repr(asked))
+            self._take(asked)
+
+    def letters(self, which: Which) -> list[DeadLetter]:
+        """The dead letters of the live copy."""
+        found: list[DeadLetter] = []
+        while chunk := self._sink.letters(None, which, found[-1].id if found else None):
+            found += [stored.letter for stored in chunk]
+        return found
+
     # Requests
 
     def _take(self, event: Event) -> None:
@@ -172,8 +193,9 @@ class Runner:
                     if isinstance(fact, StatusChanged):
                         self.status = fact
                     self.watcher.told(fact)
-                case Reply():
+                case Reply(ticket=ticket):
                     self._trace.note(repr(command))
+                    del self.asked[ticket]
                 case WakeAt(at=at):
                     self._schedule_tick(at)
                 case _:

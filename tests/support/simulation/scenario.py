@@ -27,8 +27,17 @@ MISHAPS: dict[str, tuple[float, float]] = {
     "late answer": (0.003, 0.05),
     "hung request": (0.0005, 0.01),
     "late tick": (0.01, 0.3),
+    "broken record": (0.05, 0.4),
+    "refused row": (0.05, 0.4),
 }
-"""What goes wrong on this side of the wire, with the range of its rates; ``long downtime`` is per crash."""
+"""What goes wrong on this side of the wire, with the range of its rates.
+
+``long downtime`` is per crash; ``broken record`` (it cannot be decoded) and ``refused row`` (the engine does not take it,
+until an operator mends that) are per item that is written.
+"""
+
+_ONLY_ON = {"crash inside a commit": ("duckdb", "duckdb-file"), "refused row": ("memory",)}
+POISONS = ("broken record", "refused row")
 
 ACTS: dict[str, tuple[float, float]] = {
     "split": (0.02, 0.15),
@@ -159,9 +168,8 @@ def draw(
         # Only a Scan that may be behind can be.
         settings = replace(settings, consistent_read=False)
     mishaps = draw_rates(seed, MISHAPS, share, without)
-    if engine != "duckdb-file":
-        mishaps.pop("crash inside a commit", None)
-    rotation = random.choice((None, 4 * 3600.0, max(5.0, duration / 3)))
+    mishaps = {kind: rate for kind, rate in mishaps.items() if engine in _ONLY_ON.get(kind, ENGINES)}
+    rotation = random.choice((None, 4 * 3600.0, max(30.0, duration / 3)))
     if rotation is not None and {"trim", "pause", "long downtime"} & (mishaps.keys() | weather.keys()):
         # A day must not take thousands of rotations.
         rotation = 4 * 3600.0
@@ -188,5 +196,4 @@ def draw(
 
 def kinds_of(engine: str) -> tuple[str, ...]:
     """Every kind of trouble that enough seeds must have seen, on this engine."""
-    files = engine in ("duckdb", "duckdb-file")
-    return tuple(kind for kind in KINDS if files or kind != "crash inside a commit")
+    return tuple(kind for kind in KINDS if engine in _ONLY_ON.get(kind, ENGINES))

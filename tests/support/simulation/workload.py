@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import Any
 
 import msgspec
 
 from headrace.simulator import Simulator
-from support.simulation.model import HarnessFault, Key, Model
-from support.simulation.scenario import Scenario
+from support.simulation.chance import Dice
+from support.simulation.model import POISON, HarnessFault, Key, Model
+from support.simulation.scenario import POISONS, Scenario
 from support.simulation.values import Item, draw_value
 
 TABLE = "orders"
@@ -20,11 +22,14 @@ _LARGE = 360_000
 class Workload:
     """Puts, updates, deletes and transactions, as a seed decides."""
 
-    def __init__(self, scenario: Scenario, simulator: Simulator, model: Model) -> None:
+    def __init__(self, scenario: Scenario, simulator: Simulator, model: Model, counts: Counter[str]) -> None:
         self._scenario = scenario
         self._simulator = simulator
         self._model = model
         self._random = Random(f"{scenario.seed}/workload")
+        self._poisons = {
+            kind: Dice(kind, scenario.seed, scenario.mishaps.get(kind, 0.0), counts) for kind in POISONS
+        }
         self._skew = self._random.choice((0.0, 0.5, 0.9))
 
     def call(self, operation: str, **request: Any) -> dict[str, Any]:
@@ -91,6 +96,9 @@ class Workload:
         for name in _ATTRIBUTES:
             if self._random.random() < 0.3:
                 item[name] = self._value(name)
+        for kind, dice in self._poisons.items():
+            if dice.hits():
+                item[POISON] = {"S": kind}
         self._model.set(key, item, now)
         return item
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
+from headrace.accelerator import Which
 from headrace.dataset import GapBehavior
 from headrace.dynamodb import DynamoDBSource
+from headrace.replicate.commands import Discard, Redrive
 from headrace.simulator import Simulator
 from support.simulation.checks import Checks
 from support.simulation.engines import make_engine
 from support.simulation.ledger import Ledger
 from support.simulation.model import Broken, HarnessFault, Model
 from support.simulation.runner import Runner
-from support.simulation.scenario import Scenario
+from support.simulation.scenario import POISONS, Scenario
 from support.simulation.trace import Clock, Trace
 from support.simulation.wire import Skies, Wire
 from support.simulation.workload import TABLE, Workload
@@ -56,7 +59,7 @@ class World:
             initial_shards=scenario.shards,
             rotation_seconds=scenario.rotation,
         )
-        self.workload = Workload(scenario, self.simulator, self.model)
+        self.workload = Workload(scenario, self.simulator, self.model, self.counts)
         self.ledger = Ledger(self.simulator, self.model)
         self.engine = make_engine(scenario.engine)
         wire = Wire(scenario, self.simulator, self.trace)
@@ -74,6 +77,8 @@ class World:
         self.checks = Checks(scenario, self.runner, self.model, self.ledger)
         self.runner.watcher = self.checks
         self._random = Random(f"{scenario.seed}/world")
+        self._orders = Random(f"{scenario.seed}/operator")
+        self._retry_at = 0.0
         self._skies: Skies | None = None
         self._left = 0
         self._operator_called = False
@@ -100,6 +105,7 @@ class World:
         self._left = self.scenario.writes
         self._next_write()
         self._next_look()
+        self._next_order()
         while self._left:
             self.runner.step()
             self._operate()
@@ -113,6 +119,8 @@ class World:
         self.runner.is_quiet = lambda: True
         while not self.runner.is_up:
             self.runner.step()
+        self.engine.is_mended = True
+        self._retry_at = self.clock.now
         done = self.runner.run(CALM, self._at_rest)
         if not done:
             status = self.runner.status
@@ -128,7 +136,14 @@ class World:
     def _at_rest(self) -> bool:
         self._operate()
         status = self.runner.status
-        return status is not None and status.ready and status.live and status.fresh and self.checks.equal()
+        if status is None or not (status.ready and status.live and status.fresh) or self.runner.asked:
+            return False
+        if self._has_poison and self.clock.now >= self._retry_at and self.checks.retriable():
+            # What was refused is taken by now; a copy that was made meanwhile has letters of its own.
+            self._retry_at = self.clock.now + 5.0
+            self.runner.ask(Redrive)
+            return False
+        return self.checks.equal()
 
     def _operate(self) -> None:
         """Somebody reads the status, and does what it says cures a gap."""
@@ -142,6 +157,32 @@ class World:
         self._operator_called = False
         choices = (GapBehavior.READY_BEFORE_LOAD, GapBehavior.READY_AFTER_LOAD)
         self.runner.restart(self._random.choice(choices))
+
+    @property
+    def _has_poison(self) -> bool:
+        return bool(set(POISONS) & self.scenario.mishaps.keys())
+
+    def _next_order(self) -> None:
+        if self._left and self._has_poison:
+            self.runner.after(self._orders.expovariate(1 / (4 * self.scenario.looks_every)), self._order)
+
+    def _order(self) -> None:
+        """An operator does what comes to mind with dead letters."""
+        roll = self._orders.random()
+        if roll < 0.1:
+            self.engine.is_mended = True
+        elif roll < 0.5:
+            self.runner.ask(Redrive)
+        elif roll < 0.7 and self.runner.is_up:
+            known = [letter.id for letter in self.runner.letters(Which.ANY)] if self.runner.ready else []
+            names = tuple(self._orders.sample([*known, "nobody"], min(2, len(known) + 1)))
+            self.runner.ask(partial(Redrive, names=names))
+        elif roll < 0.9:
+            self.runner.ask(partial(Discard, which=Which.SUPERSEDED))
+        else:
+            self.checks.are_discarded = True
+            self.runner.ask(Discard)
+        self._next_order()
 
     def _write(self) -> None:
         self.workload.write(self.clock.now)
