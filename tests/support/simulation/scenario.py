@@ -163,6 +163,9 @@ def draw(
         consistent_read=random.random() < 0.75,
         buffer_bytes=random.choice((2, 3, 8, 40)) * 2**20,
     )
+    # There are no more requests at once than the buffer has megabytes, and there may be some fifteen shards.
+    turns = 15 * 5 / min(settings.buffer_bytes // 2**20, 15)
+    settings = replace(settings, ready_lag=ready_lag + turns * 2 * latency)
     weather = draw_rates(seed, FORECAST, share, without)
     if "stale scan" in weather:
         # Only a Scan that may be behind can be.
