@@ -30,7 +30,7 @@ def seeds(simulation, first, count, engine="memory"):
             pytest.fail("\n".join(lines), pytrace=False)
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(15))
 def test_no_seed_breaks_a_promise(simulation, block):
     seeds(simulation, 20 * block, 20)
 
