@@ -240,6 +240,9 @@ def _records_fast(
     compiled: Compiled, body: bytes, provenance: Provenance, service_time: float | None
 ) -> RecordsPage:
     answer = compiled.records.decode(body)
+    if not answer.rows:
+        # Most polls bring nothing: no columns are made for that.
+        return _records_page(None, (), (), (), 0, answer.next, service_time)
     changes = [record.change for record in answer.rows]
     removed = [record.event == "REMOVE" for record in answer.rows]
     items = [
