@@ -452,7 +452,8 @@ class Checks:
 
     def _has_child(self, coverage: Coverage, shard_id: str) -> bool:
         logs = self._ledger.streams.get(coverage.arn, {})
-        return any(log.parent == shard_id and log.id in coverage.stages for log in logs.values())
+        known = coverage.stages.keys() | self._known.get(coverage.arn, set())
+        return any(log.parent == shard_id and log.id in known for log in logs.values())
 
     def _is_gap(self, fact: GapFound) -> None:
         """Something was trimmed that was not read, or may have been."""

@@ -167,6 +167,9 @@ def draw(
     turns = 15 * 5 / min(settings.buffer_bytes // 2**20, 15)
     settings = replace(settings, ready_lag=ready_lag + turns * 2 * latency)
     weather = draw_rates(seed, FORECAST, share, without)
+    if "missing in paging" in weather and "tiny pages" not in without:
+        # Few streams have so many shards that a listing takes two pages by itself.
+        weather.setdefault("tiny pages", 0.5)
     if "stale scan" in weather:
         # Only a Scan that may be behind can be.
         settings = replace(settings, consistent_read=False)
