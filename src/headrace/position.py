@@ -8,15 +8,21 @@ from functools import total_ordering
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True, eq=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SequenceNumber:
     """AWS's text, kept whole because the API wants it back, compared as the integer that it writes.
 
-    Numbers are 21 to 40 digits and differ in length, so their text does not sort. Order means something
-    within one shard only.
+    Numbers are 21 to 40 digits and differ in length, so their text does not sort; stand-ins pad theirs with
+    zeros. Order means something within one shard only.
     """
 
     text: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SequenceNumber) and int(self.text) == int(other.text)
+
+    def __hash__(self) -> int:
+        return hash(int(self.text))
 
     def __lt__(self, other: SequenceNumber) -> bool:
         return int(self.text) < int(other.text)
