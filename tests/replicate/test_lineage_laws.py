@@ -13,10 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState, Stage
+from headrace.dataset import Replication
+from headrace.errors import ShardGone
 from headrace.position import Position, SequenceNumber
+from headrace.replicate.clock import ServiceClock
+from headrace.replicate.commands import ListShards, OpenIterator
+from headrace.replicate.desk import Desk
+from headrace.replicate.errands import Errands
+from headrace.replicate.health import Health
+from headrace.replicate.journal import Journal
 from headrace.replicate.lineage import CONFIRMATIONS, Lineage
-from headrace.replicate.listing import is_torn
-from headrace.shard import Shard
+from headrace.replicate.listing import FirstListing
+from headrace.replicate.outbox import Outbox
+from headrace.shard import Shard, ShardListing
 
 START = Position.at_timestamp(700.0, 1000.0)
 CHANCE = st.integers(0, 4)
@@ -86,11 +95,8 @@ class AnyListings(RuleBasedStateMachine):
     @precondition(lambda self: self.lineage is None)
     @rule(data=st.data())
     def the_first_listing_comes(self, data):
-        shards = self._listing(data)
-        listed = {shard.id for shard in shards}
-        above = {shard.parent_id for shard in shards if shard.parent_id is not None} - listed
-        # Torn listings are taken again; so are those that lack a parent which the service still knows.
-        if shards and not is_torn(shards) and all(self._of(id_).trimmed for id_ in above):
+        shards = self._trusted(self._listing(data))
+        if shards is not None:
             self.lineage = Lineage.first(shards, START)
             # Whatever had ended by now, the Scan sees.
             self.ended = {state.id for state in self.lineage.in_stage(Stage.FINISHED)}
@@ -231,6 +237,22 @@ class AnyListings(RuleBasedStateMachine):
         shown = [s for s in self.truth if not s.trimmed and data.draw(CHANCE)]
         shards = [shard.listed(shown_open=not data.draw(CHANCE)) for shard in shown]
         return data.draw(st.permutations(shards))
+
+    def _trusted(self, shards: list[Shard]) -> tuple[Shard, ...] | None:
+        """The listing, if a copy would begin with it."""
+        outbox = Outbox()
+        health = Health("orders", outbox, "")
+        desk = Desk("orders", Replication(), outbox, ServiceClock(), health, Journal(0))
+        first = FirstListing(desk, Errands(outbox, health), "arn", 0.0)
+        first.ask(0.0)
+        (request,) = (one for one in outbox.drain() if isinstance(one, ListShards))
+        answer = first.take(request, ShardListing(tuple(shards), None, "ENABLED"), 0.0)
+        first.ask(0.0)
+        probes = [one for one in outbox.drain() if isinstance(one, OpenIterator)]
+        for probe in probes:
+            trimmed = self._of(probe.shard_id).trimmed
+            answer = first.failed(probe, ShardGone("-"), 0.0) if trimmed else first.found(probe, 0.0)
+        return answer
 
     def _may_be_trimmed(self, shard: Truth) -> bool:
         """A position in a shard that is trimmed is a gap, which is not the lineage's to find."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 
-from headrace.errors import HeadraceError, Unavailable
-from headrace.replicate.commands import ListShards
+from headrace.errors import HeadraceError, PositionTrimmed, ShardGone, Unavailable
+from headrace.position import Position
+from headrace.replicate.commands import ListShards, OpenIterator
+from headrace.replicate.desk import Desk
 from headrace.replicate.errands import Errands
 from headrace.shard import Shard, ShardListing
 
 MOST_PAGES = 5000
 """Pages of 100 shards: more than a stream of the largest tables keeps in its 24 hours."""
 
-CHILDREN_PATIENCE = 150.0
-"""Seconds at bootstrap for which closed shards without children are listed again."""
+PATIENCE = 150.0
+"""Seconds at bootstrap for which a listing with holes is taken again."""
+
+_PROBES = 8
+"""Parents that are asked for at once."""
 
 
 def is_torn(shards: Collection[Shard]) -> bool:
@@ -55,38 +60,101 @@ class Listing:
 
 
 class FirstListing:
-    """The listing that a copy begins with, asked for until it can be trusted."""
+    """The listing that a copy begins with, asked for until it can be trusted.
 
-    def __init__(self, errands: Errands, stream_arn: str, now: float) -> None:
+    Closed shards count as copied by the Scan. That is wrong for one that descends from a shard which is shown
+    open though it has ended: its records, replayed, would come after the Scan. So the way up from each
+    shard must be whole: a parent that is not listed is asked for by its id, and must be trimmed.
+    """
+
+    def __init__(self, desk: Desk, errands: Errands, stream_arn: str, now: float) -> None:
+        self._outbox = desk.outbox
+        self._clock = desk.clock
         self._errands = errands
         self._stream_arn = stream_arn
         self._began_at = now
         self._pages = Listing()
+        self._whole: tuple[ListShards, tuple[Shard, ...]] | None = None
+        self._to_ask: list[str] = []
+        self._probing: dict[int, str] = {}
+        self._trimmed: set[str] = set()
+        self._hidden = False
+        self._fault: HeadraceError | None = None
 
     def ask(self, now: float) -> None:
-        """Ask for the next page, unless one is under way or not due."""
-        more = partial(ListShards, stream_arn=self._stream_arn, start_after=self._pages.next_start)
-        self._errands.ask(ListShards, more, now)
+        """Ask for the next page, or for the parents that a whole listing lacks."""
+        if self._whole is None:
+            more = partial(ListShards, stream_arn=self._stream_arn, start_after=self._pages.next_start)
+            self._errands.ask(ListShards, more, now)
+        while self._to_ask and len(self._probing) < _PROBES:
+            parent_id = self._to_ask.pop(0)
+            position = Position.trim_horizon(self._clock.at(now))
+            make = partial(OpenIterator, stream_arn=self._stream_arn, shard_id=parent_id, position=position)
+            self._probing[self._outbox.send(make)] = parent_id
 
     def take(self, request: ListShards, page: ShardListing, now: float) -> tuple[Shard, ...] | None:
         """Take a page; all shards once they are complete, else None: ask again."""
         try:
             shards = self._pages.add(page)
         except Unavailable as error:
-            self.failed(request, error, now)
-            return None
+            return self.failed(request, error, now)
         if shards is None:
             self._errands.unsettled(request, now)
             return None
         self._pages = Listing()
-        torn = page.status == "ENABLED" and is_torn(shards) and now < self._began_at + CHILDREN_PATIENCE
+        waits = now < self._began_at + PATIENCE
+        torn = page.status == "ENABLED" and is_torn(shards) and waits
         if page.status == "ENABLING" or not shards or torn:
+            self._errands.unsettled(request, now + 1.0)
+            return None
+        self._to_ask = list(_above(shards, self._trimmed)) if waits else []
+        if self._to_ask:
+            self._whole = (request, shards)
+            return None
+        self._errands.answered(request)
+        return shards
+
+    def found(self, request: OpenIterator, now: float) -> tuple[Shard, ...] | None:
+        """A parent that is not listed is there all the same: None, the listing lacks it and is taken again."""
+        del self._probing[request.id]
+        self._hidden = True
+        return self._settled(now)
+
+    def failed(
+        self, request: ListShards | OpenIterator, error: HeadraceError, now: float
+    ) -> tuple[Shard, ...] | None:
+        """All shards once every parent that they lack is proven trimmed; None: begin anew after a while."""
+        if isinstance(request, ListShards):
+            self._pages = Listing()
+            self._errands.failed(request, error, now)
+            return None
+        parent_id = self._probing.pop(request.id)
+        if isinstance(error, (ShardGone, PositionTrimmed)):
+            self._trimmed.add(parent_id)
+        else:
+            self._fault = error
+        return self._settled(now)
+
+    def _settled(self, now: float) -> tuple[Shard, ...] | None:
+        if self._hidden or self._fault is not None:
+            self._to_ask.clear()
+        # Every answer is waited for: one that came late would meet a reader of the same shard.
+        if self._to_ask or self._probing or self._whole is None:
+            return None
+        request, shards = self._whole
+        hidden, fault = self._hidden, self._fault
+        self._whole, self._hidden, self._fault = None, False, None
+        if fault is not None:
+            return self.failed(request, fault, now)
+        if hidden:
             self._errands.unsettled(request, now + 1.0)
             return None
         self._errands.answered(request)
         return shards
 
-    def failed(self, request: ListShards, error: HeadraceError, now: float) -> None:
-        """Begin anew after a while."""
-        self._pages = Listing()
-        self._errands.failed(request, error, now)
+
+def _above(shards: Collection[Shard], trimmed: Collection[str]) -> Iterator[str]:
+    """The parents that the listing lacks, each once, but for those that are known to be trimmed."""
+    known = {shard.id for shard in shards} | set(trimmed)
+    parents = dict.fromkeys(shard.parent_id for shard in shards if shard.parent_id is not None)
+    return (parent_id for parent_id in parents if parent_id not in known)

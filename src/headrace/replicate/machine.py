@@ -164,6 +164,8 @@ class Machine:
                 self._described_as(request, answer, now)
             case ListShards(), ShardListing() if self._listing is not None:
                 self._listed(self._listing.take(request, answer, now), now)
+            case OpenIterator(), str() if self._listing is not None:
+                self._listed(self._listing.found(request, now), now)
             case ((ListShards() | ListChildren()), ShardListing()):
                 self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
@@ -194,8 +196,8 @@ class Machine:
         match request:
             case OpenStore() | Describe():
                 self._errands.failed(request, error, now)
-            case ListShards() if self._listing is not None:
-                self._listing.failed(request, error, now)
+            case ListShards() | OpenIterator() if self._listing is not None:
+                self._listed(self._listing.failed(request, error, now), now)
             case CheckStore():
                 self._errands.failed(request, error, now)
                 if self._phase is _Phase.RUNNING and not self._lane.in_flight:
@@ -290,7 +292,7 @@ class Machine:
         aside = stored.live is not None and stored.live.checkpoint.was_ready
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
-        self._listing = FirstListing(self._errands, self._described.stream_arn, now)
+        self._listing = FirstListing(self._desk, self._errands, self._described.stream_arn, now)
         self._phase = _Phase.LISTING
 
     def _listed(self, shards: Sequence[Shard] | None, now: float) -> None:
