@@ -16,6 +16,7 @@ from headrace.replicate.journal import Journal
 from headrace.replicate.listing import PATIENCE, FirstListing
 from headrace.replicate.outbox import Outbox
 from headrace.shard import Shard, ShardListing
+from support.world import TABLE, World
 
 
 class First:
@@ -123,3 +124,32 @@ def test_patience_ends():
     first = First()
     first.now = PATIENCE
     assert first.lists(OLD, NEW) == (OLD, NEW)
+
+
+def test_a_stream_that_is_no_more_is_not_asked_for_ever():
+    first = First()
+    for _ in range(3):
+        assert not first.listing.gone
+        (request,) = first.asks(within=60.0)
+        first.listing.failed(request, ShardGone("no such stream"), first.now)
+    assert first.listing.gone
+
+
+def test_a_stream_that_is_not_known_everywhere_yet_is_waited_for():
+    first = First()
+    for _ in range(3):
+        for error in (ShardGone("no such stream"), ShardGone("no such stream"), Throttled("too often")):
+            (request,) = first.asks(within=60.0)
+            first.listing.failed(request, error, first.now)
+    assert not first.listing.gone
+
+
+def test_a_table_that_is_made_anew_while_its_shards_are_listed_is_looked_at_again():
+    world = World(1, items=5)
+    world.runner.run_until(lambda: any(isinstance(one, ListShards) for one in world.runner.outstanding), 1000)
+    world.call("DeleteTable", TableName=TABLE)
+    world.clock.now += 26 * 3600.0
+    world.create()
+    world.put("k1")
+    world.settle()
+    assert world.copy() == {"k1": world.versions}

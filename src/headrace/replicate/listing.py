@@ -10,6 +10,7 @@ from headrace.position import Position
 from headrace.replicate.commands import ListShards, OpenIterator
 from headrace.replicate.desk import Desk
 from headrace.replicate.errands import Errands
+from headrace.replicate.lineage import CONFIRMATIONS
 from headrace.shard import Shard, ShardListing
 
 MOST_PAGES = 5000
@@ -80,6 +81,12 @@ class FirstListing:
         self._trimmed: set[str] = set()
         self._hidden = False
         self._fault: HeadraceError | None = None
+        self._unknown = 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether the service keeps saying that there is no such stream: the table was made anew, or is no more."""
+        return self._unknown >= CONFIRMATIONS
 
     def ask(self, now: float) -> None:
         """Ask for the next page, or for the parents that a whole listing lacks."""
@@ -94,6 +101,7 @@ class FirstListing:
 
     def take(self, request: ListShards, page: ShardListing, now: float) -> tuple[Shard, ...] | None:
         """Take a page; all shards once they are complete, else None: ask again."""
+        self._unknown = 0
         try:
             shards = self._pages.add(page)
         except Unavailable as error:
@@ -126,6 +134,7 @@ class FirstListing:
         """All shards once every parent that they lack is proven trimmed; None: begin anew after a while."""
         if isinstance(request, ListShards):
             self._pages = Listing()
+            self._unknown = self._unknown + 1 if isinstance(error, ShardGone) else 0
             self._errands.failed(request, error, now)
             return None
         parent_id = self._probing.pop(request.id)

@@ -197,7 +197,7 @@ class Machine:
             case OpenStore() | Describe():
                 self._errands.failed(request, error, now)
             case ListShards() | OpenIterator() if self._listing is not None:
-                self._listed(self._listing.failed(request, error, now), now)
+                self._unlisted(self._listing, request, error, now)
             case CheckStore():
                 self._errands.failed(request, error, now)
                 if self._phase is _Phase.RUNNING and not self._lane.in_flight:
@@ -300,6 +300,13 @@ class Machine:
             started_at = self._clock.at(now)
             self._listing = None
             self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
+
+    def _unlisted(
+        self, listing: FirstListing, request: ListShards | OpenIterator, error: HeadraceError, now: float
+    ) -> None:
+        self._listed(listing.failed(request, error, now), now)
+        if listing.gone:
+            self._begin_again()
 
     def _create(self, lineage: Lineage, started_at: float, now: float) -> None:
         """Make the lineage durable before the first Scan request."""
