@@ -15,18 +15,20 @@ from headrace.replicate.journal import Journal, Pending, Trail
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import CONFIRMATIONS
 from headrace.replicate.liveness import shard
+from headrace.replicate.phase import Phase
 from headrace.replicate.reader import ShardReader
 from headrace.replicate.run import Run
 from headrace.replicate.stream import PAGES_PER_SHARD, StreamFollower
+from headrace.source import SourceTable
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How the machine itself stands: its phase, the status's reason, the table's keys, where the copy is built."""
+    """How the machine itself stands: its phase, the status's reason, the table if it is known, what is built."""
 
-    phase: str
+    phase: Phase
     reason: str | None
-    keys: tuple[tuple[str, str], ...]
+    table: SourceTable | None
     rebuilding: bool
 
 
@@ -39,9 +41,9 @@ def explain_stream(
         now=now,
         service_now=desk.clock.at(now),
         buffer_limit=desk.settings.buffer_bytes,
-        phase=moment.phase,
+        phase=moment.phase.name.lower(),
         reason=moment.reason,
-        keys=moment.keys,
+        keys=moment.table.keys if moment.table is not None else (),
         rebuilding=moment.rebuilding,
     )
     if run is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum, auto
 
 from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
@@ -61,30 +60,20 @@ from headrace.replicate.lineage import Lineage
 from headrace.replicate.listing import FirstListing
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
+from headrace.replicate.phase import Phase
 from headrace.replicate.plan import plan_copy
 from headrace.replicate.run import Run
-from headrace.replicate.scan import choose_segments
+from headrace.replicate.scan import SETTLE
 from headrace.replicate.standing import Standing
 from headrace.replicate.telling import Telling
 from headrace.shard import Shard, ShardListing
 from headrace.source import SourceTable
-
-SETTLE = 10.0
-"""Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
 
 RECHECK = 30.0
 """Seconds between looks at a table whose stream was read to its end and is said to be on."""
 
 CHECK = 5.0
 """Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
-
-
-class _Phase(Enum):
-    OPENING = auto()
-    LISTING = auto()
-    CREATING = auto()
-    RUNNING = auto()
-    HALTED = auto()
 
 
 class Machine:
@@ -110,7 +99,7 @@ class Machine:
         self._lane = Lane(self._outbox, self._health)
         self._operator = Operator(self._outbox, self._lane)
         self._standing = Standing(self._desk, self._errands, self._lane)
-        self._phase = _Phase.OPENING
+        self._phase = Phase.OPENING
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
         self._run: Run | None = None
@@ -140,9 +129,9 @@ class Machine:
         self._advance(now)
         reason = self._standing.tell(
             now,
-            self._run if self._phase is _Phase.RUNNING else None,
+            self._run if self._phase is Phase.RUNNING else None,
             self._table,
-            self._gap if self._phase is _Phase.HALTED else None,
+            self._gap if self._phase is Phase.HALTED else None,
             ready=self._ready,
             rebuilding=self._target is Target.BUILDING,
             drained=self._drained,
@@ -200,7 +189,7 @@ class Machine:
                 self._unlisted(self._listing, request, error, now)
             case CheckStore():
                 self._errands.failed(request, error, now)
-                if self._phase is _Phase.RUNNING and not self._lane.in_flight:
+                if self._phase is Phase.RUNNING and not self._lane.in_flight:
                     self._stored = None
             case ListShards() | ListChildren() | OpenIterator() | GetRecords():
                 self._forgotten(self._running.stream.failed(request, error, now))
@@ -246,7 +235,7 @@ class Machine:
     def _enter(self, now: float) -> None:
         """Decide what to do, once store and table are known."""
         stored, table = self._stored, self._table
-        if stored is None or table is None or self._phase is not _Phase.OPENING:
+        if stored is None or table is None or self._phase is not Phase.OPENING:
             return
         self._target = Target.BUILDING if stored.building else Target.LIVE
         gap, self._gap = self._gap, None
@@ -268,7 +257,7 @@ class Machine:
     def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
         self._run = Run(self._desk, checkpoint, self._lane, now)
         self._began_at = now
-        self._phase = _Phase.RUNNING
+        self._phase = Phase.RUNNING
 
     def _begin_again(self) -> None:
         """Stop reading; ask the store and the service anew."""
@@ -281,25 +270,32 @@ class Machine:
         self._listing = None
         self._stored = None
         self._table = None
-        self._phase = _Phase.OPENING
+        self._phase = Phase.OPENING
 
     # Copying
 
     def _copy(self, stored: Stored, reason: str | None, now: float) -> None:
         """List the shards first; build aside where a copy exists that was served."""
-        if reason is not None:
-            self._telling.begins_again(reason)
+        self._telling.begins_again(reason)
         aside = stored.live is not None and stored.live.checkpoint.was_ready
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
         self._listing = FirstListing(self._desk, self._errands, self._described.stream_arn, now)
-        self._phase = _Phase.LISTING
+        self._phase = Phase.LISTING
 
     def _listed(self, shards: Sequence[Shard] | None, now: float) -> None:
-        if shards is not None:
-            started_at = self._clock.at(now)
-            self._listing = None
-            self._create(Lineage.first(shards, start_of_stream(started_at)), started_at, now)
+        """Make the lineage durable before the first Scan request."""
+        if shards is None:
+            return
+        self._listing = None
+        self._phase = Phase.CREATING
+        self._journal.begin(now, whole=True)
+        self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
+        started_at = self._clock.at(now)
+        lineage = Lineage.first(shards, start_of_stream(started_at))
+        plan = plan_copy(self._described, self._target, self.settings.scan_segments, lineage, started_at)
+        self._lane.send(plan, now)
+        self._telling.begins(plan, self._described)
 
     def _unlisted(
         self, listing: FirstListing, request: ListShards | OpenIterator, error: HeadraceError, now: float
@@ -307,16 +303,6 @@ class Machine:
         self._listed(listing.failed(request, error, now), now)
         if listing.gone:
             self._begin_again()
-
-    def _create(self, lineage: Lineage, started_at: float, now: float) -> None:
-        """Make the lineage durable before the first Scan request."""
-        table = self._described
-        segments = self.settings.scan_segments or choose_segments(table.item_count, table.size_bytes)
-        self._phase = _Phase.CREATING
-        self._journal.begin(now, whole=True)
-        self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
-        self._lane.send(plan_copy(table, self._target, segments, lineage, started_at), now)
-        self._telling.begins(segments, table, rebuild=self._target is Target.BUILDING)
 
     # The stream
 
@@ -336,7 +322,7 @@ class Machine:
         if behavior is GapBehavior.ERROR:
             self._gap = gap
             self._ready = False
-            self._phase = _Phase.HALTED
+            self._phase = Phase.HALTED
         else:
             self._copy(stored, f"the stream has forgotten changes: {gap}", now)
 
@@ -353,7 +339,7 @@ class Machine:
         plan = self._lane.durable()
         if plan is None:
             return
-        if self._phase is _Phase.CREATING:
+        if self._phase is Phase.CREATING:
             self._start_run(plan.work.checkpoint, now)
             return
         run = self._running
@@ -368,11 +354,11 @@ class Machine:
     def _advance(self, now: float) -> None:
         if self._stored is None and not self._lane.in_flight:
             self._errands.ask(OpenStore, OpenStore, now)
-        if self._phase is _Phase.OPENING and self._table is None:
+        if self._phase is Phase.OPENING and self._table is None:
             self._errands.ask(Describe, Describe, now)
         if self._listing is not None and self._lane.plan is None:
             self._listing.ask(now)
-        if self._phase is not _Phase.RUNNING:
+        if self._phase is not Phase.RUNNING:
             self._operator.refuse("the dataset is not open; ask again once it follows its stream")
         elif not self._lane.unknown:
             self._advance_run(self._running, now)
@@ -396,13 +382,9 @@ class Machine:
             self._drained_at = now
 
     def _explain(self, asked: Explain, reason: str | None, now: float) -> None:
-        moment = Moment(
-            self._phase.name.lower(),
-            reason,
-            self._table.keys if self._table is not None else (),
-            rebuilding=self._target is Target.BUILDING,
-        )
-        run = self._run if self._phase is _Phase.RUNNING else None
+        rebuilding = self._target is Target.BUILDING
+        moment = Moment(self._phase, reason, self._table, rebuilding=rebuilding)
+        run = self._run if self._phase is Phase.RUNNING else None
         stream = explain_stream(self._desk, run, self._stored, moment, now)
         self._outbox.explain(Explained(asked.id, stream, trail(self._journal, run, self._lane)))
 

@@ -10,7 +10,7 @@ from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState
 from headrace.replicate.buffer import Buffer, StreamUnit
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.scan import ScanProgress
+from headrace.replicate.scan import ScanProgress, choose_segments
 from headrace.replicate.stream import StreamFollower
 from headrace.schema import TableSchema
 from headrace.source import SourceTable
@@ -54,8 +54,14 @@ class Plan:
         return sum(batch.wire_bytes for batch in (*redriven, *self.work.stream, *self.work.scan))
 
 
-def plan_copy(table: SourceTable, target: Target, segments: int, lineage: Lineage, started_at: float) -> Plan:
-    """The transaction that begins a copy: empty, with the lineage as it was listed at ``started_at``."""
+def plan_copy(
+    table: SourceTable, target: Target, segments: int | None, lineage: Lineage, started_at: float
+) -> Plan:
+    """The transaction that begins a copy: empty, with the lineage as it was listed at ``started_at``.
+
+    Without ``segments`` the table's size decides how many there are.
+    """
+    segments = segments or choose_segments(table.item_count, table.size_bytes)
     checkpoint = Checkpoint(
         table_id=table.table_id,
         stream_arn=table.stream_arn,

@@ -9,6 +9,9 @@ from headrace.change import ScanPage
 from headrace.checkpoint import SegmentState
 from headrace.replicate.liveness import Pulse, segment
 
+SETTLE = 10.0
+"""Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
+
 _BY_ITEMS = ((10_000, 2), (100_000, 4), (1_000_000, 8), (10_000_000, 16))
 _BY_BYTES = ((16 * 2**20, 2), (128 * 2**20, 4), (2**30, 8), (16 * 2**30, 16))
 _MOST = 32

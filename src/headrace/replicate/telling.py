@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.accelerator import Applied, StoredCopy
+from headrace.accelerator import Applied, StoredCopy, Target
 from headrace.checkpoint import Stage
 from headrace.dataset import GapBehavior
 from headrace.observe import (
@@ -36,14 +36,15 @@ class Telling:
         self._tell = outbox.tell
         self._letters = (0, 0)
 
-    def begins(self, segments: int, table: SourceTable, *, rebuild: bool) -> None:
-        """A copy begins, beside one that is served if it is a ``rebuild``."""
-        items, size = table.item_count, table.size_bytes
-        self._tell(BootstrapStarted(self._dataset, segments, items, size, rebuild))
+    def begins(self, plan: Plan, table: SourceTable) -> None:
+        """A copy begins, beside the one that is served if it is built aside."""
+        segments, aside = len(plan.work.checkpoint.segments), plan.work.target is Target.BUILDING
+        self._tell(BootstrapStarted(self._dataset, segments, table.item_count, table.size_bytes, aside))
 
-    def begins_again(self, reason: str) -> None:
-        """The table is copied anew."""
-        self._tell(Reinitialized(self._dataset, reason))
+    def begins_again(self, reason: str | None) -> None:
+        """The table is copied anew; without a reason it is copied for the first time, and nothing is told."""
+        if reason is not None:
+            self._tell(Reinitialized(self._dataset, reason))
 
     def gap(self, gap: Gap, behavior: GapBehavior) -> None:
         """Changes are lost, and this is what follows."""

@@ -1,0 +1,15 @@
+"""Where a machine is between its start and the work itself."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Phase(Enum):
+    """Asking store and table; listing shards; making the copy; at work; stopped at a gap."""
+
+    OPENING = auto()
+    LISTING = auto()
+    CREATING = auto()
+    RUNNING = auto()
+    HALTED = auto()
