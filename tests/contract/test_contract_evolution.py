@@ -230,6 +230,7 @@ def test_any_sequence_of_works_leaves_duckdb_with_the_rows_of_plain_dictionaries
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @settings(max_examples=1000, deadline=None)
 @given(plan=works())
 def test_any_of_a_thousand_sequences_leaves_duckdb_with_the_rows_of_plain_dictionaries(one_duck, plan):

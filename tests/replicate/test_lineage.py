@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from headrace.checkpoint import Stage
 from headrace.position import Anchor, Position, SequenceNumber
 from headrace.replicate.lineage import CONFIRMATIONS, Lineage
@@ -125,9 +127,29 @@ def test_at_bootstrap_a_closed_shard_behind_a_parent_that_is_shown_open_is_read_
     assert lineage["grandchild"].stage is Stage.WAITING
 
 
+def test_at_bootstrap_a_closed_shard_waits_for_a_parent_that_is_not_listed_and_is_read_by_time():
+    lineage = Lineage.first([shard("child", "hidden", closed=True), shard("below", "child")], START)
+
+    assert lineage["child"].stage is Stage.WAITING
+    assert lineage["child"].position == START
+    assert lineage["below"].stage is Stage.WAITING
+
+
+def test_a_shard_that_turns_up_late_is_read_from_the_time_from_which_its_children_are():
+    """Read from its first record, it would be the last word on keys of which its children skip what is older."""
+    lineage = Lineage.first([shard("child", "hidden"), shard("other")], START)
+    lineage.meet([shard("older", closed=True), shard("hidden", "older", closed=True)], 2000.0)
+
+    assert [state.id for state in lineage.promote()] == ["older"]
+    assert lineage["older"].position == START
+    assert lineage["hidden"].position == START
+
+
 def test_a_shard_that_turns_up_after_its_child_was_read_is_finished_with_all_its_ancestors():
-    lineage = Lineage.first([shard("child", "hidden", closed=True)], START)
-    assert lineage["child"].stage is Stage.FINISHED
+    lineage = Lineage.first([shard("child", closed=True)], START)
+    lineage.meet([shard("later", "child", closed=True)], 2000.0)
+    finish(lineage, "later")
+    lineage = Lineage(replace(state, parent_id="hidden") for state in lineage.states() if state.id == "later")
     lineage.meet([shard("hidden", "older", closed=True), shard("older", closed=True)], 2000.0)
 
     assert lineage["hidden"].stage is Stage.FINISHED

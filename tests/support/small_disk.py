@@ -12,7 +12,7 @@ from pathlib import Path
 WAYS = ("tmpfs", "file size limit")
 """A small file system of its own, which takes the right to mount; and RLIMIT_FSIZE, which everyone has."""
 
-SIZE = 160 * 2**20
+SIZE = 320 * 2**20
 
 
 class SmallDisk:

@@ -30,21 +30,28 @@ class Lineage:
     def first(cls, shards: Sequence[Shard], position: Position) -> Lineage:
         """The lineage at bootstrap, from a complete listing taken before the Scan.
 
-        A closed shard is finished, for the Scan sees its effects; but not behind a parent that is shown
-        open: the parent's replayed records must not be the last word on a key. An open shard starts at
-        ``position``; it waits, if its parent is unfinished, for its first record, or is not listed at all.
+        A closed shard is finished, for the Scan sees its effects; but not behind one that is read: what is replayed
+        of the ancestor must not be the last word on a key. An open shard starts at ``position``; behind an
+        unfinished one, it waits for its first record. Where the parent is not listed, a shard waits for it,
+        closed or not, at ``position``.
         """
         listed = {shard.id: shard for shard in shards}
         lineage = cls()
         for shard in shards:
             unlisted = shard.parent_id is not None and shard.parent_id not in listed
-            behind = any(not ancestor.closed for ancestor in _ancestors(shard, listed))
-            if shard.closed and not behind:
-                stage, start = Stage.FINISHED, None
+            behind = any(
+                not ancestor.closed or (ancestor.parent_id is not None and ancestor.parent_id not in listed)
+                for ancestor in _ancestors(shard, listed)
+            )
+            start: Position | None = position
+            if unlisted:
+                stage = Stage.WAITING
             elif behind:
                 stage, start = Stage.WAITING, _start_of(shard, position)
+            elif shard.closed:
+                stage, start = Stage.FINISHED, None
             else:
-                stage, start = Stage.WAITING if unlisted else Stage.READING, position
+                stage = Stage.READING
             lineage._states[shard.id] = ShardState(shard.id, shard.parent_id, shard.starting, stage, start)
         for state in lineage.in_stage(Stage.FINISHED):
             lineage.settle(state.id)
@@ -74,7 +81,8 @@ class Lineage:
         """Add shards not seen before, all waiting; true if there were any. Listings may be partial.
 
         A shard seen for the first time after bootstrap starts at its first record, so that its having
-        been trimmed raises; at the horizon, noting ``found_at``, where the service lists no number.
+        been trimmed raises; at the horizon, noting ``found_at``, where the service lists no number. Where a
+        child of it is read by time since bootstrap, so is it: what is older the Scan has seen, and the child skips it.
         """
         new = [shard for shard in shards if shard.id not in self._states]
         for shard in new:
@@ -82,7 +90,7 @@ class Lineage:
             self._states[shard.id] = ShardState(
                 shard.id, shard.parent_id, shard.starting, Stage.WAITING, start
             )
-        while any(self._overtaken(shard.id) for shard in new):
+        while any(self._overtaken(shard.id) or self._began_before(shard.id) for shard in new):
             pass
         return bool(new)
 
@@ -95,6 +103,16 @@ class Lineage:
             return False
         self._states[shard_id] = replace(state, stage=Stage.FINISHED, position=None)
         return True
+
+    def _began_before(self, shard_id: str) -> bool:
+        """Read a waiting shard by time if a waiting child of it is."""
+        state = self._states[shard_id]
+        if state.stage is not Stage.WAITING or _by_time(state):
+            return False
+        since = next((child.position for child in self.children(shard_id) if _by_time(child)), None)
+        if since is not None:
+            self._states[shard_id] = replace(state, position=since)
+        return since is not None
 
     def settle(self, parent_id: str) -> bool:
         """Note that the children of a finished shard were asked for after its end; true if there are any."""
@@ -141,7 +159,7 @@ class Lineage:
         freed = [child for child in self.children(shard_id) if child.stage is Stage.WAITING]
         for child in freed:
             self._states[child.id] = replace(child, parent_id=None)
-        return tuple(c.id for c in freed if c.position and c.position.anchor is not Anchor.AT_TIMESTAMP)
+        return tuple(child.id for child in freed if not _by_time(child))
 
     def promote(self) -> tuple[ShardState, ...]:
         """Let shards be read whose parent is finished, or that have none; those that changed."""
@@ -197,3 +215,7 @@ def _ancestors(shard: Shard, listed: Mapping[str, Shard]) -> Iterator[Shard]:
 
 def _start_of(shard: Shard, otherwise: Position) -> Position:
     return Position.at(shard.starting) if shard.starting is not None else otherwise
+
+
+def _by_time(state: ShardState) -> bool:
+    return state.position is not None and state.position.anchor is Anchor.AT_TIMESTAMP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import partial
 
 from headrace.errors import HeadraceError, PositionTrimmed, ShardGone, Unavailable
@@ -65,7 +66,8 @@ class FirstListing:
 
     Closed shards count as copied by the Scan. That is wrong for one that descends from a shard which is shown
     open though it has ended: its records, replayed, would come after the Scan. So the way up from each
-    shard must be whole: a parent that is not listed is asked for by its id, and must be trimmed.
+    shard must be whole: a parent that is not listed is asked for by its id, and must be trimmed. After
+    ``PATIENCE`` a listing with holes is taken; shards then wait for the parents that it lacks.
     """
 
     def __init__(self, desk: Desk, errands: Errands, stream_arn: str, now: float) -> None:
@@ -119,8 +121,7 @@ class FirstListing:
         if self._to_ask:
             self._whole = (request, shards)
             return None
-        self._errands.answered(request)
-        return shards
+        return self._trusted(request, shards)
 
     def found(self, request: OpenIterator, now: float) -> tuple[Shard, ...] | None:
         """A parent that is not listed is there all the same: None, the listing lacks it and is taken again."""
@@ -158,8 +159,12 @@ class FirstListing:
         if hidden:
             self._errands.unsettled(request, now + 1.0)
             return None
+        return self._trusted(request, shards)
+
+    def _trusted(self, request: ListShards, shards: tuple[Shard, ...]) -> tuple[Shard, ...]:
+        """The shards, those without a parent any more whose parent is proven trimmed."""
         self._errands.answered(request)
-        return shards
+        return tuple(replace(s, parent_id=None) if s.parent_id in self._trimmed else s for s in shards)
 
 
 def _above(shards: Collection[Shard], trimmed: Collection[str]) -> Iterator[str]:

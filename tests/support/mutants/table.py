@@ -187,7 +187,7 @@ MUTANTS = (
     ),
     Mutant(
         "a closed shard finished although its parent is still read",
-        (Edit("replicate/lineage.py", "if shard.closed and not behind:", "if shard.closed:"),),
+        (Edit("replicate/lineage.py", "elif behind:", "elif behind and not shard.closed:"),),
     ),
     Mutant(
         "a new copy built in place of the one that is served",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Container
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, floor
 
 import msgspec
 
 from headrace.checkpoint import Checkpoint, ShardState, Stage
 from headrace.position import Anchor, Position
+from headrace.replicate.entry import OVERLAP
 from headrace.simulator import Simulator
 from headrace.simulator.shards import Shard
 from headrace.simulator.streams import Stream
@@ -148,13 +149,20 @@ class Coverage:
             if state.stage is Stage.FINISHED and (self.arn, state.id) not in self._read:
                 self._left_out(log)
                 continue
-            begin = self._next.setdefault(state.id, 0)
+            begin = self._next.setdefault(state.id, self._begin(log, state))
             end = len(log.numbers) if state.stage is Stage.FINISHED else self._place(log, state)
             for key, index in log.states[begin:end]:
                 self.covered[key] = max(index, self.covered.get(key, 0))
                 if not self._ledger.model.poison(key, index):
                     self.clean[key] = max(index, self.clean.get(key, 0))
             self._next[state.id] = max(begin, end)
+
+    def _begin(self, log: ShardLog, state: ShardState) -> int:
+        """Where a shard that turns up later is read from: its first record, or, above shards read by time, that time."""
+        if state.position is None:
+            # Begun and ended within one commit: what is certain either way.
+            return bisect_left(log.created, float(floor(self.started_at - OVERLAP)))
+        return self._place(log, state) if state.position.anchor is Anchor.AT_TIMESTAMP else 0
 
     def _left_out(self, log: ShardLog) -> None:
         """A shard that was never read is finished: it had ended before the Scan, and that has seen all of it."""
