@@ -9,11 +9,10 @@ from headrace.position import Position, SequenceNumber
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import GetRecords, ListChildren, ListShards, OpenIterator, ReadSegment
 from headrace.replicate.desk import Desk
-from headrace.replicate.discovery import YOUNG
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
-from headrace.replicate.listing import is_torn
+from headrace.replicate.listing import YOUNG, is_torn
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.run import Run
 from headrace.shard import Shard, ShardListing

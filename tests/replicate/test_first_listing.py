@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pytest
-
 from headrace.dataset import Replication
 from headrace.errors import PositionTrimmed, ShardGone, Throttled
 from headrace.position import Anchor, SequenceNumber
@@ -15,7 +11,7 @@ from headrace.replicate.desk import Desk
 from headrace.replicate.errands import Errands
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
-from headrace.replicate.listing import PATIENCE, FirstListing
+from headrace.replicate.listing import PATIENCE, YOUNG, FirstListing
 from headrace.replicate.outbox import Outbox
 from headrace.shard import Shard, ShardListing
 from support.world import TABLE, World
@@ -52,12 +48,6 @@ def shard(id_, parent=None, *, closed=False):
     return Shard(id_, parent, SequenceNumber("1"), SequenceNumber("9") if closed else None)
 
 
-def rooted(*shards):
-    """As they are once the parents that are not among them are proven trimmed."""
-    known = {one.id for one in shards}
-    return tuple(one if one.parent_id in known else replace(one, parent_id=None) for one in shards)
-
-
 OLD, NEW = shard("old", "above", closed=True), shard("new", "old")
 
 
@@ -66,13 +56,25 @@ def test_a_listing_from_the_streams_first_shards_on_is_whole():
     assert first.lists(shard("a", closed=True), shard("b", "a")) == (shard("a", closed=True), shard("b", "a"))
 
 
-@pytest.mark.parametrize("proof", [ShardGone("not known"), PositionTrimmed("forgotten")])
-def test_a_parent_that_is_not_listed_is_asked_for_and_must_be_trimmed(proof):
+def test_a_parent_that_is_not_listed_is_asked_for_and_must_be_trimmed():
     first = First()
     assert first.lists(OLD, NEW) is None
     (probe,) = first.asks()
     assert (probe.shard_id, probe.position.anchor) == ("above", Anchor.TRIM_HORIZON)
-    assert first.listing.failed(probe, proof, first.now) == rooted(OLD, NEW)
+    assert first.listing.failed(probe, PositionTrimmed("forgotten"), first.now) == (OLD, NEW)
+    assert first.listing.trimmed == {"above"}
+
+
+def test_a_parent_that_is_not_known_may_be_young_and_is_asked_for_again():
+    first = First()
+    answer, times = None, []
+    while answer is None:
+        assert first.lists(OLD, NEW) is None
+        (probe,) = first.asks()
+        times.append(first.now)
+        answer = first.listing.failed(probe, ShardGone("not known"), first.now)
+    assert answer == (OLD, NEW)
+    assert times[-1] - times[0] >= YOUNG > times[-2] - times[0]
 
 
 def test_a_parent_that_is_there_but_not_listed_has_the_listing_taken_again():
@@ -98,7 +100,7 @@ def test_what_is_proven_once_is_not_asked_for_again():
     first = First()
     first.lists(shard("a", "above a"), shard("b", "above b"))
     one, other = first.asks()
-    first.listing.failed(one, ShardGone("not known"), first.now)
+    first.listing.failed(one, PositionTrimmed("forgotten"), first.now)
     first.listing.found(other, first.now)
     first.lists(shard("a", "above a"), shard("b", "above b"))
     (probe,) = first.asks()
@@ -123,8 +125,8 @@ def test_many_parents_are_asked_for_a_few_at_a_time():
         assert 0 < len(probes) <= 8
         asked += len(probes)
         for probe in probes:
-            answer = first.listing.failed(probe, ShardGone("not known"), first.now)
-    assert (asked, answer) == (20, rooted(*shards))
+            answer = first.listing.failed(probe, PositionTrimmed("forgotten"), first.now)
+    assert (asked, answer) == (20, tuple(shards))
 
 
 def test_patience_ends():

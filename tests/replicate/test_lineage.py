@@ -135,6 +135,14 @@ def test_at_bootstrap_a_closed_shard_waits_for_a_parent_that_is_not_listed_and_i
     assert lineage["below"].stage is Stage.WAITING
 
 
+def test_at_bootstrap_a_parent_that_is_proven_trimmed_holds_nobody_up():
+    shards = [shard("old", "gone", closed=True), shard("now", "gone")]
+    lineage = Lineage.first(shards, START, trimmed={"gone"})
+
+    assert lineage["old"].stage is Stage.FINISHED
+    assert lineage["now"].stage is Stage.READING
+
+
 def test_a_shard_that_turns_up_late_is_read_from_the_time_from_which_its_children_are():
     """Read from its first record, it would be the last word on keys of which its children skip what is older."""
     lineage = Lineage.first([shard("child", "hidden"), shard("other")], START)

@@ -16,7 +16,7 @@ from headrace.position import Position
 from headrace.replicate.commands import ListChildren, ListShards, OpenIterator
 from headrace.replicate.desk import Desk
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.listing import Listing
+from headrace.replicate.listing import YOUNG, Listing
 from headrace.replicate.liveness import DISCOVERY, Pulse
 from headrace.shard import Shard, ShardListing
 
@@ -27,9 +27,6 @@ _CHILD_TRIES = 10
 _CHILD_WAIT = 0.1
 _CHILD_WAIT_MOST = 1.0
 _ORPHAN_WAIT = 2.0
-YOUNG = 10.0
-"""Seconds in which a shard that was just opened may not be known everywhere: for so long what is missing from
-listings, and not found when it is asked for, does not count as trimmed."""
 
 
 class Discovery:

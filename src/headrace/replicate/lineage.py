@@ -6,7 +6,7 @@ was ever listed and is not yet forgotten by the service, waiting, being read, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from headrace.checkpoint import ShardState, Stage
@@ -27,20 +27,23 @@ class Lineage:
         self._misses: dict[str, int] = {}
 
     @classmethod
-    def first(cls, shards: Sequence[Shard], position: Position) -> Lineage:
+    def first(
+        cls, shards: Sequence[Shard], position: Position, trimmed: Collection[str] = frozenset()
+    ) -> Lineage:
         """The lineage at bootstrap, from a complete listing taken before the Scan.
 
         A closed shard is finished, for the Scan sees its effects; but not behind one that is read: what is replayed
         of the ancestor must not be the last word on a key. An open shard starts at ``position``; behind an
-        unfinished one, it waits for its first record. Where the parent is not listed, a shard waits for it,
-        closed or not, at ``position``.
+        unfinished one, it waits for its first record. Where the parent is not listed, nor proven ``trimmed``, a
+        shard waits for it, closed or not, at ``position``.
         """
         listed = {shard.id: shard for shard in shards}
+        known = listed.keys() | {*trimmed}
         lineage = cls()
         for shard in shards:
-            unlisted = shard.parent_id is not None and shard.parent_id not in listed
+            unlisted = shard.parent_id is not None and shard.parent_id not in known
             behind = any(
-                not ancestor.closed or (ancestor.parent_id is not None and ancestor.parent_id not in listed)
+                not ancestor.closed or (ancestor.parent_id is not None and ancestor.parent_id not in known)
                 for ancestor in _ancestors(shard, listed)
             )
             start: Position | None = position

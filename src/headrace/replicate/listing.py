@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import partial
 
 from headrace.errors import HeadraceError, PositionTrimmed, ShardGone, Unavailable
@@ -13,6 +12,10 @@ from headrace.replicate.desk import Desk
 from headrace.replicate.errands import Errands
 from headrace.replicate.lineage import CONFIRMATIONS
 from headrace.shard import Shard, ShardListing
+
+YOUNG = 10.0
+"""Seconds in which a shard that was just opened may not be known everywhere: for so long what is missing from
+listings, and not found when it is asked for, does not count as trimmed."""
 
 MOST_PAGES = 5000
 """Pages of 100 shards: more than a stream of the largest tables keeps in its 24 hours."""
@@ -66,8 +69,9 @@ class FirstListing:
 
     Closed shards count as copied by the Scan. That is wrong for one that descends from a shard which is shown
     open though it has ended: its records, replayed, would come after the Scan. So the way up from each
-    shard must be whole: a parent that is not listed is asked for by its id, and must be trimmed. After
-    ``PATIENCE`` a listing with holes is taken; shards then wait for the parents that it lacks.
+    shard must be whole: a parent that is not listed is asked for by its id, and must be trimmed. One that is not
+    known may have been opened just now, and is asked for again until ``YOUNG`` has passed. After ``PATIENCE`` a listing
+    with holes is taken; shards then wait for the parents that it lacks. ``trimmed`` are those that are proven so.
     """
 
     def __init__(self, desk: Desk, errands: Errands, stream_arn: str, now: float) -> None:
@@ -80,7 +84,8 @@ class FirstListing:
         self._whole: tuple[ListShards, tuple[Shard, ...]] | None = None
         self._to_ask: list[str] = []
         self._probing: dict[int, str] = {}
-        self._trimmed: set[str] = set()
+        self._unknown_since: dict[str, float] = {}
+        self.trimmed: set[str] = set()
         self._hidden = False
         self._fault: HeadraceError | None = None
         self._unknown = 0
@@ -117,7 +122,7 @@ class FirstListing:
         if page.status == "ENABLING" or not shards or torn:
             self._errands.unsettled(request, now + 1.0)
             return None
-        self._to_ask = list(_above(shards, self._trimmed)) if waits else []
+        self._to_ask = list(_above(shards, self.trimmed)) if waits else []
         if self._to_ask:
             self._whole = (request, shards)
             return None
@@ -125,7 +130,7 @@ class FirstListing:
 
     def found(self, request: OpenIterator, now: float) -> tuple[Shard, ...] | None:
         """A parent that is not listed is there all the same: None, the listing lacks it and is taken again."""
-        del self._probing[request.id]
+        self._unknown_since.pop(self._probing.pop(request.id), None)
         self._hidden = True
         return self._settled(now)
 
@@ -139,8 +144,11 @@ class FirstListing:
             self._errands.failed(request, error, now)
             return None
         parent_id = self._probing.pop(request.id)
-        if isinstance(error, (ShardGone, PositionTrimmed)):
-            self._trimmed.add(parent_id)
+        young = now - self._unknown_since.setdefault(parent_id, now) < YOUNG
+        if isinstance(error, PositionTrimmed) or (isinstance(error, ShardGone) and not young):
+            self.trimmed.add(parent_id)
+        elif isinstance(error, ShardGone):
+            self._hidden = True
         else:
             self._fault = error
         return self._settled(now)
@@ -162,9 +170,8 @@ class FirstListing:
         return self._trusted(request, shards)
 
     def _trusted(self, request: ListShards, shards: tuple[Shard, ...]) -> tuple[Shard, ...]:
-        """The shards, those without a parent any more whose parent is proven trimmed."""
         self._errands.answered(request)
-        return tuple(replace(s, parent_id=None) if s.parent_id in self._trimmed else s for s in shards)
+        return shards
 
 
 def _above(shards: Collection[Shard], trimmed: Collection[str]) -> Iterator[str]:

@@ -287,12 +287,13 @@ class Machine:
         """Make the lineage durable before the first Scan request."""
         if shards is None:
             return
-        self._listing = None
+        listing, self._listing = self._listing, None
         self._phase = Phase.CREATING
         self._journal.begin(now, whole=True)
         self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
         started_at = self._clock.at(now)
-        lineage = Lineage.first(shards, start_of_stream(started_at))
+        trimmed = listing.trimmed if listing is not None else ()
+        lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)
         plan = plan_copy(self._described, self._target, self.settings.scan_segments, lineage, started_at)
         self._lane.send(plan, now)
         self._telling.begins(plan, self._described)

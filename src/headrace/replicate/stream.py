@@ -22,9 +22,10 @@ from headrace.position import Anchor, Position
 from headrace.replicate.buffer import StreamUnit
 from headrace.replicate.commands import GetRecords, ListChildren, ListShards, OpenIterator
 from headrace.replicate.desk import Desk
-from headrace.replicate.discovery import YOUNG, Discovery
+from headrace.replicate.discovery import Discovery
 from headrace.replicate.entry import Gap, outlived
 from headrace.replicate.lineage import CONFIRMATIONS, Lineage
+from headrace.replicate.listing import YOUNG
 from headrace.replicate.liveness import Pulse, shard
 from headrace.replicate.reader import Progress, ShardReader, idle_ceiling
 from headrace.shard import ShardListing
