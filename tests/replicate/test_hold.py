@@ -25,6 +25,11 @@ def test_a_record_from_before_the_scans_end_waits_once_the_copy_is_served():
     assert hold.wire_bytes > 0
 
 
+def test_a_record_of_the_second_in_which_the_scan_ended_may_be_older_and_waits():
+    """Its time is floored to the second, so it does not tell."""
+    assert admit(Hold(), reader(), records(("a", 1), at=1000.0)) is None
+
+
 def test_nothing_waits_before_the_copy_is_served():
     unit = admit(Hold(), reader(), records(("a", 1), at=OLD), replace(SERVED, was_ready=False))
     assert unit is not None

@@ -73,7 +73,7 @@ def test_a_copy_whose_buffer_holds_what_the_scan_has_seen_is_not_ready():
     it.buffer.add_stream(StreamUnit("s", (records(("a", 1), at=990.0),)))
     assert not caught_up(it, 1001.0, now=1001.5)
     it.buffer.take()
-    it.buffer.add_stream(StreamUnit("s", (records(("a", 1), at=1000.0),)))
+    it.buffer.add_stream(StreamUnit("s", (records(("a", 1), at=1001.0),)))
     assert caught_up(it, 1001.0, now=1001.5)
 
 

@@ -45,5 +45,5 @@ def _late(page: RecordsPage, checkpoint: Checkpoint) -> bool:
         checkpoint.was_ready
         and checkpoint.scan_ended_at is not None
         and page.oldest_at is not None
-        and page.oldest_at < math.floor(checkpoint.scan_ended_at)
+        and page.oldest_at < math.floor(checkpoint.scan_ended_at) + 1
     )

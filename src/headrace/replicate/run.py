@@ -222,7 +222,7 @@ class Run:
         ended_at, watermark = self.checkpoint.scan_ended_at, self.watermark(now)
         if ended_at is None or watermark is None or self.hold.wire_bytes:
             return False
-        if self.buffer.holds_before(math.floor(ended_at)):
+        if self.buffer.holds_before(math.floor(ended_at) + 1):
             # A shard whose proof of its tip was wrong brings what the Scan has seen.
             return False
         behind = lag(watermark, self._clock.at(now))
