@@ -256,6 +256,8 @@ class Machine:
 
     def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
         self._run = Run(self._desk, checkpoint, self._lane, now)
+        settled = 0.0 if self.settings.consistent_read else checkpoint.started_at + SETTLE
+        self._scan_from = now + max(0.0, settled - self._clock.at(now))
         self._began_at = now
         self._phase = Phase.RUNNING
 
@@ -290,7 +292,6 @@ class Machine:
         listing, self._listing = self._listing, None
         self._phase = Phase.CREATING
         self._journal.begin(now, whole=True)
-        self._scan_from = now + (0.0 if self.settings.consistent_read else SETTLE)
         started_at = self._clock.at(now)
         trimmed = listing.trimmed if listing is not None else ()
         lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)

@@ -74,6 +74,8 @@ def _range_of(name: str) -> tuple[float, float]:
         return (0.2, 0.9)
     if name in _SHARD_FATES:
         return (0.2, 1.0)
+    if name == "table not found":
+        return (0.02, 0.2)  # Of DescribeTable alone, which is rarely asked.
     if name in _SPELLS:
         return (0.0005, 0.01)
     return (0.005, 0.2)
