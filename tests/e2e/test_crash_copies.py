@@ -11,8 +11,8 @@ from headrace.config import load_pod
 from headrace.observe import BootstrapStarted, GapFound, Reinitialized
 from headrace.runtime import Runtime
 from support.crash_load import differences
-from support.crash_world import FILE_ENGINES, CrashWorld, eventually_none, seed_of_this_run, what_is_durable
-from support.deadline import eventually
+from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run, what_is_durable
+from support.deadline import eventually, nothing
 
 COPIES = 20
 
@@ -68,9 +68,9 @@ def goes_on(copy, items):
         def wrong():
             answer = http.request("POST", runtime.http_url + "/v1/sql", body=b"SELECT * FROM orders")
             assert answer.status == 200, answer.data
-            return differences(answer.json(), items) or None
+            return differences(answer.json(), items)
 
-        eventually_none(wrong, within=60)
+        eventually(wrong, within=60, what=f"every value, in {copy.name}", every=0.1, holds=nothing)
     finally:
         http.clear()
         runtime.stop()

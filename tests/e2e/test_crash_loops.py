@@ -7,6 +7,7 @@ import pytest
 
 from support.crash_load import EVERYTHING
 from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run
+from support.deadline import eventually
 from support.witness import BEHIND
 
 
@@ -102,7 +103,12 @@ def crash_loop(world, bootstrap, later):
 
 def live(world, moment):
     if moment == back_after_an_absence.__name__:
-        time.sleep(1.5 * BEHIND)
+        left_at = time.monotonic()
+        eventually(
+            lambda: world.load.wrote_at > left_at + 1.5 * BEHIND,
+            within=60,
+            what="writes that nobody reads, for longer than Ready may be behind",
+        )
     world.start()
     MOMENTS[moment](world)
     world.kill(moment)

@@ -1,6 +1,8 @@
 """Ready, live and fresh are three facts: whatever stands still is named, with its seconds, until it moves again."""
 
+import math
 import re
+from contextlib import contextmanager
 
 import pytest
 
@@ -47,6 +49,24 @@ def heals(world):
 
 def seconds_in(reason):
     return int(re.search(r"for (\d+) s", reason)[1])
+
+
+@contextmanager
+def refusing(world, errors, times=math.inf):
+    """Every request of the kinds in ``errors`` fails with its error, ``times`` times."""
+    carry_out = world.runner._carry_out
+    left = [times]
+
+    def refused(request):
+        error = errors.get(type(request))
+        if error is None or left[0] <= 0:
+            return carry_out(request)
+        left[0] -= 1
+        return world.runner._failed(request, error)
+
+    world.runner._carry_out = refused
+    yield lambda: left[0]
+    world.runner._carry_out = carry_out
 
 
 def hangs(kind):
@@ -107,35 +127,18 @@ def test_an_answer_that_comes_after_it_was_given_up_changes_nothing():
 def test_a_shard_whose_iterators_are_given_and_always_expire_is_not_live():
     """Opening an iterator is no progress."""
     world = settled()
-    carry_out = world.runner._carry_out
-
-    def expired(request):
-        if isinstance(request, GetRecords):
-            return world.runner._failed(request, IteratorExpired("too old"))
-        return carry_out(request)
-
-    world.runner._carry_out = expired
-    world.runner.run_until(lambda: not_live(world), 60_000)
-    assert "shard" in world.runner.status.reason
-    assert "too old" in world.runner.status.reason
-    world.runner._carry_out = carry_out
+    with refusing(world, {GetRecords: IteratorExpired("too old")}):
+        world.runner.run_until(lambda: not_live(world), 60_000)
+        assert "shard" in world.runner.status.reason
+        assert "too old" in world.runner.status.reason
     heals(world)
 
 
 def test_a_single_expired_iterator_is_opened_again_at_once():
     world = settled()
-    carry_out = world.runner._carry_out
-    left = [1]
-
-    def expired(request):
-        if isinstance(request, GetRecords) and left[0]:
-            left[0] -= 1
-            return world.runner._failed(request, IteratorExpired("too old"))
-        return carry_out(request)
-
-    world.runner._carry_out = expired
     at = world.clock.now
-    world.runner.run_until(lambda: not left[0], 1000)
+    with refusing(world, {GetRecords: IteratorExpired("too old")}, times=1) as left:
+        world.runner.run_until(lambda: not left(), 1000)
     world.put("after")
     world.settle()
     assert world.clock.now - at < 5
@@ -254,18 +257,10 @@ def test_a_transaction_that_does_not_return_is_named():
 
 def test_a_transaction_that_fails_again_and_again_names_its_error():
     world = settled()
-    carry_out = world.runner._carry_out
-
-    def full(request):
-        if isinstance(request, Apply):
-            return world.runner._failed(request, AcceleratorFull("no space left; make room on the disk"))
-        return carry_out(request)
-
-    world.runner._carry_out = full
-    world.put("no room")
-    world.runner.run_until(lambda: world.runner.status.status is State.ERROR, 60_000)
-    assert "make room on the disk" in world.runner.status.reason
-    world.runner._carry_out = carry_out
+    with refusing(world, {Apply: AcceleratorFull("no space left; make room on the disk")}):
+        world.put("no room")
+        world.runner.run_until(lambda: world.runner.status.status is State.ERROR, 60_000)
+        assert "make room on the disk" in world.runner.status.reason
     heals(world)
 
 
@@ -335,17 +330,8 @@ def test_a_shard_that_gives_only_empty_pages_cannot_be_told_from_an_idle_one():
 
 def test_an_iterator_that_cannot_be_opened_is_no_progress():
     world = settled()
-    carry_out = world.runner._carry_out
-
-    def unreachable(request):
-        if isinstance(request, GetRecords):
-            return world.runner._failed(request, IteratorExpired("too old"))
-        if isinstance(request, OpenIterator):
-            return world.runner._failed(request, Unavailable("connection lost"))
-        return carry_out(request)
-
-    world.runner._carry_out = unreachable
-    world.runner.run_until(lambda: not_live(world), 60_000)
-    assert "connection lost" in world.runner.status.reason
-    world.runner._carry_out = carry_out
+    errors = {GetRecords: IteratorExpired("too old"), OpenIterator: Unavailable("connection lost")}
+    with refusing(world, errors):
+        world.runner.run_until(lambda: not_live(world), 60_000)
+        assert "connection lost" in world.runner.status.reason
     heals(world)

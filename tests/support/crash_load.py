@@ -61,13 +61,14 @@ class CrashTable:
 class CrashLoad:
     """Writes to ``tables`` from a thread of its own, from ``start`` to ``stop``, about ``rate`` times a second.
 
-    One seed decides what is written; the clock decides when. The version of a write is its number, so that
+    ``wrote_at`` is when it last wrote (monotonic seconds). One seed decides what is written; the clock decides when. The version of a write is its number, so that
     a key's versions only grow, deletions included.
     """
 
     def __init__(self, simulator: Simulator, names: tuple[str, ...], seed: int, rate: float = 300) -> None:
         self.tables = [CrashTable(simulator, name) for name in names]
         self.writes = 0
+        self.wrote_at = 0.0
         self.counts: dict[str, int] = {}
         self._simulator = simulator
         self._random = random.Random(seed)
@@ -124,7 +125,8 @@ class CrashLoad:
                 if began > self._split_at:
                     self._split_at = began + self._random.uniform(0, 2 * _SPLIT_EVERY)
                     self._reshape(self._random.choice(self.tables))
-                time.sleep(max(0.0, began + self._pause * len(self.tables) - time.monotonic()))
+                self.wrote_at = time.monotonic()
+                self._stopping.wait(max(0.0, began + self._pause * len(self.tables) - self.wrote_at))
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits for the load
             self.error = error
 

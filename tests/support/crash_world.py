@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from headrace.simulator import Simulator
 from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
 from support.crash_load import CrashLoad, differences
-from support.deadline import eventually
+from support.deadline import eventually, nothing
 from support.process import HeadraceProcess
 from support.witness import Witness
 
@@ -185,7 +185,10 @@ class CrashWorld:
         )
 
     def pause(self, most: float) -> None:
-        """A random moment of at most ``most`` seconds."""
+        """Let the process run for a random time of at most ``most`` seconds.
+
+        It waits for nothing: the instant of a kill must not depend on what the process does.
+        """
         time.sleep(self.random.uniform(0, most))
 
     def what_is_durable(self) -> dict[str, Stored]:
@@ -252,12 +255,11 @@ class CrashWorld:
         for table in self.load.tables:
             items = table.items()
 
-            def wrong(name: str = table.name, items: dict[str, dict] = items) -> list | None:
+            def wrong(name: str = table.name, items: dict[str, dict] = items) -> list:
                 self.check()
-                found = differences(self.process.sql(f'SELECT * FROM "{name}"'), items)
-                return found or None
+                return differences(self.process.sql(f'SELECT * FROM "{name}"'), items)
 
-            eventually_none(wrong, within=within)
+            eventually(wrong, within=within, what="every value of every item", every=0.1, holds=nothing)
 
     def finish(self) -> None:
         """Stop the process as a user would, and find the same in its files."""
@@ -338,14 +340,6 @@ def what_is_durable(folder: Path) -> dict[str, Stored]:
         return {dataset.name: engines.sink(dataset.name).open() for dataset in pod.datasets}
     finally:
         engines.close()
-
-
-def eventually_none(probe: Callable[[], object], *, within: float) -> None:
-    """Wait until ``probe`` finds nothing; fails with what it found last."""
-    deadline = time.monotonic() + within
-    while (found := probe()) is not None:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
 
 
 def seed_of_this_run() -> int:

@@ -9,12 +9,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], *, within: float, what: str, every: float = 0.02) -> T:
-    """The first true answer of ``probe``; fails with ``what`` and the last answer after ``within`` seconds."""
+def nothing(found: object) -> bool:
+    """Holds of an empty answer: of a probe that looks for what is wrong."""
+    return not found
+
+
+def eventually(
+    probe: Callable[[], T],
+    *,
+    within: float,
+    what: str,
+    every: float = 0.02,
+    holds: Callable[[T], bool] = bool,
+) -> T:
+    """The first answer of ``probe`` that ``holds``; fails with ``what`` and the last one after ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
         answer = probe()
-        if answer:
+        if holds(answer):
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {what}; last: {answer!r}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-WAYS = ("tmpfs", "file size limit")
-"""A small file system of its own, which takes the right to mount; and RLIMIT_FSIZE, which everyone has."""
-
 SIZE = 320 * 2**20
+
+LIMIT, TMPFS = "file size limit", "tmpfs"
 
 
 class SmallDisk:
@@ -59,18 +59,37 @@ class FileSizeLimit:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
+def mounts(folder: Path) -> bool:
+    """Mount a file system of SIZE bytes at ``folder``; False where that is not permitted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "headrace", str(folder)]
+    return os.geteuid() == 0 and not subprocess.call(command, stderr=subprocess.DEVNULL)
+
+
+def unmount(folder: Path) -> None:
+    subprocess.check_call(["umount", str(folder)])
+
+
+def ways() -> tuple[str, ...]:
+    """How a disk can be made full here: RLIMIT_FSIZE everywhere, a file system of its own where one may mount."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not mounts(Path(folder)):
+            return (LIMIT,)
+        unmount(Path(folder))
+    return (LIMIT, TMPFS)
+
+
+WAYS = ways()
+
+
 @contextmanager
-def small_disk(folder: Path, way: str) -> Iterator[SmallDisk | FileSizeLimit | None]:
-    """A disk at ``folder``, in one of WAYS; None where mounting is not permitted."""
+def small_disk(folder: Path, way: str) -> Iterator[SmallDisk | FileSizeLimit]:
+    """A disk at ``folder``, in one of WAYS."""
     folder.mkdir(parents=True)
-    if way == "file size limit":
+    if way == LIMIT:
         yield FileSizeLimit(folder)
         return
-    mounted = os.geteuid() == 0 and not subprocess.call(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "headrace", str(folder)], stderr=subprocess.DEVNULL
-    )
+    assert mounts(folder), "a moment ago mounting was permitted"
     try:
-        yield SmallDisk(folder) if mounted else None
+        yield SmallDisk(folder)
     finally:
-        if mounted:
-            subprocess.check_call(["umount", str(folder)])
+        unmount(folder)

@@ -23,6 +23,18 @@ _SETTLING_SECONDS = 75.0
 """Longer than the runtime waits for its own machine."""
 
 
+def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that says how answers are printed; it arrives as ``format_``."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(("table", "json", "csv")),
+        default="table",
+        show_default=True,
+        help="How to print answers; json and csv are passed on as the runtime sends them.",
+    )(command)
+
+
 def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option that names the runtime to ask; it arrives as ``url``."""
     return click.option(

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import format_option, http_option
 
 if TYPE_CHECKING:
     from headrace.cli.client import Client
-
-_FORMATS = ("table", "json", "csv")
 
 
 @click.group("dead-letters")
@@ -29,14 +27,7 @@ def dead_letters() -> None:
 @click.argument("dataset", required=False)
 @click.option("--all", "every", is_flag=True, help="Superseded ones too, which nothing waits for any more.")
 @click.option("--records", is_flag=True, help="With the records themselves, as DynamoDB JSON.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(_FORMATS),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@format_option
 @http_option
 def list_letters(dataset: str | None, format_: str, url: str, *, every: bool, records: bool) -> None:
     """List the dead letters of a DATASET, or of all, oldest first.

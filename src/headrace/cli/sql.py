@@ -7,23 +7,14 @@ import sys
 
 import click
 
-from headrace.cli.client import http_option
-
-_FORMATS = ("table", "json", "csv")
+from headrace.cli.client import format_option, http_option
 
 
 @click.command("sql")
 @click.option(
     "-c", "--command", "text", metavar="SQL", help="Run this (one statement, or several) and leave."
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(_FORMATS),
-    default="table",
-    show_default=True,
-    help="How to print answers; json and csv are passed on as the runtime sends them.",
-)
+@format_option
 @http_option
 def sql(text: str | None, format_: str, url: str) -> None:
     """Query the running runtime: one statement, or interactively.

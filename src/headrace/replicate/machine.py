@@ -48,7 +48,6 @@ from headrace.replicate.entry import (
     Resume,
     decide,
     serves_old,
-    start_of_stream,
     unfit_key,
 )
 from headrace.replicate.errands import Errands
@@ -56,7 +55,6 @@ from headrace.replicate.explain import Moment, explain_stream, trail
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.lane import Lane
-from headrace.replicate.lineage import Lineage
 from headrace.replicate.listing import FirstListing
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
@@ -292,10 +290,9 @@ class Machine:
         listing, self._listing = self._listing, None
         self._phase = Phase.CREATING
         self._journal.begin(now, whole=True)
-        started_at = self._clock.at(now)
         trimmed = listing.trimmed if listing is not None else ()
-        lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)
-        plan = plan_copy(self._described, self._target, self.settings.scan_segments, lineage, started_at)
+        segments = self.settings.scan_segments
+        plan = plan_copy(self._described, self._target, segments, shards, trimmed, self._clock.at(now))
         self._lane.send(plan, now)
         self._telling.begins(plan, self._described)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.accelerator import Notes, Target, Work
 from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState
 from headrace.replicate.buffer import Buffer, StreamUnit
+from headrace.replicate.entry import start_of_stream
 from headrace.replicate.lineage import Lineage
 from headrace.replicate.scan import ScanProgress, choose_segments
 from headrace.replicate.stream import StreamFollower
 from headrace.schema import TableSchema
+from headrace.shard import Shard
 from headrace.source import SourceTable
 
 ANCHOR_INTERVAL = 3600.0
@@ -55,12 +57,19 @@ class Plan:
 
 
 def plan_copy(
-    table: SourceTable, target: Target, segments: int | None, lineage: Lineage, started_at: float
+    table: SourceTable,
+    target: Target,
+    segments: int | None,
+    shards: Sequence[Shard],
+    trimmed: Collection[str],
+    started_at: float,
 ) -> Plan:
-    """The transaction that begins a copy: empty, with the lineage as it was listed at ``started_at``.
+    """The transaction that begins a copy: empty, with the lineage of ``shards`` as listed at ``started_at``.
 
-    Without ``segments`` the table's size decides how many there are.
+    ``trimmed`` names the parents that are proven to be gone. Without ``segments`` the table's size decides how
+    many there are.
     """
+    lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)
     segments = segments or choose_segments(table.item_count, table.size_bytes)
     checkpoint = Checkpoint(
         table_id=table.table_id,
