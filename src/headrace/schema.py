@@ -1,174 +1,140 @@
-"""Columns, their types, and how types join when a table's items disagree.
-
-The types form a lattice: ``join`` is commutative, associative and idempotent, so the schema does not
-depend on the order in which items are seen. A join never loses a value: where two types share no wider
-one, both become text.
-"""
+"""The columns of one table, and how they follow its items."""
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum
+from functools import cached_property
 
 import pyarrow as pa
 
-EXACT_IN_DOUBLE = 2**53
-"""Integers up to this magnitude survive a column's widening to double."""
+from headrace.column_name import Path, assign_names
+from headrace.column_type import BINARY, JSON, LONG, TEXT, ColumnType
 
-RESERVED_PREFIX = "headrace_"
-"""Column and table names with this prefix are Headrace's own."""
+REST: Path = ()
+"""The path of the column that holds, as one JSON object, all attributes that have no column of their own."""
 
-
-class Kind(StrEnum):
-    """What one value of a column is.
-
-    INT is an integer of at most 2^53 in magnitude, LONG any other that fits 64 bits: both are stored as
-    int64, but only INT may join FLOAT without rounding. JSON is plain JSON text with numbers as
-    written. TEXT holds strings, and every value that fits nothing narrower, as its text.
-    """
-
-    NULL = "null"
-    BOOL = "bool"
-    INT = "int"
-    LONG = "long"
-    FLOAT = "float"
-    BINARY = "binary"
-    JSON = "json"
-    TEXT = "text"
+UNMAPPED = "_unmapped"
+"""The name of that column where the Spicepod gives it none."""
 
 
-_ARROW = {
-    Kind.NULL: pa.null(),
-    Kind.BOOL: pa.bool_(),
-    Kind.INT: pa.int64(),
-    Kind.LONG: pa.int64(),
-    Kind.FLOAT: pa.float64(),
-    Kind.BINARY: pa.binary(),
-    Kind.JSON: pa.string(),
-    Kind.TEXT: pa.string(),
-}
+class Origin(IntEnum):
+    """Where a column comes from. Of two that want one name, the one of lower origin gets it."""
 
-_NUMBERS = {
-    frozenset({Kind.INT, Kind.LONG}): Kind.LONG,
-    frozenset({Kind.INT, Kind.FLOAT}): Kind.FLOAT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnType:
-    """A kind, or a list of that kind."""
-
-    kind: Kind
-    many: bool = False
-
-    def join(self, other: ColumnType) -> ColumnType:
-        """The narrowest type that holds every value of both."""
-        if self == other or other == NULL:
-            return self
-        if self == NULL:
-            return other
-        if self.many != other.many:
-            return TEXT
-        if Kind.NULL in (self.kind, other.kind):
-            # Only lists get here: a list of nothing but nulls says nothing of its elements.
-            return other if self.kind is Kind.NULL else self
-        kind = _NUMBERS.get(frozenset({self.kind, other.kind}), Kind.TEXT)
-        return self if kind is self.kind else ColumnType(kind, self.many)
-
-    def arrow(self) -> pa.DataType:
-        """The Arrow type that carries this one."""
-        value = _ARROW[self.kind]
-        return pa.list_(value) if self.many else value
-
-
-NULL = ColumnType(Kind.NULL)
-TEXT = ColumnType(Kind.TEXT)
+    KEY = 0
+    DECLARED = 1
+    ITEMS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """An attribute of the items and the column that holds it.
+    """A path into the items and the column that holds what is there.
 
-    ``key`` columns are the table's partition and sort key. A numeric key never becomes FLOAT: its values
-    must compare equal however they were written, so it is INT, LONG or canonical text.
+    ``path`` is an attribute, or where maps are unnested the names down to the value. KEY columns are the
+    table's partition and sort key: a string stays text, and a number never becomes a double, because they
+    are found by equality. A ``fixed`` column does not widen: what it does not hold goes to the REST.
     """
 
-    attribute: str
+    path: Path
     name: str
     type: ColumnType
-    key: bool = False
+    origin: Origin = Origin.ITEMS
+    fixed: bool = False
 
-    def widened(self, other: ColumnType) -> Column:
-        """This column, wide enough for ``other`` too."""
-        joined = self.type.join(other)
-        if self.key and joined.kind is Kind.FLOAT:
-            joined = TEXT
-        return self if joined == self.type else replace(self, type=joined)
+    @property
+    def key(self) -> bool:
+        """Whether it is of the table's key."""
+        return self.origin is Origin.KEY
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of the item in which its values are; empty for the REST."""
+        return self.path[0] if self.path else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableSchema:
-    """The columns of one table, keys first, then in the order in which they were first seen."""
+    """The columns of one table, keys first, then in the order in which they were first seen.
+
+    Their names follow from the set of their paths (``column_name``), so a new column may rename another.
+    """
 
     columns: tuple[Column, ...]
 
     @classmethod
+    def of(cls, columns: Iterable[Column]) -> TableSchema:
+        """These columns, with the names that they have beside each other."""
+        given = tuple(columns)
+        rest = [column.name for column in given if column.path == REST]
+        paths = [column.path or tuple(rest) for column in given]
+        names = assign_names(paths, [column.origin for column in given])
+        named = zip(given, names, strict=True)
+        return cls(tuple(c if c.name == name else replace(c, name=name) for c, name in named))
+
+    @classmethod
     def of_keys(cls, keys: tuple[tuple[str, str], ...]) -> TableSchema:
         """A table that knows only its key: pairs of attribute and DynamoDB type (S, N or B)."""
-        kinds = {"S": Kind.TEXT, "N": Kind.INT, "B": Kind.BINARY}
-        schema = cls(())
-        for attribute, tag in keys:
-            schema = schema.including(attribute, ColumnType(kinds[tag]), key=True)
-        return schema
+        types = {"S": TEXT, "N": LONG, "B": BINARY}
+        return cls.of(Column((name,), name, types[tag], Origin.KEY, fixed=tag != "N") for name, tag in keys)
 
     @property
     def keys(self) -> tuple[Column, ...]:
         """The key columns, partition key first."""
         return tuple(column for column in self.columns if column.key)
 
-    def column(self, attribute: str) -> Column | None:
-        """The column that holds ``attribute``, None if it was never seen."""
-        return next((column for column in self.columns if column.attribute == attribute), None)
+    @property
+    def rest(self) -> Column | None:
+        """The column of what has none, None where every attribute gets its own."""
+        return self.column(REST)
 
-    def including(self, attribute: str, type_: ColumnType, *, key: bool = False) -> TableSchema:
-        """This schema with a column for ``attribute`` that holds ``type_`` too."""
-        known = self.column(attribute)
-        if known is None:
-            column = Column(attribute, self._free_name(attribute), type_, key)
-            return TableSchema((*self.columns, column))
-        wider = known.widened(type_)
-        if wider is known:
+    def column(self, path: Path | str) -> Column | None:
+        """The column of ``path``, or of an attribute; None if there is none."""
+        return self._by_path.get((path,) if isinstance(path, str) else path)
+
+    def including(self, types: dict[Path, ColumnType]) -> TableSchema:
+        """This schema with columns that hold these types too; ``self`` where it does. Fixed ones stay as they are."""
+        changed: dict[Path, Column] = {}
+        for path, type_ in types.items():
+            known = self.column(path)
+            if known is None:
+                changed[path] = Column(path, "", type_)
+            elif not known.fixed and (joined := known.type.join(type_)) != known.type:
+                changed[path] = replace(known, type=joined)
+        if not changed:
             return self
-        return TableSchema(tuple(wider if column is known else column for column in self.columns))
+        columns = [changed.pop(column.path, column) for column in self.columns]
+        return TableSchema.of([*columns, *changed.values()])
 
     def join(self, other: TableSchema) -> TableSchema:
-        """The schema that holds the rows of both; columns of self keep their names and places."""
-        schema = self
+        """The schema that holds the rows of both; columns of ``self`` keep their places.
+
+        A column that is fixed in either is fixed; types join all the same, for rows of both exist.
+        """
+        if self is other or self == other:
+            return self
+        columns = {column.path: column for column in self.columns}
         for column in other.columns:
-            schema = schema.including(column.attribute, column.type, key=column.key)
-        return schema
+            known = columns.get(column.path)
+            columns[column.path] = column if known is None else _joined(known, column)
+        return TableSchema.of(columns.values())
 
     def arrow(self) -> pa.Schema:
         """The columns as Arrow fields, by column name, all nullable."""
         return pa.schema([pa.field(column.name, column.type.arrow()) for column in self.columns])
 
-    def _free_name(self, attribute: str) -> str:
-        """The attribute's own name, or one with a checksum where that cannot be.
-
-        SQL engines take names that differ only in case for one, know no empty name and no NUL, and the
-        prefix ``headrace_`` is ours.
-        """
-        taken = {column.name.lower() for column in self.columns}
-        plain = attribute.replace("\0", "")
-        if plain == attribute != "" and plain.lower() not in taken and not _is_reserved(plain):
-            return attribute
-        stem = f"item_{plain}" if _is_reserved(plain) else plain or "column"
-        name = f"{stem}_{zlib.crc32(attribute.encode('utf-8', 'surrogatepass')):08x}"
-        while name.lower() in taken:
-            name += "_"
-        return name
+    @cached_property
+    def _by_path(self) -> dict[Path, Column]:
+        return {column.path: column for column in self.columns}
 
 
-def _is_reserved(name: str) -> bool:
-    return name.lower().startswith(RESERVED_PREFIX)
+def rest_column(name: str = UNMAPPED) -> Column:
+    """The column of what has none, as JSON."""
+    return Column(REST, name, JSON, Origin.DECLARED, fixed=True)
+
+
+def _joined(one: Column, two: Column) -> Column:
+    type_, fixed, origin = one.type.join(two.type), one.fixed or two.fixed, min(one.origin, two.origin)
+    if (type_, fixed, origin) == (one.type, one.fixed, one.origin):
+        return one
+    return replace(one, type=type_, fixed=fixed, origin=origin)
