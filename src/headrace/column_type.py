@@ -252,6 +252,38 @@ def struct_of(types: dict[str, ColumnType], *more: Member) -> ColumnType:
     return struct if len(members) <= MOST_MEMBERS else _map(struct)
 
 
+def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool:
+    """Whether a column that must stay ``fixed`` as it is stored holds every value of the type ``own``.
+
+    TEXT and JSON hold everything, but as members of a map: there TEXT holds strings. A fixed time column holds
+    what any of its layouts writes: it will never have to be text again.
+    """
+    if own.kind is Kind.NULL or fixed.kind is Kind.JSON:
+        return True
+    match fixed, own:
+        case ColumnType(Kind.TEXT), _:
+            return not member or own.kind in (Kind.TEXT, Kind.TIME)
+        case ColumnType(digits=Digits() as one), ColumnType(digits=Digits() as two):
+            return one.join(two).arrow() == one.arrow()
+        case ColumnType(times=Times() as one), ColumnType(times=Times() as two):
+            common = one.layouts & two.layouts
+            return one.zone == two.zone and bool(common) and Times(one.zone, common).arrow() == one.arrow()
+        case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(Kind.LIST, element=ColumnType() as two):
+            return holds(one, two)
+        case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(Kind.MAP, element=ColumnType() as two):
+            return holds(one, two, member=True)
+        case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(Kind.STRUCT):
+            return all(holds(one, each.type, member=True) for each in own.members)
+        case ColumnType(Kind.STRUCT), ColumnType(Kind.STRUCT):
+            known = {each.attribute: each.type for each in fixed.members}
+            return all(
+                each.attribute in known and holds(known[each.attribute], each.type, member=True)
+                for each in own.members
+            )
+        case _:
+            return fixed == own
+
+
 def _map(type_: ColumnType) -> ColumnType:
     """A struct as a map of any of its members; a map as it is."""
     if type_.kind is Kind.MAP:

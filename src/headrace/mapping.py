@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.column_type import ColumnType
-from headrace.time_layout import ISO_8601, Layout
+from headrace.time_layout import Layout
+from headrace.time_text import ISO_8601
 
 
 class ListType(StrEnum):

@@ -1,4 +1,4 @@
-"""One DynamoDB value: the type that holds it, and its form in a column of that type or of a wider one.
+"""One DynamoDB value: what it must look like, and its content as text.
 
 A value is the JSON object that the service sends: one tag and its content, ``{"N": "42"}``. The tags and
 their contents are those of AttributeValue in the DynamoDB API reference. Numbers travel as text of up to
@@ -10,33 +10,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-
-from headrace.schema import EXACT_IN_DOUBLE, NULL, TEXT, ColumnType, Kind
 
 AttributeValue = Mapping[str, Any]
 """One tag and its content, as decoded from JSON."""
 
-TAGS = ("S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS")
+TAGS: Final = ("S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS")
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?0*[0-9]{1,3})?")
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_INT64 = range(-(2**63), 2**63)
-
-_TYPES = {
-    "S": TEXT,
-    "B": ColumnType(Kind.BINARY),
-    "BOOL": ColumnType(Kind.BOOL),
-    "NULL": NULL,
-    "M": ColumnType(Kind.JSON),
-    "L": ColumnType(Kind.TEXT, many=True),
-    "SS": ColumnType(Kind.TEXT, many=True),
-    "BS": ColumnType(Kind.BINARY, many=True),
-}
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?0*[0-9]{1,3})?")
+_JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_CANONICAL: Final = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
 
 
 class BrokenValue(ValueError):
@@ -53,88 +40,50 @@ def tag_of(value: AttributeValue) -> str:
     return str(tag)
 
 
-def infer(value: AttributeValue, *, key: bool = False) -> ColumnType:
-    """The narrowest type that holds ``value``, checked down to its last element. Raises BrokenValue.
-
-    A number is INT up to 2^53, LONG where it fits 64 bits, FLOAT where the nearest double writes the
-    same number, TEXT otherwise. The number of a key is never FLOAT. A list is always a list of TEXT,
-    because its elements need not agree; a map is JSON.
-    """
+def check_value(value: Any) -> None:
+    """Raise BrokenValue unless ``value`` is one, down to its last element."""
     tag = tag_of(value)
-    content = value[tag]
-    _CONTENTS[tag](content)
-    if tag == "N":
-        return ColumnType(number_kind(content, key=key))
-    if tag == "NS":
-        joined = NULL
-        for text in content:
-            joined = joined.join(ColumnType(number_kind(text)))
-        return ColumnType(joined.kind, many=True)
-    return _TYPES[tag]
+    _CONTENTS[tag](value[tag])
 
 
-def number_kind(text: str, *, key: bool = False) -> Kind:
-    """INT, LONG, FLOAT or TEXT for a number as DynamoDB writes it. Raises BrokenValue."""
-    number = _decimal(text)
-    if number == number.to_integral_value():
-        integer = int(number)
-        if abs(integer) <= EXACT_IN_DOUBLE:
-            return Kind.INT
-        if integer in _INT64:
-            return Kind.LONG
-    if key or Decimal(repr(float(text))) != number:
-        return Kind.TEXT
-    return Kind.FLOAT
+def number_of(text: Any) -> Decimal:
+    """The number that the content of an N says. Raises BrokenValue."""
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+        raise BrokenValue("the content of N and NS is numbers as text")
+    return Decimal(text)
 
 
-def as_type(value: AttributeValue, type_: ColumnType, *, key: bool = False) -> Any:
-    """``value`` as a column of ``type_`` holds it, nothing lost.
-
-    As TEXT a number is its own text (that of a key in canonical form, so that equal keys are equal
-    texts), a boolean ``true`` or ``false``, binary base64, a map plain JSON, a list or set a JSON array
-    of its elements' texts. Raises
-    BrokenValue, or ValueError where ``type_`` is not wide enough for the value.
-    """
-    own = infer(value, key=key)
-    tag = tag_of(value)
-    content = value[tag]
-    if tag == "NULL":
-        return None
-    if own.join(type_) != type_ and not (key and type_ == TEXT):
-        raise ValueError(f"a column of {type_} does not hold a {tag}")
-    if type_ == TEXT:
-        return _canonical(content) if key and tag == "N" else text_form(value)
-    if type_.many:
-        return _elements(tag, content, type_.kind)
-    return _scalar(content, type_.kind) if tag != "M" else plain_json(value)
+def digits_of(text: str) -> str:
+    """A number in plain digits, without leading or trailing zeros: equal numbers become equal texts."""
+    if _CANONICAL.fullmatch(text):
+        return text
+    written = format(number_of(text), "f")
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
+    sign, digits = ("-", written[1:]) if written.startswith("-") else ("", written)
+    digits = digits.lstrip("0") or "0"
+    if digits.startswith("."):
+        digits = "0" + digits
+    return digits if digits == "0" else sign + digits
 
 
-def text_form(value: AttributeValue) -> str:
-    """``value`` as a column of TEXT holds it.
-
-    A list or set is a JSON array of its elements' texts, as it is where a column of lists widens to TEXT:
-    so the text does not depend on which was there first.
-    """
-    tag = tag_of(value)
-    if tag not in ("L", "SS", "NS", "BS"):
-        return element_text(value)
-    texts = _elements(tag, value[tag], Kind.TEXT)
-    return _array(["null" if text is None else _quoted(text) for text in texts])
+def binary_of(text: Any) -> bytes:
+    """The bytes that the content of a B says. Raises BrokenValue."""
+    if not isinstance(text, str):
+        raise BrokenValue("the content of B and BS is base64 text")
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise BrokenValue("the content of B and BS is base64 text") from error
 
 
-def element_text(value: AttributeValue) -> str:
-    """``value`` as text: itself, its digits, ``true``, base64 or plain JSON."""
-    tag = tag_of(value)
-    content = value[tag]
-    if tag in ("S", "N"):
-        return str(content)
-    if tag == "B":
-        return _base64_text(content)
-    return plain_json(value)
+def base64_of(text: Any) -> str:
+    """The content of a B in the one form in which equal bytes are equal texts. Raises BrokenValue."""
+    return base64.b64encode(binary_of(text)).decode()
 
 
 def plain_json(value: AttributeValue) -> str:
-    """``value`` as JSON without type tags.
+    """``value`` as JSON without type tags, with nothing left out.
 
     Compact, keys in the item's order, numbers exactly as written, sets as arrays, binary as base64.
     """
@@ -145,7 +94,17 @@ def plain_json(value: AttributeValue) -> str:
 
 def plain_number(text: str) -> str:
     """A number as JSON may write it: ``text`` itself unless JSON's grammar is narrower."""
-    return text if _JSON_NUMBER.fullmatch(text) else _canonical(text)
+    return text if _JSON_NUMBER.fullmatch(text) else digits_of(text)
+
+
+def quoted(text: str) -> str:
+    """A JSON string."""
+    return msgspec.json.encode(text).decode()
+
+
+def json_array(texts: Iterable[str]) -> str:
+    """A JSON array of values that are JSON already."""
+    return f"[{','.join(texts)}]"
 
 
 def _write(value: AttributeValue, put: Callable[[str], None]) -> None:
@@ -154,7 +113,7 @@ def _write(value: AttributeValue, put: Callable[[str], None]) -> None:
     if tag == "M":
         put("{")
         for index, (name, inner) in enumerate(content.items()):
-            put(f"{',' if index else ''}{_quoted(name)}:")
+            put(f"{',' if index else ''}{quoted(name)}:")
             _write(inner, put)
         put("}")
     elif tag == "L":
@@ -168,73 +127,16 @@ def _write(value: AttributeValue, put: Callable[[str], None]) -> None:
         put(_PLAIN[tag](content))
 
 
-def _quoted(text: str) -> str:
-    return msgspec.json.encode(text).decode()
-
-
-def _array(texts: list[str]) -> str:
-    return f"[{','.join(texts)}]"
-
-
-_PLAIN: dict[str, Callable[[Any], str]] = {
-    "S": _quoted,
+_PLAIN: Final[dict[str, Callable[[Any], str]]] = {
+    "S": quoted,
     "N": plain_number,
-    "B": lambda content: _quoted(_base64_text(content)),
+    "B": lambda content: quoted(base64_of(content)),
     "BOOL": lambda content: "true" if content else "false",
     "NULL": lambda _: "null",
-    "SS": lambda content: _array([_quoted(text) for text in content]),
-    "NS": lambda content: _array([plain_number(text) for text in content]),
-    "BS": lambda content: _array([_quoted(_base64_text(text)) for text in content]),
+    "SS": lambda content: json_array([quoted(text) for text in content]),
+    "NS": lambda content: json_array([plain_number(text) for text in content]),
+    "BS": lambda content: json_array([quoted(base64_of(text)) for text in content]),
 }
-
-
-def _scalar(content: Any, kind: Kind) -> Any:
-    if kind in (Kind.INT, Kind.LONG):
-        return int(Decimal(content))
-    if kind is Kind.FLOAT:
-        return float(content)
-    if kind is Kind.BINARY:
-        return _binary(content)
-    return content
-
-
-def _elements(tag: str, content: Any, kind: Kind) -> list[Any]:
-    if tag == "L":
-        return [None if "NULL" in element else element_text(element) for element in content]
-    if kind is Kind.TEXT:
-        return [_base64_text(text) for text in content] if tag == "BS" else list(content)
-    return [_scalar(text, kind) for text in content]
-
-
-def _decimal(text: Any) -> Decimal:
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-        raise BrokenValue("the content of N and NS is numbers as text")
-    return Decimal(text)
-
-
-def _canonical(text: str) -> str:
-    """Digits without exponent, leading or trailing zeros: equal numbers become equal texts."""
-    written = format(_decimal(text), "f")
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    sign, digits = ("-", written[1:]) if written.startswith("-") else ("", written)
-    digits = digits.lstrip("0") or "0"
-    if digits.startswith("."):
-        digits = "0" + digits
-    return digits if digits == "0" else sign + digits
-
-
-def _binary(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise BrokenValue("the content of B and BS is base64 text")
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except (binascii.Error, ValueError) as error:
-        raise BrokenValue("the content of B and BS is base64 text") from error
-
-
-def _base64_text(text: Any) -> str:
-    return base64.b64encode(_binary(text)).decode()
 
 
 def _check(type_: type, what: str) -> Callable[[Any], None]:
@@ -259,25 +161,20 @@ def _check_map(content: Any) -> None:
     if not isinstance(content, dict):
         raise BrokenValue("the content of M is an object")
     for inner in content.values():
-        _check_value(inner)
-
-
-def _check_value(value: Any) -> None:
-    tag = tag_of(value)
-    _CONTENTS[tag](value[tag])
+        check_value(inner)
 
 
 _check_text = _check(str, "S and SS is text")
 
-_CONTENTS: dict[str, Callable[[Any], object]] = {
+_CONTENTS: Final[dict[str, Callable[[Any], object]]] = {
     "S": _check_text,
-    "N": _decimal,
-    "B": _binary,
+    "N": number_of,
+    "B": binary_of,
     "BOOL": _check(bool, "BOOL is true or false"),
     "NULL": _check(bool, "NULL is true"),
     "M": _check_map,
-    "L": _check_each(_check_value),
+    "L": _check_each(check_value),
     "SS": _check_each(_check_text),
-    "NS": _check_each(_decimal),
-    "BS": _check_each(_binary),
+    "NS": _check_each(number_of),
+    "BS": _check_each(binary_of),
 }

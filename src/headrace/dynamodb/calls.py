@@ -72,13 +72,17 @@ class Calls:
         """The answer whole, for the decoder."""
         return self._ask("GetRecords", {"ShardIterator": iterator, "Limit": MOST_RECORDS}, shard_id)
 
-    def scan(self, segment: int, segments: int, cursor: str | None, *, consistent: bool) -> Response:
+    def scan(
+        self, segment: int, segments: int, cursor: str | None, *, consistent: bool, limit: int | None = None
+    ) -> Response:
         """The answer whole, for the decoder. ``cursor`` is the LastEvaluatedKey of the page before."""
         body: dict[str, Any] = {"TableName": self._table, "ConsistentRead": consistent}
         if segments > 1:
             body |= {"Segment": segment, "TotalSegments": segments}
         if cursor is not None:
             body["ExclusiveStartKey"] = msgspec.Raw(cursor.encode())
+        if limit is not None:
+            body["Limit"] = limit
         return self._ask("Scan", body)
 
     def get_item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:

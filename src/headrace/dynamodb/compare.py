@@ -1,4 +1,4 @@
-"""Whether a row is what the table's item says, attribute by attribute.
+"""Whether a row is what the table's item says, column by column.
 
 The service promises no order for the members of a set and of a map, so these compare without one.
 """
@@ -6,101 +6,126 @@ The service promises no order for the members of a set and of a map, so these co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
-from headrace.dynamodb.attribute import AttributeValue, as_type, element_text, plain_json, tag_of
+from headrace.column_name import Path, wish
+from headrace.dynamodb.attribute import AttributeValue, tag_of
+from headrace.dynamodb.generic import row_of
+from headrace.dynamodb.reader import Item, ItemReader
 from headrace.explanation import Difference
-from headrace.schema import ColumnType, TableSchema
+from headrace.schema import REST, Column, TableSchema
 
 _SETS = ("SS", "NS", "BS")
 
 
 def differences(
-    item: Mapping[str, AttributeValue] | None, row: Mapping[str, object], schema: TableSchema
+    item: Item | None, row: pa.RecordBatch | None, schema: TableSchema, reader: ItemReader
 ) -> Iterator[Difference]:
-    """The attributes in which ``row`` (by column name) is not ``item``; None of either is an empty one."""
-    item = item or {}
+    """The attributes in which ``row`` (one row of ``schema``) is not ``item``; None of either is an empty one.
+
+    Raises BrokenValue where the item is none.
+    """
+    leaves = dict(reader.leaves(item or {}))
+    expected, unheld = _expected(leaves, schema, reader)
     for column in schema.columns:
-        value, stored = item.get(column.attribute), row.get(column.name)
-        if not _same(value, stored, column.type, key=column.key):
-            yield Difference(column.attribute, _shown(stored), _written(value))
-    known = {column.attribute for column in schema.columns}
-    for attribute, value in item.items():
-        if attribute not in known and tag_of(value) != "NULL":
-            yield Difference(attribute, None, _written(value))
+        stored = None if row is None else _stored(row, column)
+        value = leaves.get(column.path)
+        loose = column.path == REST or (value is not None and _has_set(value))
+        if column.path in unheld or not _same(expected.get(column.path), stored, loose=loose):
+            yield Difference(wish(column.path) or column.name, _shown(stored), _written(value))
+    for path in unheld:
+        if schema.column(path) is None:
+            yield Difference(wish(path), None, _written(leaves[path]))
 
 
-def _same(value: AttributeValue | None, stored: object, type_: ColumnType, *, key: bool) -> bool:
-    if value is None or tag_of(value) == "NULL":
-        return stored is None
-    try:
-        expected = as_type(value, type_, key=key)
-    except ValueError:
-        # The column has not widened yet to what the table holds by now.
-        return False
+def _expected(
+    leaves: dict[Path, AttributeValue], schema: TableSchema, reader: ItemReader
+) -> tuple[dict[Path, Any], list[Path]]:
+    """The row as it should be, and the paths whose values the schema does not hold yet."""
+    held = dict(leaves)
+    unheld = []
+    for path, value in leaves.items():
+        column = schema.column(path)
+        if tag_of(value) == "NULL":
+            continue
+        if column is None:
+            lacks = schema.rest is None
+        else:
+            own = reader.type_of(value, key=column.key)
+            lacks = not column.fixed and column.type.join(own).arrow() != column.type.arrow()
+        if lacks:
+            unheld.append(path)
+            del held[path]
+    rest_less = {path: value for path, value in held.items() if schema.rest or schema.column(path)}
+    return row_of(rest_less, schema, reader), unheld
+
+
+def _stored(row: pa.RecordBatch, column: Column) -> Any:
+    """The value as ``ItemReader.form`` would give it: engines may keep times in another unit."""
+    arrow = column.type.arrow()
+    return row.column(column.name).cast(arrow).cast(_counted(arrow))[0].as_py()
+
+
+def _counted(type_: pa.DataType) -> pa.DataType:
+    """``type_`` with counts of their unit in place of times."""
+    if pa.types.is_timestamp(type_):
+        return pa.int64()
+    if pa.types.is_list(type_):
+        return pa.list_(_counted(type_.value_type))
+    if pa.types.is_map(type_):
+        return pa.map_(type_.key_type, _counted(type_.item_type))
+    if pa.types.is_struct(type_):
+        return pa.struct([(field.name, _counted(field.type)) for field in type_])
+    return type_
+
+
+def _same(expected: Any, stored: Any, *, loose: bool) -> bool:
     if expected == stored:
         return True
-    tag = tag_of(value)
-    if tag in _SETS:
-        return _members(expected) == _members(stored)
-    if tag == "L":
-        texts = stored if isinstance(stored, list) else _parsed(stored)
-        return _same_texts(value["L"], texts)
-    return tag == "M" and _same_json(value, _parsed(stored))
-
-
-def _same_texts(elements: list[AttributeValue], texts: object) -> bool:
-    """Whether a column of a list's element texts holds these elements."""
-    if not isinstance(texts, list) or len(texts) != len(elements):
+    if stored is None or expected is None:
         return False
-    return all(_same_text(element, text) for element, text in zip(elements, texts, strict=True))
+    return _plain(expected, loose=loose) == _plain(stored, loose=loose)
 
 
-def _same_text(element: AttributeValue, text: object) -> bool:
-    if tag_of(element) == "NULL":
-        return text is None
-    if element_text(element) == text:
-        return True
-    return tag_of(element) in ("M", "L", *_SETS) and _same_json(element, _parsed(text))
+def _plain(value: Any, *, loose: bool) -> Any:
+    """One form for what may be written in several: entries of maps, absent members, JSON, and ``loose`` orders."""
+    parsed = _parsed(value) if isinstance(value, str) else value
+    match parsed:
+        case dict():
+            return {
+                name: _plain(one, loose=loose)
+                for name, one in parsed.items()
+                if one is not None or isinstance(value, str)
+            }
+        case list() if parsed and all(isinstance(one, tuple) for one in parsed):
+            return _plain(dict(parsed), loose=loose)
+        case list():
+            members = [_plain(one, loose=loose) for one in parsed]
+            return sorted(map(repr, members)) if loose else members
+        case _:
+            return parsed
 
 
-def _same_json(value: AttributeValue, plain: object) -> bool:
+def _has_set(value: AttributeValue) -> bool:
     tag = tag_of(value)
-    content = value[tag]
     if tag == "M":
-        return (
-            isinstance(plain, dict)
-            and plain.keys() == content.keys()
-            and all(_same_json(inner, plain[name]) for name, inner in content.items())
-        )
-    if tag == "L":
-        return (
-            isinstance(plain, list)
-            and len(plain) == len(content)
-            and all(_same_json(inner, one) for inner, one in zip(content, plain, strict=True))
-        )
-    expected = _parsed(plain_json(value))
-    return _members(expected) == _members(plain) if tag in _SETS else expected == plain
+        return any(map(_has_set, value["M"].values()))
+    return tag in _SETS or (tag == "L" and any(map(_has_set, value["L"])))
 
 
-def _members(values: object) -> list[str] | None:
-    """The members of a set in an order of their own; None for what is no set."""
-    given = _parsed(values) if isinstance(values, str) else values
-    return sorted(repr(one) for one in given) if isinstance(given, list) else None
-
-
-def _parsed(text: object) -> Any:
-    """JSON text with its numbers exact; None for what is none."""
-    if not isinstance(text, str):
-        return None
+def _parsed(text: str) -> Any:
+    """JSON arrays and objects with their numbers exact; other texts as they are."""
+    if text[:1] not in ("{", "["):
+        return text
     try:
         return json.loads(text, parse_int=Decimal, parse_float=Decimal)
     except (ValueError, RecursionError):
-        return None
+        return text
 
 
 def _shown(stored: object) -> str | None:

@@ -15,13 +15,18 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
+from headrace.column_name import Path
 from headrace.change import ChangeBatch, DeadLetter, Origins, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.compile import Compiled, compile_schema
-from headrace.dynamodb.forms import ABSENT, Mismatch
+from headrace.dynamodb.declared import declared_schema, frozen_schema
+from headrace.dynamodb.forms import Mismatch
 from headrace.dynamodb.generic import Harvest, place_of, split
 from headrace.dynamodb.letter import ITEMS, RECORDS, KeptPage, Provenance
+from headrace.dynamodb.raw import ABSENT
+from headrace.dynamodb.reader import ItemReader
 from headrace.errors import Unavailable
+from headrace.mapping import Mapping
 from headrace.position import SequenceNumber
 from headrace.schema import TableSchema
 
@@ -30,6 +35,8 @@ WIDEST_COMPILED = 512
 
 
 _Page = TypeVar("_Page", ScanPage, RecordsPage)
+
+DEFAULT = Mapping()
 
 PROBED = 64
 """Items of a page that are looked at before the whole page is decoded generically."""
@@ -43,15 +50,20 @@ _WORTH_PROBING = 2
 class Decoder:
     """Decodes the pages of one table, from any number of threads.
 
-    ``schema`` starts with at least the table's keys. Rows of a batch have the columns of the widest
-    schema met so far; beyond WIDEST_COMPILED columns, the key and those of the page's own attributes.
+    ``schema`` starts with at least the table's keys, to which the columns are added that ``mapping``
+    declares. Rows of a batch have the columns of the widest schema met so far; beyond WIDEST_COMPILED columns,
+    the key, fixed columns, and those of the page's own attributes. Where the mapping says ``freeze``, the columns
+    that are known once ``freeze`` is called, or a stored copy is learned, are all there will be.
     """
 
-    def __init__(self, schema: TableSchema) -> None:
+    def __init__(self, schema: TableSchema, mapping: Mapping = DEFAULT) -> None:
         self._lock = threading.Lock()
-        self._schema = schema
-        self._tags: dict[str, frozenset[str]] = {}
+        self._mapping = mapping
+        self._reader = ItemReader(mapping)
+        self._schema = declared_schema(schema, mapping)
+        self._tags: dict[Path, frozenset[str]] = {}
         self._compiled: Compiled | None = None
+        self._frozen = False
         self._stale = True
 
     @property
@@ -68,9 +80,34 @@ class Decoder:
             keys, others = _attributes(self._schema), _attributes(schema)
             if keys and others and keys != others:
                 return
-            joined = schema.join(self._schema)
+            joined = declared_schema(schema.join(self._schema), self._mapping)
+            if self._mapping.freeze and (self._frozen or any(not column.key for column in schema.columns)):
+                joined = frozen_schema(joined)
+                self._frozen = True
             self._stale = self._stale or joined != self._schema
             self._schema = joined
+
+    @property
+    def wants_sample(self) -> bool:
+        """Whether the columns are to be those of a sample that was not seen yet."""
+        return self._mapping.freeze and not self._frozen
+
+    def freeze(self, bodies: Sequence[bytes]) -> None:
+        """Take the columns of these answers of Scan for all there will be; of none, those of the key alone.
+
+        Raises Unavailable where one is not a whole answer.
+        """
+        harvest = self._harvest()
+        for body in bodies:
+            for raw in _split(body, ITEMS, "LastEvaluatedKey")[0]:
+                with suppress(BrokenValue):
+                    harvest.add_item(raw)
+        self._widen(harvest)
+        with self._lock:
+            if harvest.items:
+                self._schema = frozen_schema(self._schema)
+                self._frozen = True
+                self._stale = True
 
     def scan_page(self, body: bytes, *, at: float, service_time: float | None = None) -> ScanPage:
         """An answer of Scan; ``at`` (epoch seconds) dates its dead letters.
@@ -200,12 +237,14 @@ class Decoder:
             with self._lock:
                 if self._stale:
                     narrow = len(self._schema.columns) <= WIDEST_COMPILED
-                    self._compiled = compile_schema(self._schema, self._tags) if narrow else None
+                    self._compiled = (
+                        compile_schema(self._schema, self._tags, self._mapping) if narrow else None
+                    )
                     self._stale = False
         return self._compiled
 
     def _harvest(self) -> Harvest:
-        return Harvest(tuple(_attributes(self._schema)))
+        return Harvest(tuple(_attributes(self._schema)), self._reader)
 
     def _generic(
         self, harvest: Harvest, kept: KeptPage, origins: Origins | None = None
@@ -213,21 +252,22 @@ class Decoder:
         schema = self._widen(harvest)
         if len(schema.columns) > WIDEST_COMPILED:
             schema = TableSchema(
-                tuple(column for column in schema.columns if column.key or column.attribute in harvest.types)
+                tuple(c for c in schema.columns if c.key or c.fixed or c.path in harvest.types)
             )
         deleted = pa.array(harvest.deleted, pa.bool_()) if any(harvest.deleted) else None
         return _batch(schema, harvest.rows(schema), deleted, kept, origins)
 
     def _widen(self, harvest: Harvest) -> TableSchema:
         with self._lock:
-            wider = harvest.widened(self._schema)
+            closed = self._frozen or self._mapping.json_column is not None
+            wider = harvest.widened(self._schema, closed=closed)
             if wider is not self._schema:
                 self._schema = wider
                 self._stale = True
-            for attribute, tags in harvest.tags.items():
-                known = self._tags.get(attribute, frozenset())
+            for path, tags in harvest.tags.items():
+                known = self._tags.get(path, frozenset())
                 if not tags <= known:
-                    self._tags[attribute] = known | tags
+                    self._tags[path] = known | tags
                     self._stale = True
             return wider
 

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import msgspec
 import pyarrow as pa
 
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, as_type, infer, tag_of
-from headrace.dynamodb.forms import ABSENT
-from headrace.schema import NULL, ColumnType, TableSchema
+from headrace.column_name import Path
+from headrace.column_type import NULL, ColumnType, holds
+from headrace.dynamodb.attribute import AttributeValue, BrokenValue, plain_json
+from headrace.dynamodb.raw import ABSENT
+from headrace.dynamodb.reader import Item, ItemReader
+from headrace.schema import REST, TableSchema, rest_column
 
 _T = TypeVar("_T")
-
-Item = Mapping[str, AttributeValue]
 
 _ITEM = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
@@ -58,14 +59,16 @@ _PLACED = msgspec.json.Decoder(Placed, strict=False)
 class Harvest:
     """Items of one page, checked, and what they ask of the schema.
 
-    ``types`` and ``tags`` are joined over the page; ``tags`` leaves NULL out.
+    ``types`` are joined over the page; ``tags`` are those seen at each path, NULL left out, and below it in
+    maps (``ItemReader.tags``).
     """
 
     keys: tuple[str, ...]
-    items: list[Item] = field(default_factory=list)
+    reader: ItemReader
+    items: list[dict[Path, AttributeValue]] = field(default_factory=list)
     deleted: list[bool] = field(default_factory=list)
-    types: dict[str, ColumnType] = field(default_factory=dict)
-    tags: dict[str, frozenset[str]] = field(default_factory=dict)
+    types: dict[Path, ColumnType] = field(default_factory=dict)
+    tags: dict[Path, frozenset[str]] = field(default_factory=dict)
 
     def add_item(self, raw: msgspec.Raw) -> None:
         """Take an item as JSON. Raises BrokenValue; nothing is taken then."""
@@ -90,43 +93,76 @@ class Harvest:
         else:
             raise BrokenValue(f"eventName is {record.event!r}, not INSERT, MODIFY or REMOVE")
 
-    def widened(self, schema: TableSchema) -> TableSchema:
-        """``schema`` with columns for everything that was taken."""
-        known = {column.attribute: column for column in schema.columns}
-        for attribute, type_ in self.types.items():
-            column = known.get(attribute)
-            if column is None or column.widened(type_) is not column:
-                schema = schema.including(attribute, type_)
-        return schema
+    def widened(self, schema: TableSchema, *, closed: bool) -> TableSchema:
+        """``schema`` with columns for everything that was taken; ``closed``: new attributes go to the rest."""
+        known = {column.path: column for column in schema.columns}
+        asked: dict[Path, ColumnType] = {}
+        rest = False
+        for path, type_ in self.types.items():
+            column = known.get(path)
+            if column is None and closed:
+                rest = True
+            else:
+                asked[path] = type_
+                rest = rest or (column is not None and column.fixed and not holds(column.type, type_))
+        wider = schema.including(asked)
+        if rest and wider.rest is None:
+            return TableSchema.of((*wider.columns, rest_column()))
+        return wider
 
     def rows(self, schema: TableSchema) -> pa.RecordBatch:
         """Everything that was taken, as rows of ``schema``, which holds it."""
         arrow = schema.arrow()
-        cells: dict[str, list[Any]] = {}
-        columns = {column.attribute: column for column in schema.columns}
+        cells: dict[Path, list[Any]] = {}
         for index, item in enumerate(self.items):
-            for name, value in item.items():
-                values = cells.setdefault(name, [])
+            for path, form in row_of(item, schema, self.reader).items():
+                values = cells.setdefault(path, [])
                 values.extend([None] * (index - len(values)))
-                values.append(as_type(value, columns[name].type, key=columns[name].key))
+                values.append(form)
         arrays = []
         for column, declared in zip(schema.columns, arrow, strict=True):
-            values = cells.get(column.attribute, [])
+            values = cells.get(column.path, [])
             values.extend([None] * (len(self.items) - len(values)))
             arrays.append(pa.array(values, declared.type))
         return pa.RecordBatch.from_arrays(arrays, schema=arrow)
 
     def _add(self, item: Item, *, deleted: bool) -> None:
-        found = {name: (infer(value, key=name in self.keys), tag_of(value)) for name, value in item.items()}
+        leaves = dict(self.reader.leaves(item))
+        found = {
+            path: self.reader.type_of(value, key=path[0] in self.keys) for path, value in leaves.items()
+        }
         for key in self.keys:
-            if found.get(key, (NULL, "NULL"))[0] == NULL:
+            if found.get((key,), NULL) == NULL:
                 raise BrokenValue(f"the key attribute {key!r} is missing")
-        for name, (type_, tag) in found.items():
-            self.types[name] = self.types.get(name, NULL).join(type_)
-            if tag != "NULL":
-                self.tags[name] = self.tags.get(name, frozenset()) | {tag}
-        self.items.append(item)
+        for path, type_ in found.items():
+            self.types[path] = self.types.get(path, NULL).join(type_)
+            self.reader.tags(path, leaves[path], self.tags)
+        self.items.append(leaves)
         self.deleted.append(deleted)
+
+
+def row_of(leaves: Mapping[Path, AttributeValue], schema: TableSchema, reader: ItemReader) -> dict[Path, Any]:
+    """An item's values in the forms of the columns of ``schema``; what has no place there as the REST's JSON."""
+    row: dict[Path, Any] = {}
+    rest: dict[str, Any] = {}
+    for path, value in leaves.items():
+        column = schema.column(path)
+        if column is None or (
+            column.fixed and not holds(column.type, reader.type_of(value, key=column.key))
+        ):
+            _put(rest, path, value)
+        else:
+            row[path] = reader.form(value, column.type)
+    if rest:
+        row[REST] = plain_json({"M": rest})
+    return row
+
+
+def _put(members: dict[str, Any], path: Path, value: AttributeValue) -> None:
+    """Put ``value`` into nested maps at ``path``."""
+    for name in path[:-1]:
+        members = members.setdefault(name, {"M": {}})["M"]
+    members[path[-1]] = value
 
 
 def place_of(raw: msgspec.Raw) -> tuple[str | None, float | None]:

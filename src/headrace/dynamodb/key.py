@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, as_type, infer
+from headrace.dynamodb.attribute import AttributeValue, BrokenValue, check_value
+from headrace.dynamodb.reader import ItemReader
 from headrace.errors import QueryError, QueryFault
+from headrace.mapping import Mapping as ColumnMapping
 from headrace.schema import Column
 
+_READER = ItemReader(ColumnMapping())
 _TYPES = {"S": "a string", "N": "a number", "B": "binary, written as base64"}
 
 
@@ -37,7 +40,7 @@ class Key:
         for (name, tag), text in zip(schema, parts, strict=True):
             value = {tag: text}
             try:
-                infer(value, key=True)
+                check_value(value)
             except BrokenValue:
                 raise QueryError(
                     QueryFault.INVALID, f"{name}, of the key of {table}, is {_TYPES[tag]}: {text!r} is not"
@@ -52,8 +55,8 @@ class Key:
 
     def value_in(self, column: Column) -> object | None:
         """The key's value as its key column holds it; None where the column's type holds no such value."""
-        try:
-            found: object = as_type(self.values[column.attribute], column.type, key=True)
-        except (KeyError, ValueError):
+        value = self.values.get(column.attribute)
+        if value is None or column.type.join(_READER.type_of(value, key=True)).arrow() != column.type.arrow():
             return None
+        found: object = _READER.form(value, column.type)
         return found

@@ -11,17 +11,22 @@ from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.compare import differences
-from headrace.dynamodb.decode import Decoder
+from headrace.dynamodb.decode import DEFAULT, Decoder
 from headrace.dynamodb.key import Key
+from headrace.dynamodb.reader import ItemReader
 from headrace.dynamodb.refusal import Place
 from headrace.dynamodb.transport import BotocoreTransport
 from headrace.errors import SourceError, TableUnusable, Unavailable
 from headrace.explanation import StoredKey, TableItem
+from headrace.mapping import Mapping as ColumnMapping
 from headrace.position import Position
 from headrace.schema import TableSchema
 from headrace.shard import ShardListing
 from headrace.source import Source, SourceTable
 from headrace.wire import Response, Transport
+
+SAMPLED_SEGMENTS = 10
+"""Parts of the table from which a sample is taken."""
 
 _VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
 # A table that is UPDATING (its capacity, its stream) is read as ever.
@@ -43,6 +48,7 @@ class DynamoDBSource(Source):
         region: str | None = None,
         endpoint_url: str | None = None,
         consistent_read: bool = True,
+        mapping: ColumnMapping = DEFAULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
@@ -51,9 +57,11 @@ class DynamoDBSource(Source):
         self._calls = Calls(transport, table, self._place)
         self._consistent_read = consistent_read
         self._clock = clock
-        self._decoder = Decoder(TableSchema(()))
+        self._mapping = mapping
+        self._decoder = Decoder(TableSchema(()), mapping)
         # One page at a time: the interpreter would take turns anyway, at the memory of all of them.
         self._turn = threading.Lock()
+        self._sampling = threading.Lock()
 
     def learn(self, schema: TableSchema) -> None:
         """Decode with at least ``schema`` from now on."""
@@ -97,6 +105,7 @@ class DynamoDBSource(Source):
 
     def get_records(self, shard_id: str, iterator: str) -> RecordsPage:
         """GetRecords, decoded."""
+        self._sample()
         response = self._calls.get_records(shard_id, iterator)
         answered_at = service_time(response)
         at = self._dated(answered_at)
@@ -105,6 +114,7 @@ class DynamoDBSource(Source):
 
     def scan_page(self, segment: int, segments: int, cursor: str | None) -> ScanPage:
         """One page of a parallel Scan, decoded."""
+        self._sample()
         response: Response = self._calls.scan(segment, segments, cursor, consistent=self._consistent_read)
         answered_at = service_time(response)
         at = self._dated(answered_at)
@@ -121,12 +131,27 @@ class DynamoDBSource(Source):
         read_at = self._clock()
         try:
             item = self._calls.get_item(key.values)
-            row = stored.row.to_pylist()[0] if stored.row is not None else {}
             schema = stored.schema or TableSchema(())
-            found = tuple(differences(item, row, schema))
+            found = tuple(differences(item, stored.row, schema, ItemReader(self._mapping)))
         except (SourceError, BrokenValue) as error:
             return TableItem(read_at, error=str(error))
         return TableItem(read_at, item is not None, found)
+
+    def _sample(self) -> None:
+        """Where the columns are to be those of a sample: take it, from segments all over the table.
+
+        A table without items has no sample yet: it is looked at again with the next page.
+        """
+        with self._sampling:
+            if not self._decoder.wants_sample:
+                return
+            segments = min(self._mapping.sample, SAMPLED_SEGMENTS)
+            each = -(-self._mapping.sample // segments)
+            answers = [
+                self._calls.scan(segment, segments, None, consistent=self._consistent_read, limit=each)
+                for segment in range(segments)
+            ]
+            self._decoder.freeze([answer.body for answer in answers])
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at
@@ -135,7 +160,7 @@ class DynamoDBSource(Source):
         known = [column.attribute for column in self._decoder.schema.keys]
         if known and known != [attribute for attribute, _ in keys]:
             # The table was made anew under another key: nothing of the old one's items holds.
-            self._decoder = Decoder(TableSchema.of_keys(keys))
+            self._decoder = Decoder(TableSchema.of_keys(keys), self._mapping)
         else:
             self._decoder.learn(TableSchema.of_keys(keys))
 
