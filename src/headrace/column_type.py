@@ -180,7 +180,7 @@ class ColumnType:
             return self._joined_alike(other)
         kinds = {self.kind, other.kind}
         if kinds == {Kind.STRUCT, Kind.MAP}:
-            return _map(self)._joined_alike(_map(other))
+            return _map(self).join(_map(other))
         return TEXT if kinds == {Kind.TIME, Kind.TEXT} else widest
 
     def arrow(self) -> pa.DataType:
@@ -252,7 +252,7 @@ def struct_of(types: dict[str, ColumnType], *more: Member) -> ColumnType:
     return struct if len(members) <= MOST_MEMBERS else _map(struct)
 
 
-def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool:
+def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool:  # noqa: PLR0911 - a case for each kind
     """Whether a column that must stay ``fixed`` as it is stored holds every value of the type ``own``.
 
     TEXT and JSON hold everything, but as members of a map: there TEXT holds strings. A fixed time column holds
@@ -268,9 +268,13 @@ def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool:
         case ColumnType(times=Times() as one), ColumnType(times=Times() as two):
             common = one.layouts & two.layouts
             return one.zone == two.zone and bool(common) and Times(one.zone, common).arrow() == one.arrow()
-        case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(Kind.LIST, element=ColumnType() as two):
+        case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(
+            Kind.LIST, element=ColumnType() as two
+        ):
             return holds(one, two)
-        case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(Kind.MAP, element=ColumnType() as two):
+        case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(
+            Kind.MAP, element=ColumnType() as two
+        ):
             return holds(one, two, member=True)
         case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(Kind.STRUCT):
             return all(holds(one, each.type, member=True) for each in own.members)

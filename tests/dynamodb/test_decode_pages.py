@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.change import ChangeBatch
+from headrace.column_type import BOOL, INT, NULL, TEXT
 from headrace.dynamodb.decode import WIDEST_COMPILED, Decoder
 from headrace.errors import Unavailable
 from headrace.position import SequenceNumber
-from headrace.schema import ColumnType, Kind, TableSchema
-from support.attribute_values import AV, holds, items, scalars, values
+from headrace.schema import TableSchema
+from support.attribute_values import AV, items, scalars, values
+from support.held import holds
 
 KEYS = TableSchema.of_keys((("pk", "S"),))
 COMPACT = (",", ":")
@@ -102,7 +105,7 @@ def test_pages_in_any_order_join_to_the_same_types(pages):
         decoder = Decoder(KEYS)
         for page in order:
             assert_holds(decoder.scan_page(scan_body(page), at=NOW).changes, page)
-        types.append({column.attribute: column.type for column in decoder.schema.columns})
+        types.append({column.path: (column.type, column.name) for column in decoder.schema.columns})
         assert len({column.name.lower() for column in decoder.schema.columns}) == len(decoder.schema.columns)
     assert all(each == types[0] for each in types)
 
@@ -268,27 +271,30 @@ def test_invalid_utf8_is_one_records_misfortune():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "kind"),
+    ("numbers", "arrow"),
     [
-        (["1", "2"], Kind.INT),
-        (["1", str(2**53 + 1)], Kind.LONG),
-        (["1", "1.5"], Kind.FLOAT),
-        ([str(2**53 + 1), "1.5"], Kind.TEXT),
-        (["1", str(2**63)], Kind.TEXT),
-        (["1.5", "0.10000000000000000001"], Kind.TEXT),
-        (["1.5", str(2**53 + 2)], Kind.TEXT),
-        (["1.5", "1E16"], Kind.TEXT),
-        (["1.5", "1E+22"], Kind.FLOAT),
+        (["1", "2"], pa.int64()),
+        (["1", str(2**53 + 1)], pa.int64()),
+        (["1", "1.5"], pa.float64()),
+        ([str(2**53 + 1), "1.5"], pa.decimal128(38, 1)),
+        (["1", str(2**63)], pa.decimal128(38, 0)),
+        (["1.5", "0.10000000000000000001"], pa.string()),
+        (["1.5", "0.1000000000000000001"], pa.decimal128(38, 19)),
+        (["1.5", str(2**53 + 2)], pa.decimal128(38, 1)),
+        (["1.5", "1E16"], pa.float64()),
+        (["1.5", "1E+22"], pa.float64()),
+        ([str(2**53 + 1), "1E+22", "0.5"], pa.decimal128(38, 1)),
+        ([str(2**53 + 1), "1E+100"], pa.string()),
     ],
 )
-def test_numbers_widen_as_far_as_they_must_and_no_further(numbers, kind):
+def test_numbers_widen_as_far_as_they_must_and_no_further(numbers, arrow):
     for order in (numbers, numbers[::-1]):
         decoder = Decoder(KEYS)
         for number in order:
             page = [{"pk": {"S": "a"}, "n": {"N": number}}]
             for _ in range(2):
                 assert_holds(decoder.scan_page(scan_body(page), at=NOW).changes, page)
-        assert decoder.schema.column("n").type == ColumnType(kind)
+        assert decoder.schema.column("n").type.arrow() == arrow
 
 
 @pytest.mark.parametrize(
@@ -317,13 +323,13 @@ def test_a_column_of_doubles_does_not_take_what_underflows_or_is_no_number(numbe
                 assert_holds(answer.changes, page)
 
 
-def test_a_numeric_key_is_never_a_double_and_equal_keys_are_equal_texts():
+def test_a_numeric_key_is_never_a_double_and_equal_keys_are_equal_values():
     decoder = Decoder(TableSchema.of_keys((("pk", "N"),)))
     page = [{"pk": {"N": text}} for text in ("1.50", "15E-1", "1.5", "7", "1E2", "-0.0")]
     for _ in range(2):
         rows = rows_of(decoder.scan_page(scan_body(page), at=NOW).changes)
-        assert [row["pk"] for row in rows] == ["1.5", "1.5", "1.5", "7", "100", "0"]
-    assert decoder.schema.keys[0].type == ColumnType(Kind.TEXT)
+        assert [row["pk"] for row in rows] == [*map(Decimal, ("1.5", "1.5", "1.5", "7", "100", "0"))]
+    assert decoder.schema.keys[0].type.arrow() == pa.decimal128(38, 1)
 
 
 def test_numeric_keys_stay_integers_while_they_are():
@@ -381,10 +387,10 @@ def test_nulls_neither_change_a_type_nor_the_way():
 def test_a_column_that_was_always_null_takes_the_first_type_that_comes():
     decoder = Decoder(KEYS)
     decoder.scan_page(scan_body([{"pk": {"S": "a"}, "n": {"NULL": True}}]), at=NOW)
-    assert decoder.schema.column("n").type == ColumnType(Kind.NULL)
+    assert decoder.schema.column("n").type == NULL
     page = [{"pk": {"S": "a"}, "n": {"BOOL": False}}]
     assert_holds(decoder.scan_page(scan_body(page), at=NOW).changes, page)
-    assert decoder.schema.column("n").type == ColumnType(Kind.BOOL)
+    assert decoder.schema.column("n").type == BOOL
 
 
 def test_the_old_image_is_not_looked_at():
@@ -415,7 +421,7 @@ def test_thousands_of_attributes_stay_correct_and_their_batches_narrow():
 
 
 def test_what_was_learned_before_keeps_its_names_and_places():
-    stored = KEYS.including("Id", ColumnType(Kind.INT)).including("id", ColumnType(Kind.TEXT))
+    stored = KEYS.including({("Id",): INT, ("id",): TEXT})
     decoder = Decoder(TableSchema(()))
     decoder.learn(stored)
     decoder.learn(KEYS)

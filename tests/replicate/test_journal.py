@@ -5,14 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.change import ChangeBatch, DeadLetter, Origins
+from headrace.column_type import TEXT
+from headrace.column_type import Kind as ColumnKind
 from headrace.explanation import Fate, Kind
 from headrace.position import SequenceNumber
 from headrace.replicate.journal import JOINED, Journal, Pending, Trail
-from headrace.schema import ColumnType, TableSchema
-from headrace.schema import Kind as ColumnKind
+from headrace.schema import TableSchema
 
 KEYS = TableSchema.of_keys((("p", "S"), ("n", "N")))
-WIDE = TableSchema.of_keys((("p", "S"), ("n", "N"))).including("n", ColumnType(ColumnKind.TEXT), key=True)
+WIDE = TableSchema.of_keys((("p", "S"), ("n", "N"))).including({("n",): TEXT})
 MUCH = 2**30
 
 

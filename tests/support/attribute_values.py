@@ -1,15 +1,12 @@
-"""DynamoDB values as hypothesis strategies, and an independent judgement of how a cell holds one."""
+"""DynamoDB values as hypothesis strategies."""
 
 from __future__ import annotations
 
 import base64
-import json
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
-
-from headrace.schema import ColumnType, Kind
 
 AV = dict[str, Any]
 
@@ -62,7 +59,27 @@ texts = st.one_of(
     ),
 )
 binaries = st.binary(max_size=9).map(lambda raw: base64.b64encode(raw).decode())
+times = st.one_of(
+    st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z"),
+    st.datetimes().map(lambda at: at.isoformat(timespec="seconds") + "Z"),
+    st.datetimes().map(lambda at: at.isoformat()),
+    st.sampled_from(
+        [
+            "2024-03-15T14:30:00+02:00",
+            "2024-03-15T14:30:00.120Z",
+            "2024-03-15T14:30:00.12Z",
+            "2024-03-15T14:30:00.123456+00:00",
+            "2024-02-30T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999Z",
+            "2024-03-15",
+        ]
+    ),
+)
+"""Strings that look like times, most of which are."""
+
 scalars = st.one_of(
+    times.map(lambda text: {"S": text}),
     texts.map(lambda text: {"S": text}),
     numbers.map(lambda text: {"N": text}),
     binaries.map(lambda text: {"B": text}),
@@ -102,114 +119,3 @@ def items(of: st.SearchStrategy[AV] = values) -> st.SearchStrategy[dict[str, AV]
     return st.tuples(st.text(min_size=1, max_size=4), st.dictionaries(names, of, max_size=5)).map(
         lambda pair: {"pk": {"S": pair[0]}, **pair[1]}
     )
-
-
-def plain(value: AV) -> Any:
-    """What the value means, numbers as ``Written``: compared by their digits."""
-    ((tag, content),) = value.items()
-    if tag == "M":
-        return {name: plain(inner) for name, inner in content.items()}
-    if tag == "L":
-        return [plain(inner) for inner in content]
-    if tag == "NS":
-        return [Written(text) for text in content]
-    if tag == "N":
-        return Written(content)
-    return None if tag == "NULL" else content
-
-
-class Written(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-def meaning(text: str) -> Any:
-    """The meaning of JSON text, in the terms of ``plain``; key order and number texts are kept."""
-    return json.loads(text, parse_int=Written, parse_float=Written)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality that tells numbers from texts and looks at the order of keys."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return list(one) == list(other) and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and one == other
-
-
-def in_text(value: AV) -> Any:
-    """What a TEXT column must hold: of a list or set, a JSON array of its elements' texts."""
-    ((tag, content),) = value.items()
-    if tag == "L":
-        return _Array([as_text(element) for element in content])
-    return _Array(content) if tag in ("SS", "NS", "BS") else as_text(value)
-
-
-class _Array:
-    """Equal to every JSON array whose elements equal ``texts``."""
-
-    def __init__(self, texts: list[Any]) -> None:
-        self._texts = texts
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and bool(json.loads(other) == self._texts)
-
-    __hash__ = None  # type: ignore[assignment]  # Equal to many texts, so it has no hash.
-
-
-def as_text(value: AV) -> Any:
-    """What an element of a list of texts must hold."""
-    ((tag, content),) = value.items()
-    if tag in ("S", "N", "B"):
-        return content
-    if tag == "NULL":
-        return None
-    return {True: "true", False: "false"}[content] if tag == "BOOL" else JsonOf(value)
-
-
-class JsonOf:
-    """Equal to every compact JSON text that means the value."""
-
-    def __init__(self, value: AV) -> None:
-        self._meaning = plain(value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and same(meaning(other), self._meaning)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def holds(cell: Any, value: AV, type_: ColumnType) -> bool:
-    """Whether ``cell`` of a column of ``type_`` is exactly ``value``."""
-    ((tag, content),) = value.items()
-    if tag == "NULL":
-        return cell is None
-    if type_ == ColumnType(Kind.TEXT):
-        return bool(in_text(value) == cell)
-    if type_.many:
-        return isinstance(cell, list) and _holds_list(cell, value, type_.kind)
-    if type_.kind is Kind.JSON:
-        return as_text(value) == cell
-    return _holds_scalar(cell, content, type_.kind)
-
-
-def _holds_list(cell: list[Any], value: AV, kind: Kind) -> bool:
-    ((tag, content),) = value.items()
-    if len(cell) != len(content):
-        return False
-    if tag == "L":
-        return all(as_text(element) == each for element, each in zip(content, cell, strict=True))
-    if kind is Kind.TEXT:
-        return cell == content
-    return all(_holds_scalar(each, element, kind) for each, element in zip(cell, content, strict=True))
-
-
-def _holds_scalar(cell: Any, content: Any, kind: Kind) -> bool:
-    if kind in (Kind.INT, Kind.LONG):
-        return isinstance(cell, int) and Decimal(cell) == Decimal(content)
-    if kind is Kind.FLOAT:
-        return isinstance(cell, float) and Decimal(repr(cell)) == Decimal(content)
-    if kind is Kind.BINARY:
-        return bool(cell == base64.b64decode(content))
-    return bool(cell == content)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from headrace.change import ChangeBatch, RecordsPage, ScanPage
+from headrace.column_type import INT
 from headrace.position import SequenceNumber
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 
-SCHEMA = TableSchema.of_keys((("id", "S"),)).including("version", ColumnType(Kind.INT))
+SCHEMA = TableSchema.of_keys((("id", "S"),)).including({("version",): INT})
 
 
 def batch(*rows: tuple[str, int | None], wire_bytes: int = 100) -> ChangeBatch:

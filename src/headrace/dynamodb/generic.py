@@ -128,9 +128,7 @@ class Harvest:
 
     def _add(self, item: Item, *, deleted: bool) -> None:
         leaves = dict(self.reader.leaves(item))
-        found = {
-            path: self.reader.type_of(value, key=path[0] in self.keys) for path, value in leaves.items()
-        }
+        found = {path: self.reader.type_of(value, key=path[0] in self.keys) for path, value in leaves.items()}
         for key in self.keys:
             if found.get((key,), NULL) == NULL:
                 raise BrokenValue(f"the key attribute {key!r} is missing")
@@ -147,9 +145,7 @@ def row_of(leaves: Mapping[Path, AttributeValue], schema: TableSchema, reader: I
     rest: dict[str, Any] = {}
     for path, value in leaves.items():
         column = schema.column(path)
-        if column is None or (
-            column.fixed and not holds(column.type, reader.type_of(value, key=column.key))
-        ):
+        if column is None or (column.fixed and not holds(column.type, reader.type_of(value, key=column.key))):
             _put(rest, path, value)
         else:
             row[path] = reader.form(value, column.type)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.schema import TableSchema
-from support.simulation.values import Item, shown
+from support.held import holds
+from support.simulation.values import Item
 
 Key = tuple[Any, ...]
 POISON = "poison"
@@ -105,12 +106,10 @@ class Model:
         assert item is not None
         for column in schema.columns:
             value = item.get(column.attribute)
-            expected = None if value is None else shown(value, column.type)
             found = row[column.name]
-            if found != expected or type(found) is not type(expected):
+            if not (found is None if value is None else holds(found, value, column.type)):
                 raise Broken(
-                    "values",
-                    f"{key} {column.attribute!r}: {value} is shown as {found!r}, not {expected!r}, in {column}",
+                    "values", f"{key} {column.attribute!r}: {value} is shown as {found!r} in {column}"
                 )
         known = {column.attribute for column in schema.columns}
         missing = [name for name, value in item.items() if name not in known and "NULL" not in value]

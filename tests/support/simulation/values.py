@@ -1,19 +1,11 @@
-"""Attribute values as a workload draws them, and what a column of the copy must show for each.
-
-The rules of the second part are those of docs/types.md, written down a second time: the model must not
-believe the code that it judges.
-"""
+"""Attribute values as a workload draws them."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from random import Random
 from typing import Any
-
-from headrace.schema import ColumnType, Kind
 
 Value = Mapping[str, Any]
 Item = dict[str, dict[str, Any]]
@@ -63,7 +55,29 @@ def _list(random: Random) -> dict[str, Any]:
 
 
 def _map(random: Random) -> dict[str, Any]:
-    return {"M": {"n": _number(random), "t": _text(random), "l": _list(random)}}
+    """A struct whose members come, go and disagree."""
+    members = {"n": _number, "t": _text, "l": _list, "at": _time, "odd": _any_scalar}
+    return {
+        "M": {name: members[name](random) for name in random.sample(sorted(members), random.randrange(5))}
+    }
+
+
+def _dictionary(random: Random) -> dict[str, Any]:
+    """A map whose names are data."""
+    return {"M": {f"key {random.randrange(150)}": _number(random) for _ in range(random.randrange(30))}}
+
+
+def _maps(random: Random) -> dict[str, Any]:
+    return {"L": [random.choice((_map(random), {"NULL": True})) for _ in range(random.randrange(3))]}
+
+
+def _time(random: Random) -> dict[str, Any]:
+    text = f"2024-03-{random.randint(1, 31):02d}T14:30:{random.randrange(60):02d}"
+    return {"S": text + random.choice(("Z", "Z", "Z", ".120Z", ".5Z", "", "+02:00", ".123456Z"))}
+
+
+def _any_scalar(random: Random) -> dict[str, Any]:
+    return random.choice((_text, _number, _binary, _time))(random)
 
 
 _DRAWS: tuple[Callable[[Random], dict[str, Any]], ...] = (
@@ -75,6 +89,9 @@ _DRAWS: tuple[Callable[[Random], dict[str, Any]], ...] = (
     lambda _: {"NULL": True},
     _list,
     _map,
+    _dictionary,
+    _maps,
+    _time,
     lambda random: {"SS": sorted(random.sample(["a", "b", "ç"], random.randint(1, 3)))},
     lambda random: {"NS": random.choice((["1"], ["2", "3"], ["1.5", "2"], ["9007199254740993"]))},
     lambda _: {"BS": ["AQ==", "Ag=="]},
@@ -85,55 +102,3 @@ def draw_value(random: Random, steady: int | None = None) -> dict[str, Any]:
     """Any value; of one and the same kind where ``steady`` says which."""
     draw = random.choice(_DRAWS) if steady is None else _DRAWS[steady % len(_DRAWS)]
     return draw(random)
-
-
-def shown(value: Value, column: ColumnType) -> Any:
-    """What a column of this type must hold for ``value``; None for NULL."""
-    ((tag, content),) = value.items()
-    if tag == "NULL":
-        return None
-    if column.many:
-        return [_element(one, column.kind) for one in _members(tag, content)]
-    if tag in ("L", "SS", "NS", "BS"):
-        texts = [_element(one, Kind.TEXT) for one in _members(tag, content)]
-        return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
-    return _element(value, column.kind)
-
-
-def _members(tag: str, content: Any) -> list[Value]:
-    return list(content) if tag == "L" else [{tag[0]: one} for one in content]
-
-
-def _element(value: Value, kind: Kind) -> Any:
-    ((tag, content),) = value.items()
-    if tag == "NULL":
-        return None
-    if tag == "N" and kind in (Kind.INT, Kind.LONG):
-        return int(Decimal(content))
-    if tag == "N" and kind is Kind.FLOAT:
-        return float(content)
-    if tag == "B" and kind is Kind.BINARY:
-        return base64.b64decode(content)
-    if tag == "BOOL" and kind is Kind.BOOL:
-        return content
-    if tag in ("S", "N", "B"):
-        return content
-    return _plain(value)
-
-
-def _plain(value: Value) -> str:
-    """JSON without type tags, numbers as written."""
-    ((tag, content),) = value.items()
-    if tag == "M":
-        return "{" + ",".join(f"{_quoted(name)}:{_plain(inner)}" for name, inner in content.items()) + "}"
-    if tag in ("L", "SS", "NS", "BS"):
-        return "[" + ",".join(_plain(inner) for inner in _members(tag, content)) + "]"
-    if tag == "N":
-        return str(content)
-    if tag == "NULL":
-        return "null"
-    return json.dumps(content) if tag == "BOOL" else _quoted(content)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
