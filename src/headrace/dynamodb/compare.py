@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from headrace.column_name import Path, wish
-from headrace.dynamodb.attribute import AttributeValue, tag_of
+from headrace.dynamodb.attribute import AttributeValue, digits_of, tag_of
 from headrace.dynamodb.generic import row_of
 from headrace.dynamodb.reader import Item, ItemReader
 from headrace.explanation import Difference
@@ -107,6 +107,9 @@ def _plain(value: Any, *, loose: bool) -> Any:
         case list():
             members = [_plain(one, loose=loose) for one in parsed]
             return sorted(map(repr, members)) if loose else members
+        case Decimal():
+            # The scale is the column's, not the value's.
+            return digits_of(f"{parsed:f}")
         case _:
             return parsed
 
