@@ -264,10 +264,10 @@ def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool: 
         case ColumnType(Kind.TEXT), _:
             return not member or own.kind in (Kind.TEXT, Kind.TIME)
         case ColumnType(digits=Digits() as one), ColumnType(digits=Digits() as two):
-            return one.join(two).arrow() == one.arrow()
+            return bool(one.join(two).arrow() == one.arrow())
         case ColumnType(times=Times() as one), ColumnType(times=Times() as two):
             common = one.layouts & two.layouts
-            return one.zone == two.zone and bool(common) and Times(one.zone, common).arrow() == one.arrow()
+            return bool(one.zone == two.zone and common and Times(one.zone, common).arrow() == one.arrow())
         case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(
             Kind.LIST, element=ColumnType() as two
         ):

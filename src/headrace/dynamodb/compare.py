@@ -89,7 +89,7 @@ def _same(expected: Any, stored: Any, *, loose: bool) -> bool:
         return True
     if stored is None or expected is None:
         return False
-    return _plain(expected, loose=loose) == _plain(stored, loose=loose)
+    return bool(_plain(expected, loose=loose) == _plain(stored, loose=loose))
 
 
 def _plain(value: Any, *, loose: bool) -> Any:
