@@ -60,7 +60,7 @@ docs: install ## write the generated pages anew
 	@$(BIN)/python -m headrace.metrics.reference > docs/metrics.md
 	@$(BIN)/python -m headrace.simulator.weather.reference docs/simulator.md
 
-bench: install ## first figures: bootstrap against peers, and freshness
+bench: install ## first figures: decoding and bootstrap against peers, and freshness
 	@$(BIN)/python bench/run.py
 
 lock: ## pin the newest versions that pyproject.toml allows

@@ -1,4 +1,4 @@
-"""The figures: bootstrap against peers, memory at 10 million items, freshness.
+"""The figures: decoding, bootstrap against peers, memory at 10 million items, freshness.
 
     python bench/run.py [--quick] [--json FILE]
 
@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import bootstrap
+import decode
 import freshness
 import machine
 import peers
@@ -47,6 +48,14 @@ def main() -> None:
 
     if arguments.quick:
         print("quick: too few items, rounds and seconds for a figure to be quoted", flush=True)
+
+    pages, turns = (1, 3) if arguments.quick else (decode.PAGES, decode.ROUNDS)
+    decoded = decode.measure(pages, turns)
+    decode.show(decoded, turns)
+    figures["decode"] = {
+        "rounds": turns,
+        "workloads": {name: asdict(found) for name, found in decoded.items()},
+    }
 
     costs = bootstrap.compare(items, rounds)
     bootstrap.show_comparison(costs, items, rounds)
