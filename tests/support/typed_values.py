@@ -27,9 +27,29 @@ from headrace.time_text import layouts_of
 
 NUMBERS = st.sampled_from(
     [
-        *("0", "-0", "1", "7", "1.50", "0.1", "-2.5", "1e3", "1e18", "1e20", "1e23", "-1E-7", "1e100", "4e-130"),
+        *(
+            "0",
+            "-0",
+            "1",
+            "7",
+            "1.50",
+            "0.1",
+            "-2.5",
+            "1e3",
+            "1e18",
+            "1e20",
+            "1e23",
+            "-1E-7",
+            "1e100",
+            "4e-130",
+        ),
         *("9007199254740993", "9223372036854775807", "-9223372036854775808", "9223372036854775808"),
-        *("0.10000000000000000000000000000000000001", "12345678901234567890.5", "3" * 38, "0.30000000000000001"),
+        *(
+            "0.10000000000000000000000000000000000001",
+            "12345678901234567890.5",
+            "3" * 38,
+            "0.30000000000000001",
+        ),
     ]
 ).map(Decimal) | st.decimals(-(10**6), 10**6, places=3)
 
@@ -42,11 +62,13 @@ TIMES = st.sampled_from(
     ]
 )
 
-TEXTS = st.sampled_from(["", "a", "1", "true", "{}", 'q"\\\n\x1f', "\u2028é\x7f"]) | st.text(max_size=3) | TIMES
+TEXTS = (
+    st.sampled_from(["", "a", "1", "true", "{}", 'q"\\\n\x1f', "\u2028é\x7f"]) | st.text(max_size=3) | TIMES
+)
 
 SCALARS = st.none() | st.booleans() | NUMBERS | st.binary(max_size=3) | TEXTS
 
-ATTRIBUTES = st.sampled_from(["a", "A", "b", "B", "c", 'q".x\'', "", "é"])
+ATTRIBUTES = st.sampled_from(["a", "A", "b", "B", "c", "q\".x'", "", "é"])
 
 VALUES = st.recursive(
     SCALARS,

@@ -15,15 +15,16 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from headrace.schema import Kind, TableSchema
+from headrace.accelerators.value_text import texts
+from headrace.schema import TableSchema
 
 _KEY = msgspec.json.Decoder(dict[str, dict[str, str]])
 _PARTS = msgspec.json.Decoder(list[str])
 
 
-def keys_of_rows(rows: pa.RecordBatch | pa.Table, schema: TableSchema) -> list[str]:
+def keys_of_rows(rows: pa.RecordBatch, schema: TableSchema) -> list[str]:
     """The key of each row, which has the columns of ``schema``."""
-    columns = [[_part(value) for value in rows.column(key.name).to_pylist()] for key in schema.keys]
+    columns = [texts(rows.column(key.name), key.type).to_pylist() for key in schema.keys]
     return [_form(parts) for parts in zip(*columns, strict=True)]
 
 
@@ -38,28 +39,26 @@ def key_of_json(text: str | None, schema: TableSchema) -> str | None:
         return None
 
 
-def values_of_key(key: str, schema: TableSchema) -> tuple[object, ...] | None:
+def values_of_key(key: str, schema: TableSchema) -> tuple[Any, ...] | None:
     """What the key columns of ``schema`` hold for this key; None if they cannot hold it."""
-    values: list[object] = []
-    for part, column in zip(_PARTS.decode(key), schema.keys, strict=True):
-        match column.type.kind:
-            case Kind.INT | Kind.LONG:
-                if not part.removeprefix("-").isdecimal():
-                    return None
-                values.append(int(part))
-            case Kind.BINARY:
-                values.append(base64.b64decode(part))
-            case _:
-                values.append(part)
-    return tuple(values)
+    parts = zip(_PARTS.decode(key), schema.keys, strict=True)
+    try:
+        return tuple(_value(part, column.type.arrow()) for part, column in parts)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _form(parts: Sequence[str]) -> str:
     return msgspec.json.encode(parts).decode()
 
 
-def _part(value: Any) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+def _value(part: str, stored: pa.DataType) -> Any:
+    """Raises ValueError or OverflowError where nothing that is stored so has this form."""
+    if pa.types.is_integer(stored):
+        return pa.scalar(int(part), stored).as_py()
+    if pa.types.is_decimal(stored):
+        return pa.scalar(Decimal(part), stored).as_py()
+    return base64.b64decode(part) if pa.types.is_binary(stored) else part
 
 
 def _tagged(value: dict[str, str]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from headrace.accelerator import (
@@ -25,16 +23,16 @@ from headrace.accelerator import (
 )
 from headrace.accelerators.keys import key_of_json, values_of_key
 from headrace.accelerators.letters import Due, Known, due, file_letters
-from headrace.accelerators.merge import evolved_columns, storable
+from headrace.accelerators.merge import evolved_columns
+from headrace.accelerators.plain import Row, plain_rows, widened, widened_row
 from headrace.accelerators.refused import apply_the_rest
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError, RowRefused
 from headrace.explanation import ItemKey, StoredKey
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 
-Key = tuple[object, ...]
-Row = dict[str, object]
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ class MemoryAccelerator:
         if live is None:
             return StoredKey(None, None, noted, dead)
         row = self._rows_of(Target.LIVE).get(_sought(live.schema, key))
-        rows = pa.RecordBatch.from_pylist([row], schema=storable(live.schema)) if row is not None else None
+        rows = pa.RecordBatch.from_pylist([row], schema=live.schema.arrow()) if row is not None else None
         return StoredKey(live.schema, rows, noted, dead)
 
     def dead_letters(self, target: Target = Target.LIVE) -> tuple[StoredLetter, ...]:
@@ -252,7 +250,9 @@ def _file(copy: _Copy, work: Work, coming: Due) -> LetterTally:
 
 
 def _sought(schema: TableSchema, key: ItemKey) -> Key:
-    return tuple(key.value_in(column) for column in schema.keys)
+    """The key as rows have it; that of no row where none can have it."""
+    form = key_of_json(key.text, schema)
+    return (None if form is None else values_of_key(form, schema)) or ()
 
 
 def _put_all(rows: dict[Key, Row], changes: list[tuple[Key, Row | None]]) -> dict[Key, Row | None]:
@@ -269,13 +269,13 @@ def _changes(batch: ChangeBatch, schema: TableSchema) -> list[tuple[Key, Row | N
     """The batch's changes in order, with the columns of ``schema``; None for a deletion."""
     deleted = [False] * batch.count if batch.deleted is None else batch.deleted.to_pylist()
     try:
-        items = batch.rows.to_pylist()
+        items = plain_rows(batch.rows)
     except UnicodeDecodeError as error:
         raise RowRefused(f"a text is not UTF-8: {error}") from error
     return [
         (_key(row, schema), None if gone else row)
         for item, gone in zip(items, deleted, strict=True)
-        for row in [_widened_row(item, batch.schema, schema)]
+        for row in [widened_row(item, batch.schema, schema)]
     ]
 
 
@@ -291,74 +291,12 @@ def _widened_copy(old: _Copy, schema: TableSchema, checkpoint: str) -> _Copy:
     """``old`` under a schema that holds it; where nothing widens, its rows and notes themselves."""
     if old.schema == schema:
         return _Copy(schema, checkpoint, old.rows, old.notes, old.letters)
-    rows = [_widened_row(row, old.schema, schema) for row in old.rows.values()]
+    rows = [widened_row(row, old.schema, schema) for row in old.rows.values()]
     notes = {_widened_key(key, old.schema, schema) for key in old.notes}
     return _Copy(schema, checkpoint, {_key(row, schema): row for row in rows}, notes, old.letters)
-
-
-def _widened_row(row: Row, old: TableSchema, new: TableSchema) -> Row:
-    """``row`` under the names and types of ``new``, which holds every column of ``old``."""
-    if old == new:
-        return row
-    wide: Row = {}
-    for column in old.columns:
-        target = new.column(column.attribute)
-        if target is None:
-            raise AcceleratorError(f"column {column.name} has no place in the joined schema")
-        wide[target.name] = widened(row.get(column.name), column.type, target.type)
-    return wide
 
 
 def _widened_key(key: Key, old: TableSchema, new: TableSchema) -> Key:
     return tuple(
         widened(value, was.type, now.type) for value, was, now in zip(key, old.keys, new.keys, strict=True)
     )
-
-
-def widened(value: object, source: ColumnType, target: ColumnType) -> object:
-    """``value`` of type ``source`` as type ``target``, a join of it; nothing of it is lost.
-
-    Numbers become text as DynamoDB writes them: digits, without exponent, without a fraction where
-    there is none. Binary becomes base64, a list a JSON array of its elements' texts, a boolean ``true`` or ``false``.
-    """
-    if value is None or source == target:
-        return value
-    if source.many and target.many:
-        convert = _element(source.kind, target.kind)
-        return [None if one is None else convert(one) for one in _items(value)]
-    if source.many:
-        return "[" + ",".join(_json(one, source.kind) for one in _items(value)) + "]"
-    return _element(source.kind, target.kind)(value)
-
-
-def _items(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise AcceleratorError(f"a value of a list column is no list but {type(value).__name__}")
-    return value
-
-
-def _element(source: Kind, target: Kind) -> Callable[[object], object]:
-    if target is Kind.TEXT:
-        return lambda value: _text(value, source)
-    if target is Kind.FLOAT:
-        return lambda value: float(str(value))
-    return lambda value: value
-
-
-def _text(value: object, kind: Kind) -> str:
-    match kind:
-        case Kind.BOOL:
-            return "true" if value else "false"
-        case Kind.FLOAT:
-            plain = format(Decimal(repr(value)), "f")
-            return plain.rstrip("0").rstrip(".") if "." in plain else plain
-        case Kind.BINARY:
-            return base64.b64encode(value if isinstance(value, bytes) else b"").decode()
-        case _:
-            return str(value)
-
-
-def _json(value: object, kind: Kind) -> str:
-    if value is None:
-        return "null"
-    return msgspec.json.encode(_text(value, kind)).decode()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.accelerators.widen import widen_rows
 from headrace.change import ChangeBatch
 from headrace.errors import RowRefused
-from headrace.schema import NULL, Kind, TableSchema
-
-_STORED = {Kind.NULL: Kind.TEXT}
-
-AsText = Callable[[ChangeBatch, TableSchema], pa.Table]
-"""Rows of a batch under a schema in which some of its columns have become text, in the same order."""
+from headrace.schema import TableSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +36,12 @@ def join_schemas(schema: TableSchema, batches: Sequence[ChangeBatch]) -> TableSc
 
 
 def evolved_columns(before: TableSchema, after: TableSchema) -> tuple[str, ...]:
-    """The names of the columns that ``after`` has added to ``before`` or widened."""
+    """The names of the columns that ``after`` has added to ``before``, widened or renamed."""
     known = set(before.columns)
     return tuple(column.name for column in after.columns if column not in known)
 
 
-def merge(
-    stream: Sequence[ChangeBatch], scan: Sequence[ChangeBatch], schema: TableSchema, as_text: AsText
-) -> Merged:
+def merge(stream: Sequence[ChangeBatch], scan: Sequence[ChangeBatch], schema: TableSchema) -> Merged:
     """Merge the batches of one transaction; ``schema`` must hold each of them.
 
     A Scan's row never replaces a stream's: the stream is read on from its rows, so whatever the Scan saw
@@ -55,9 +49,8 @@ def merge(
     without a value in a key column.
     """
     batches = (*scan, *stream)
-    arrow = storable(schema)
-    tables = [aligned(batch, schema, arrow, as_text) for batch in batches]
-    rows = pa.concat_tables(tables) if tables else arrow.empty_table()
+    tables = [widen_rows(batch.rows, batch.schema, schema) for batch in batches]
+    rows = pa.concat_tables(tables) if tables else schema.arrow().empty_table()
     keys = [column.name for column in schema.keys]
     if any(rows.column(key).null_count for key in keys):
         raise RowRefused(f"a change has no value in a key column ({', '.join(keys)}); items always have one")
@@ -79,16 +72,6 @@ def merge(
     return Merged(rows.take(pa.concat_arrays([kept_stream, kept_scan])), rows.take(gone), len(kept_scan))
 
 
-def storable(schema: TableSchema) -> pa.Schema:
-    """The columns as Arrow fields; engines know no type of nothing but nulls, so that is text."""
-    known = [
-        replace(column.type, kind=_STORED.get(column.type.kind, column.type.kind))
-        for column in schema.columns
-    ]
-    names = [column.name for column in schema.columns]
-    return pa.schema([pa.field(name, type_.arrow()) for name, type_ in zip(names, known, strict=True)])
-
-
 def last_writes(rows: pa.Table, keys: Sequence[str]) -> pa.Int64Array | None:
     """The index of each key's last row, ascending; None where every row is its key's only one."""
     numbered = rows.select(list(keys)).append_column("headrace_row", pa.array(range(rows.num_rows)))
@@ -97,39 +80,6 @@ def last_writes(rows: pa.Table, keys: Sequence[str]) -> pa.Int64Array | None:
         return None
     last = grouped.column("headrace_row_max").combine_chunks()
     return last.take(pc.sort_indices(last))
-
-
-def aligned(batch: ChangeBatch, schema: TableSchema, arrow: pa.Schema, as_text: AsText) -> pa.Table:
-    """The batch's rows with the columns of ``schema`` (as Arrow: ``arrow``), which holds its own."""
-    if _needs_text(batch.schema, schema):
-        return as_text(batch, schema).cast(arrow)
-    places = {column.attribute: place for place, column in enumerate(batch.schema.columns)}
-    columns = []
-    for column, field in zip(schema.columns, arrow, strict=True):
-        place = places.get(column.attribute)
-        if place is None:
-            columns.append(pa.nulls(batch.count, field.type))
-        else:
-            values = batch.rows.column(place)
-            columns.append(values if values.type == field.type else values.cast(field.type))
-    return pa.Table.from_arrays(columns, schema=arrow)
-
-
-def _needs_text(narrow: TableSchema, wide: TableSchema) -> bool:
-    """Whether a column of ``narrow`` that is neither text nor JSON is text in ``wide``."""
-    if narrow == wide:
-        return False
-    textual = (Kind.TEXT, Kind.JSON)
-    for column in narrow.columns:
-        target = wide.column(column.attribute)
-        if target is None or target.type == column.type or column.type == NULL:
-            continue
-        lists_to_text = column.type.many and not target.type.many
-        if column.type.kind is Kind.NULL and not lists_to_text:
-            continue
-        if target.type.kind is Kind.TEXT and (column.type.kind not in textual or lists_to_text):
-            return True
-    return False
 
 
 def _deleted(batches: Sequence[ChangeBatch]) -> pa.BooleanArray | None:

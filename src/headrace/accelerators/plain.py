@@ -41,7 +41,7 @@ def widened_row(row: Row, old: TableSchema, new: TableSchema) -> Row:
     return wide
 
 
-def widened(value: Any, source: ColumnType, target: ColumnType) -> Any:
+def widened(value: Any, source: ColumnType, target: ColumnType) -> Any:  # noqa: PLR0911  # One return per kind.
     """``value`` of type ``source`` as type ``target``, a join of it."""
     if value is None or source == target:
         return value
@@ -72,7 +72,7 @@ def widened(value: Any, source: ColumnType, target: ColumnType) -> Any:
             return value
 
 
-def text(value: Any, type_: ColumnType) -> str:
+def text(value: Any, type_: ColumnType) -> str:  # noqa: PLR0911  # One return per kind.
     """The text of a value that is not null."""
     match type_:
         case ColumnType(Kind.BOOL):

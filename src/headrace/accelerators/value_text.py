@@ -19,7 +19,7 @@ _QUOTED_KINDS = (Kind.TEXT, Kind.TIME, Kind.BINARY)
 _TO_ESCAPE = r'["\\\x00-\x1f]'
 
 
-def texts(values: pa.Array, type_: ColumnType) -> pa.StringArray:
+def texts(values: pa.Array, type_: ColumnType) -> pa.StringArray:  # noqa: PLR0911  # One return per kind.
     """The text of each value of this type; null where it is null."""
     match type_:
         case ColumnType(Kind.BOOL):

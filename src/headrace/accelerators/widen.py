@@ -7,6 +7,9 @@ step or in many.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 import pyarrow as pa
 
 from headrace.accelerators.nested import Lists, entries_of
@@ -70,28 +73,17 @@ def _widened(values: pa.Array, source: ColumnType, target: ColumnType) -> pa.Arr
         return values
     if source.kind is Kind.NULL:
         return pa.nulls(len(values), target.arrow())
-    match source.kind, target.kind:
-        case Kind.NUMBER, Kind.NUMBER:
-            return _numbers(values, source, target)
-        case Kind.TIME, Kind.TIME:
-            return values.cast(target.arrow())
-        case Kind.LIST, Kind.LIST:
-            return _lists(values, source, target)
-        case Kind.MAP, Kind.MAP:
-            return _maps(values, source, target)
-        case Kind.STRUCT, Kind.STRUCT:
-            return _structs(values, source, target)
-        case Kind.STRUCT, Kind.MAP:
-            return _structs_as_maps(values, source, target)
-        case _, Kind.TEXT:
-            return texts(values, source)
-        case _, Kind.JSON:
-            return jsons(values, source)
-        case _:
-            raise ValueError(f"a {target.kind} is no join of a {source.kind}")
+    within = _WITHIN.get((source.kind, target.kind))
+    if within is not None:
+        return within(values, source, target)
+    if target.kind is Kind.TEXT:
+        return texts(values, source)
+    if target.kind is Kind.JSON:
+        return jsons(values, source)
+    raise ValueError(f"a {target.kind} is no join of a {source.kind}")
 
 
-def _numbers(values: pa.Array, source: ColumnType, target: ColumnType) -> pa.Array:
+def _numbers(values: pa.Array, _source: ColumnType, target: ColumnType) -> pa.Array:
     stored = target.arrow()
     if pa.types.is_string(stored):
         return digits(values)
@@ -119,6 +111,10 @@ def _cast(integers: pa.Array, target: ColumnType) -> pa.Array:
 
 def _are_decimals(*types: pa.DataType) -> bool:
     return all(pa.types.is_decimal(type_) for type_ in types)
+
+
+def _times(values: pa.Array, _source: ColumnType, target: ColumnType) -> pa.Array:
+    return values.cast(target.arrow())
 
 
 def _lists(values: pa.Array, source: ColumnType, target: ColumnType) -> pa.Array:
@@ -169,3 +165,12 @@ def _element(type_: ColumnType) -> ColumnType:
     assert type_.element is not None, "a list or a map has an element"
     return type_.element
 
+
+_WITHIN: Final[Mapping[tuple[Kind, Kind], Callable[[pa.Array, ColumnType, ColumnType], pa.Array]]] = {
+    (Kind.NUMBER, Kind.NUMBER): _numbers,
+    (Kind.TIME, Kind.TIME): _times,
+    (Kind.LIST, Kind.LIST): _lists,
+    (Kind.MAP, Kind.MAP): _maps,
+    (Kind.STRUCT, Kind.STRUCT): _structs,
+    (Kind.STRUCT, Kind.MAP): _structs_as_maps,
+}

@@ -13,8 +13,10 @@ from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, W
 from headrace.accelerators.duckdb import letters, lookup, rows
 from headrace.accelerators.duckdb import tables as ddl
 from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
+from headrace.accelerators.duckdb.evolution import evolve
 from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.letters import CopyLetters
+from headrace.accelerators.duckdb.stored_schema import decode_schema, encode_schema
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.merge import evolved_columns, join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
@@ -176,10 +178,8 @@ class DuckDBAccelerator:
         stream = (*coming.batches, *work.stream)
         tables, schema = before.tables, join_schemas(before.schema, (*stream, *work.scan))
         noting = work.scanning and work.notes is Notes.KEEP and bool(stream)
-        # Columns change before rows: DuckDB refuses the commit of an ALTER that follows them.
-        for statement in _definitions(work, before, schema, noting=noting):
-            connection.execute(statement)
-        merged = merge(stream, work.scan, schema, lambda batch, wide: rows.as_text(connection, batch, wide))
+        _define(connection, work, before, schema, noting=noting)
+        merged = merge(stream, work.scan, schema)
         if before.noted:
             merged = rows.without_noted(connection, merged, tables, schema)
         first = before.scan_only and (work.create is not None or _continues(work, before.row))
@@ -215,7 +215,7 @@ class DuckDBAccelerator:
             for statement in ddl.swap(self._dataset, live, building_noted=noted):
                 connection.execute(statement)
             target = Target.LIVE
-        text = ddl.encode_schema(schema)
+        text = encode_schema(schema)
         self._schema = (text, schema)
         letters_ = before.letters
         row = CopyRow(work.checkpoint.encode(), text, scan_only, noted, letters_.stored, letters_.waiting)
@@ -235,7 +235,7 @@ class DuckDBAccelerator:
     def _schema_of(self, row: CopyRow) -> TableSchema:
         text, schema = self._schema
         if text != row.schema:
-            schema = ddl.decode_schema(row.schema)
+            schema = decode_schema(row.schema)
             self._schema = (row.schema, schema)
         return schema
 
@@ -251,15 +251,17 @@ def _rolled_back_on_failure(connection: duckdb.DuckDBPyConnection, doing: str) -
         raise
 
 
-def _definitions(work: Work, before: _Before, schema: TableSchema, *, noting: bool) -> Iterator[str]:
-    """SQL that makes the copy's tables, or gives them the columns of ``schema``."""
+def _define(
+    connection: duckdb.DuckDBPyConnection, work: Work, before: _Before, schema: TableSchema, *, noting: bool
+) -> None:
+    """Make the copy's tables, or give them the columns of ``schema``."""
     if work.create is not None:
-        yield from ddl.removal(before.tables, before.row)
-        yield from ddl.creation(before.tables, schema)
+        for statement in (*ddl.removal(before.tables, before.row), *ddl.creation(before.tables, schema)):
+            connection.execute(statement)
     else:
-        yield from ddl.evolution(before.tables, before.schema, schema, noted=before.noted)
+        evolve(connection, before.tables, before.schema, schema, noted=before.noted)
     if noting and not before.noted:
-        yield ddl.notes_creation(before.tables, schema)
+        connection.execute(ddl.notes_creation(before.tables, schema))
 
 
 def _still(connection: duckdb.DuckDBPyConnection, target: Target, before: CopyRow | None) -> bool:

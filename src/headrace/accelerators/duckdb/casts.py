@@ -1,92 +1,99 @@
-"""Widening casts as DuckDB SQL: every value keeps a form from which it can be read back.
+"""How DuckDB stores what Arrow holds, and which of its own casts widen exactly as ``widen`` does.
 
-The text forms are those of ``headrace.dynamodb``: a number in plain digits, ``true`` and ``false``,
-base64 for binary, and for lists a JSON array of their elements' texts.
+DuckDB knows no nanoseconds with a zone: such times are TIMESTAMP_NS, in UTC. All other zoned ones are
+microseconds there, so what is read back may be of another unit than was written.
 """
 
 from __future__ import annotations
 
-from headrace.schema import ColumnType, Kind
+import pyarrow as pa
 
-_SQL_TYPES = {
-    Kind.NULL: "VARCHAR",
-    Kind.BOOL: "BOOLEAN",
-    Kind.INT: "BIGINT",
-    Kind.LONG: "BIGINT",
-    Kind.FLOAT: "DOUBLE",
-    Kind.BINARY: "BLOB",
-    Kind.JSON: "VARCHAR",
-    Kind.TEXT: "VARCHAR",
+from headrace.accelerators.duckdb.door import quoted
+from headrace.accelerators.widen import alike
+from headrace.column_type import ColumnType, Kind
+
+_SIMPLE = {
+    pa.bool_(): "BOOLEAN",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.timestamp("ms"): "TIMESTAMP_MS",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.timestamp("ns"): "TIMESTAMP_NS",
+    pa.timestamp("ms", "UTC"): "TIMESTAMPTZ",
+    pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
+    pa.timestamp("ns", "UTC"): "TIMESTAMP_NS",
 }
 
-_SHORT_ESCAPES = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r"}
+
+def sql_type(type_: pa.DataType) -> str:
+    """The DuckDB type that stores a column of an Arrow type."""
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision},{type_.scale})"
+    if pa.types.is_list(type_):
+        return f"{sql_type(type_.value_type)}[]"
+    if pa.types.is_map(type_):
+        return f"MAP({sql_type(type_.key_type)}, {sql_type(type_.item_type)})"
+    if pa.types.is_struct(type_):
+        return f"STRUCT({', '.join(f'{quoted(field.name)} {sql_type(field.type)}' for field in type_)})"
+    return _SIMPLE[type_]
 
 
-def sql_type(type_: ColumnType) -> str:
-    """The DuckDB type that stores a column of this type."""
-    return _SQL_TYPES[type_.kind] + ("[]" if type_.many else "")
+def storable(rows: pa.Table) -> pa.Table:
+    """``rows`` of types that DuckDB takes as ``sql_type`` says; it would cut nanoseconds with a zone."""
+    fields = [field.with_type(_storable(field.type)) for field in rows.schema]
+    return rows.cast(pa.schema(fields)) if fields != list(rows.schema) else rows
 
 
-def cast(value: str, source: ColumnType, target: ColumnType) -> str:
-    """SQL for the expression ``value`` of type ``source`` as ``target``, a join of it."""
-    if source == target:
-        return value
-    if source.kind is Kind.NULL and not source.many:
-        return f"CAST(NULL AS {sql_type(target)})"
-    if source.many and target.many:
-        return (
-            f"list_transform({value}, lambda headrace_e: {_scalar('headrace_e', source.kind, target.kind)})"
-        )
-    if source.many:
-        items = f"list_transform({value}, lambda headrace_e: {_json('headrace_e', source.kind)})"
-        return f"('[' || array_to_string({items}, ',') || ']')"
-    return _scalar(value, source.kind, target.kind)
+def restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """What DuckDB gives for columns that store those of ``schema``, as these types, under these names."""
+    return rows.rename_columns(schema.names).cast(schema)
 
 
-def _scalar(value: str, source: Kind, target: Kind) -> str:
-    if source is Kind.NULL:
-        return f"CAST(NULL AS {_SQL_TYPES[target]})"
-    if target is Kind.TEXT:
-        return _text(value, source)
-    return f"CAST({value} AS {_SQL_TYPES[target]})"
+def is_native(source: ColumnType, target: ColumnType) -> bool:  # noqa: PLR0911  # One return per kind.
+    """Whether DuckDB's own cast makes of each value of ``source`` what ``widen`` makes of it for ``target``.
 
-
-def _text(value: str, kind: Kind) -> str:
-    match kind:
-        case Kind.FLOAT:
-            return _plain_digits(value)
-        case Kind.BINARY:
-            return f"to_base64({value})"
+    Not of doubles, which it turns into decimals by way of binary fractions. Structs it casts by the names of
+    their fields, so each attribute must keep its name.
+    """
+    if source.kind is Kind.NULL or alike(source, target):
+        return True
+    match source, target:
+        case ColumnType(Kind.NUMBER), ColumnType(Kind.NUMBER):
+            return _is_native_number(source.arrow(), target.arrow())
+        case ColumnType(Kind.NUMBER | Kind.BOOL), ColumnType(Kind.TEXT | Kind.JSON):
+            return source.arrow() in (pa.int64(), pa.bool_())
+        case ColumnType(Kind.TIME), ColumnType(Kind.TIME):
+            return sql_type(target.arrow()) != "TIMESTAMP_NS"
+        case ColumnType(Kind.STRUCT), ColumnType(Kind.STRUCT):
+            return bool(source.members) and _is_native_struct(source, target)
+        case ColumnType(element=ColumnType() as one), ColumnType(element=ColumnType() as two):
+            return source.kind is target.kind and is_native(one, two)
         case _:
-            return f"CAST({value} AS VARCHAR)"
+            return False
 
 
-def _json(value: str, kind: Kind) -> str:
-    """An element of a JSON array; a missing one is ``null``."""
-    text = _escaped(value) if kind in (Kind.TEXT, Kind.JSON) else _text(value, kind)
-    return f"""coalesce('"' || {text} || '"', 'null')"""
+def _is_native_number(source: pa.DataType, target: pa.DataType) -> bool:
+    return source == pa.int64() or all(map(pa.types.is_decimal, (source, target)))
 
 
-def _plain_digits(value: str) -> str:
-    """A double's shortest digits that read back as the same double, without exponent or ``.0``."""
-    text = f"CAST({value} AS VARCHAR)"
-    sign = f"CASE WHEN {text} LIKE '-%' THEN '-' ELSE '' END"
-    digits = f"regexp_replace(split_part({text}, 'e', 1), '[-.]', '', 'g')"
-    exponent = f"CAST(split_part({text}, 'e', 2) AS INTEGER)"
-    return (
-        f"CASE WHEN NOT isfinite({value}) OR NOT contains({text}, 'e') THEN regexp_replace({text}, '\\.0$', '') "
-        f"WHEN {exponent} < 0 THEN {sign} || '0.' || repeat('0', -{exponent} - 1) || {digits} "
-        f"WHEN length({digits}) <= {exponent} + 1 "
-        f"THEN {sign} || {digits} || repeat('0', {exponent} + 1 - length({digits})) "
-        f"ELSE {sign} || substr({digits}, 1, {exponent} + 1) || '.' || substr({digits}, {exponent} + 2) END"
-    )
+def _is_native_struct(source: ColumnType, target: ColumnType) -> bool:
+    wide = {member.attribute: (name, member.type) for name, member in target.named()}
+    for name, member in source.named():
+        new_name, type_ = wide[member.attribute]
+        if new_name != name or not is_native(member.type, type_):
+            return False
+    return True
 
 
-def _escaped(value: str) -> str:
-    """Text as inside a JSON string, with the escapes that msgspec writes."""
-    value = rf"""replace(replace({value}, '\', '\\'), '"', '\"')"""
-    for code in range(0x20):
-        short = _SHORT_ESCAPES.get(code)
-        escape = f"\\{short}" if short else f"\\u{code:04x}"
-        value = f"replace({value}, chr({code}), '{escape}')"
-    return value
+def _storable(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(type_) and type_.unit == "ns":
+        return pa.timestamp("ns")
+    if pa.types.is_list(type_):
+        return pa.list_(_storable(type_.value_type))
+    if pa.types.is_map(type_):
+        return pa.map_(type_.key_type, _storable(type_.item_type))
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_storable(field.type)) for field in type_])
+    return type_

@@ -19,8 +19,8 @@ import duckdb
 from headrace.accelerator import DEAD_LETTERS
 from headrace.accelerators.duckdb.door import is_broken, literal, quoted, translate_attach, translated
 from headrace.accelerators.duckdb.letters import union
+from headrace.column_name import RESERVED_PREFIX
 from headrace.errors import AcceleratorError, CommitUnknown
-from headrace.schema import RESERVED_PREFIX
 
 _DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB 1.5 opens beside a database file."""

@@ -9,9 +9,11 @@ import duckdb
 import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, StoredLetter
+from headrace.accelerators.duckdb.casts import restored, sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
-from headrace.accelerators.duckdb.tables import CopyRow, CopyTables, decode_schema, read_copy
-from headrace.accelerators.keys import key_of_json
+from headrace.accelerators.duckdb.stored_schema import decode_schema
+from headrace.accelerators.duckdb.tables import CopyRow, CopyTables, read_copy
+from headrace.accelerators.keys import key_of_json, values_of_key
 from headrace.change import DeadLetter
 from headrace.explanation import ItemKey, StoredKey
 from headrace.position import SequenceNumber
@@ -38,7 +40,9 @@ def _row(
     cursor: duckdb.DuckDBPyConnection, tables: CopyTables, schema: TableSchema, key: ItemKey
 ) -> pa.RecordBatch | None:
     found = _where(cursor, quoted(tables.rows), schema, key)
-    return None if found is None or not found.num_rows else found.combine_chunks().to_batches()[0]
+    if found is None or not found.num_rows:
+        return None
+    return restored(found, schema.arrow()).combine_chunks().to_batches()[0]
 
 
 def _is_noted(cursor: duckdb.DuckDBPyConnection, tables: CopyTables, row: CopyRow, key: ItemKey) -> bool:
@@ -52,11 +56,16 @@ def _where(
     cursor: duckdb.DuckDBPyConnection, table: str, schema: TableSchema, key: ItemKey
 ) -> pa.Table | None:
     """The first row of ``table`` with this key; None where its columns cannot hold the key."""
-    values = [key.value_in(column) for column in schema.keys]
-    if None in values:
+    form = key_of_json(key.text, schema)
+    values = None if form is None else values_of_key(form, schema)
+    if values is None:
         return None
-    same = " AND ".join(f"{quoted(column.name)} = ?" for column in schema.keys)
-    return cursor.execute(f"SELECT * FROM {table} WHERE {same} LIMIT 1", values).to_arrow_table()
+    # As texts and of the column's own type: DuckDB may compare decimals of two types as doubles.
+    same = " AND ".join(
+        f"{quoted(column.name)} = CAST(? AS {sql_type(column.type.arrow())})" for column in schema.keys
+    )
+    given = [value if isinstance(value, bytes) else str(value) for value in values]
+    return cursor.execute(f"SELECT * FROM {table} WHERE {same} LIMIT 1", given).to_arrow_table()
 
 
 def _dead(

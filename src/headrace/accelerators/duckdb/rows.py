@@ -1,4 +1,4 @@
-"""Rows of one copy: found by key, replaced, noted, and cast, inside a transaction that someone else holds."""
+"""Rows of one copy: found by key, replaced and noted, inside a transaction that someone else holds."""
 
 # ruff: noqa: S608 - names are quoted or ours, values are Arrow
 from __future__ import annotations
@@ -9,11 +9,10 @@ from contextlib import contextmanager, suppress
 import duckdb
 import pyarrow as pa
 
-from headrace.accelerators.duckdb.casts import cast, sql_type
+from headrace.accelerators.duckdb.casts import storable
 from headrace.accelerators.duckdb.door import quoted
 from headrace.accelerators.duckdb.tables import CopyTables
 from headrace.accelerators.merge import Merged
-from headrace.change import ChangeBatch
 from headrace.schema import TableSchema
 
 BATCH = "headrace_batch"
@@ -26,27 +25,13 @@ _TWINS_PER_PASS = 2_000_000
 @contextmanager
 def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
     """``rows`` as the relation ``headrace_batch``."""
-    connection.register(BATCH, rows)
+    connection.register(BATCH, storable(rows))
     try:
         yield
     finally:
         # After a failure the transaction, and the view with it, may be gone already.
         with suppress(duckdb.Error):
             connection.unregister(BATCH)
-
-
-def as_text(connection: duckdb.DuckDBPyConnection, batch: ChangeBatch, schema: TableSchema) -> pa.Table:
-    """The batch's rows under ``schema``, in the same order, by the casts that widen stored columns."""
-    narrow = {column.attribute: column for column in batch.schema.columns}
-    values = []
-    for column in schema.columns:
-        known = narrow.get(column.attribute)
-        value = f"CAST(NULL AS {sql_type(column.type)})"
-        if known is not None:
-            value = cast(quoted(known.name), known.type, column.type)
-        values.append(f"{value} AS {quoted(column.name)}")
-    with registered(connection, pa.Table.from_batches([batch.rows])):
-        return connection.execute(f"SELECT {', '.join(values)} FROM {BATCH}").to_arrow_table()
 
 
 def without_noted(

@@ -12,17 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
-import msgspec
 
 from headrace.accelerator import DEAD_LETTERS, StoredCopy, Target
-from headrace.accelerators.duckdb.casts import cast, sql_type
+from headrace.accelerators.duckdb.casts import sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
+from headrace.accelerators.duckdb.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
-from headrace.schema import Column, ColumnType, Kind, TableSchema
+from headrace.schema import Column, TableSchema
 
-FORMAT = 2
-"""The layout of these tables; raised when an older Headrace could not work on them."""
+FORMAT = 3
+"""The layout of these tables and what they hold; raised when an older Headrace could not work on them."""
+
+_EARLIER = (
+    "an earlier Headrace made the accelerator's file, and this one keeps its tables otherwise; "
+    "delete the file to copy the table anew"
+)
 
 _CHECKPOINT_TABLE = (
     "CREATE TABLE IF NOT EXISTS headrace_checkpoint (dataset VARCHAR, target VARCHAR, "
@@ -71,31 +76,6 @@ class CopyRow:
     waiting: int
 
 
-class _StoredColumn(msgspec.Struct):
-    attribute: str
-    name: str
-    kind: Kind
-    many: bool
-    key: bool
-
-
-def encode_schema(schema: TableSchema) -> str:
-    """As JSON text."""
-    columns = [_StoredColumn(c.attribute, c.name, c.type.kind, c.type.many, c.key) for c in schema.columns]
-    return msgspec.json.encode(columns).decode()
-
-
-def decode_schema(text: str) -> TableSchema:
-    """From ``encode_schema``'s text. Raises AcceleratorError if it is not one."""
-    try:
-        columns = msgspec.json.decode(text, type=list[_StoredColumn])
-    except msgspec.MsgspecError as error:
-        raise AcceleratorError(
-            f"the stored schema cannot be read ({error}); delete the accelerator's file to start over"
-        ) from error
-    return TableSchema(tuple(Column(c.attribute, c.name, ColumnType(c.kind, c.many), c.key) for c in columns))
-
-
 def prepare(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
     """Make our own tables where they are missing.
 
@@ -133,14 +113,11 @@ def _expect_format(connection: duckdb.DuckDBPyConnection) -> None:
         "AND table_schema = 'main' AND table_name = 'headrace_checkpoint' AND column_name = 'letters'"
     ).fetchone()
     if found is None:
-        raise AcceleratorError(
-            "an earlier Headrace made the accelerator's file, and this one keeps its tables otherwise; "
-            "delete the file to copy the table anew"
-        )
+        raise AcceleratorError(_EARLIER)
 
 
 def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow | None:
-    """What is stored of a copy. Raises AcceleratorError where a newer Headrace wrote it."""
+    """What is stored of a copy. Raises AcceleratorError where a newer or an earlier Headrace wrote it."""
     row = connection.execute(
         "SELECT format, checkpoint, schema, scan_only, noted, letters, waiting FROM headrace_checkpoint "
         f"WHERE target = {literal(target)}"
@@ -152,6 +129,9 @@ def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow 
             f"the accelerator's file has format {row[0]}, this Headrace knows up to {FORMAT}; "
             "use the newer Headrace, or delete the file to start over"
         )
+    if row[0] < FORMAT:
+        # Its values have other forms than the same items would be given now.
+        raise AcceleratorError(_EARLIER)
     return CopyRow(*row[1:])
 
 
@@ -198,35 +178,14 @@ def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
 
 def creation(tables: CopyTables, schema: TableSchema) -> Iterator[str]:
     """SQL that makes an empty copy, with the columns of ``schema`` and no notes."""
-    columns = ", ".join(_defined(column) for column in schema.columns)
+    columns = ", ".join(defined(column) for column in schema.columns)
     yield f"CREATE TABLE {quoted(tables.rows)} ({columns})"
 
 
 def notes_creation(tables: CopyTables, schema: TableSchema) -> str:
     """SQL that makes the table of notes."""
-    columns = ", ".join(_defined(column) for column in schema.keys)
+    columns = ", ".join(defined(column) for column in schema.keys)
     return f"CREATE TABLE {tables.notes} ({columns})"
-
-
-def evolution(tables: CopyTables, old: TableSchema, new: TableSchema, *, noted: bool) -> Iterator[str]:
-    """SQL that gives a copy the columns of ``new``, which holds ``old``; no value is lost.
-
-    ``noted`` says that there is a table of notes, whose key columns must follow.
-    """
-    before = {column.attribute: column for column in old.columns}
-    for column in new.columns:
-        known = before.get(column.attribute)
-        if known is None:
-            yield f"ALTER TABLE {quoted(tables.rows)} ADD COLUMN {_defined(column)}"
-            continue
-        value = quoted(column.name)
-        widened = cast(value, known.type, column.type)
-        if known.type == column.type or (widened == value and sql_type(known.type) == sql_type(column.type)):
-            continue
-        change = f"ALTER COLUMN {value} SET DATA TYPE {sql_type(column.type)} USING {widened}"
-        yield f"ALTER TABLE {quoted(tables.rows)} {change}"
-        if column.key and noted:
-            yield f"ALTER TABLE {tables.notes} {change}"
 
 
 def swap(dataset: str, live_row: CopyRow | None, *, building_noted: bool) -> Iterator[str]:
@@ -241,5 +200,6 @@ def swap(dataset: str, live_row: CopyRow | None, *, building_noted: bool) -> Ite
     yield f"DELETE FROM headrace_checkpoint WHERE target = {literal(Target.BUILDING)}"
 
 
-def _defined(column: Column) -> str:
-    return f"{quoted(column.name)} {sql_type(column.type)}"
+def defined(column: Column) -> str:
+    """A column as CREATE TABLE defines it."""
+    return f"{quoted(column.name)} {sql_type(column.type.arrow())}"
