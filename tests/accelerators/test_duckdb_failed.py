@@ -9,13 +9,13 @@ import duckdb
 import pytest
 
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.column_type import INT
 from headrace.errors import CommitUnknown, QueryError, QueryFault
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
-from headrace.schema import Kind
 from support.copies import batch, checkpoint, create, schema_of, work
 
-ORDERS = schema_of(n=Kind.INT)
+ORDERS = schema_of(n=INT)
 READY = {"orders": TableFacts(ready=True), "other": TableFacts(ready=True)}
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
 from headrace.accelerators.engines import Engines
+from headrace.column_type import INT
 from headrace.dataset import Acceleration, Dataset, Engine, Mode
 from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown, ConfigError
-from headrace.schema import Kind
 from support.copies import KEYS, batch, checkpoint, create, schema_of, work
 
-ORDERS = schema_of(n=Kind.INT)
+ORDERS = schema_of(n=INT)
 
 
 @pytest.fixture

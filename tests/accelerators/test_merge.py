@@ -2,66 +2,66 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.accelerators.merge import join_schemas, last_writes, merge
+from headrace.column_type import INT, NULL, TEXT, list_of
 from headrace.errors import AcceleratorError
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 from support.copies import KEYS, batch, schema_of
+from support.typed_values import number
 
 COMPOSITE = TableSchema.of_keys((("p", "B"), ("s", "N")))
-TABLE = schema_of(COMPOSITE, n=Kind.INT)
-
-
-def no_text(_batch, _schema):
-    pytest.fail("nothing here becomes text")
+TABLE = schema_of(COMPOSITE, n=INT)
 
 
 def test_batches_with_one_row_per_key_pass_untouched():
     rows = [{"id": "b", "n": 1}, {"id": "a", "n": 2}]
-    page = batch(schema_of(n=Kind.INT), *rows)
-    merged = merge((), (page,), page.schema, no_text)
+    page = batch(schema_of(n=INT), *rows)
+    merged = merge((), (page,), page.schema)
     assert merged.written.to_pylist() == rows
     assert (merged.removed.num_rows, merged.scanned) == (0, 2)
 
 
 def test_nothing_merges_to_nothing():
-    merged = merge((), (), TABLE, no_text)
+    merged = merge((), (), TABLE)
     assert (merged.written.num_rows, merged.removed.num_rows, merged.scanned) == (0, 0, 0)
     assert merged.written.schema == TABLE.arrow()
 
 
 def test_columns_are_matched_by_attribute_and_numbers_become_doubles():
-    first = schema_of(Name=Kind.TEXT, n=Kind.INT)
-    second = schema_of(name=Kind.TEXT, n=Kind.FLOAT)
+    first = schema_of(Name=TEXT, n=INT)
+    second = schema_of(name=TEXT, n=number("0.5"))
     one = batch(first, {"id": "a", "Name": "upper", "n": 1})
     two = batch(second, {"id": "b", "name": "lower", "n": 0.5})
     schema = join_schemas(KEYS, (one, two))
-    written = merge((one, two), (), schema, no_text).written.to_pylist()
-    other = schema.column("name").name
+    written = merge((one, two), (), schema).written.to_pylist()
+    other = schema.column("Name").name
     assert written == [
-        {"id": "a", "Name": "upper", "n": 1.0, other: None},
-        {"id": "b", "Name": None, "n": 0.5, other: "lower"},
+        {"id": "a", other: "upper", "n": 1.0, "name": None},
+        {"id": "b", other: None, "n": 0.5, "name": "lower"},
     ]
 
 
 def test_an_integer_that_a_double_cannot_hold_is_refused_rather_than_rounded():
-    narrow, wide = schema_of(n=Kind.INT), schema_of(n=Kind.FLOAT)
+    narrow, wide = schema_of(n=INT), schema_of(n=number("0.5"))
     with pytest.raises(pa.ArrowInvalid):
-        merge((batch(narrow, {"id": "a", "n": 2**53 + 1}),), (), wide, no_text)
+        merge((batch(narrow, {"id": "a", "n": 2**53 + 1}),), (), wide)
 
 
 def test_a_row_without_its_key_is_refused():
     with pytest.raises(AcceleratorError, match="no value in a key column"):
-        merge((batch(TABLE, {"p": b"x", "n": 1}),), (), TABLE, no_text)
+        merge((batch(TABLE, {"p": b"x", "n": 1}),), (), TABLE)
 
 
 def test_columns_of_nothing_but_nulls_become_text_for_engines():
-    table = schema_of(v=Kind.NULL, w=ColumnType(Kind.NULL, many=True))
-    written = merge((batch(table, {"id": "a", "w": [None]}),), (), table, no_text).written
+    table = schema_of(v=NULL, w=list_of(NULL))
+    written = merge((batch(table, {"id": "a", "w": [None]}),), (), table).written
     assert [str(field.type) for field in written.schema] == ["string", "string", "list<item: string>"]
 
 
@@ -88,7 +88,7 @@ def test_the_merge_is_what_one_change_after_another_leaves(stream, scan):
 
     scanned = tuple(made(changes, "scan", deletions=False) for changes in scan)
     streamed = tuple(made(changes, "stream", deletions=True) for changes in stream)
-    merged = merge(streamed, scanned, TABLE, no_text)
+    merged = merge(streamed, scanned, TABLE)
     kept = merged.written.num_rows - merged.scanned
     written = merged.written.to_pylist()
 
@@ -106,7 +106,21 @@ def test_the_merge_is_what_one_change_after_another_leaves(stream, scan):
 
 def test_last_writes_are_none_where_every_key_is_alone():
     rows = batch(TABLE, {"p": b"x", "s": 1}, {"p": b"x", "s": 2}).rows
-    table = merge((), (batch(TABLE, {"p": b"x", "s": 1}, {"p": b"x", "s": 2}),), TABLE, no_text).written
+    table = merge((), (batch(TABLE, {"p": b"x", "s": 1}, {"p": b"x", "s": 2}),), TABLE).written
     assert table.num_rows == rows.num_rows
     assert last_writes(table, ["p", "s"]) is None
     assert last_writes(table, ["p"]).to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "type_"),
+    [
+        (1, 2, pa.int64()),
+        (Decimal("1.5"), Decimal("1.25"), pa.decimal128(38, 2)),
+        ("1", "1.0", pa.string()),
+        (b"\x00", b"", pa.binary()),
+    ],
+)
+def test_keys_of_every_type_are_told_apart(one, other, type_):
+    rows = pa.table({"p": pa.array([one, other, one, other, other], type_)})
+    assert last_writes(rows, ["p"]).to_pylist() == [2, 4]

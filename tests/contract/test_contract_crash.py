@@ -15,12 +15,12 @@ import pytest
 
 from headrace.accelerator import Notes, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.column_type import BOOL, INT, TEXT, list_of
 from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
-from headrace.schema import ColumnType, Kind
 from support.copies import Harness, batch, checkpoint, create, schema_of, work
 
-ORDERS = schema_of(n=Kind.INT, text=Kind.TEXT)
-WIDE = schema_of(n=Kind.TEXT, text=Kind.TEXT, extra=ColumnType(Kind.INT, many=True))
+ORDERS = schema_of(n=INT, text=TEXT)
+WIDE = schema_of(n=TEXT, text=TEXT, extra=list_of(INT))
 
 
 def rows_of(path):
@@ -119,11 +119,11 @@ import sys
 from pathlib import Path
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
 from support.copies import batch, create, schema_of, work
-from headrace.schema import Kind
+from headrace.column_type import INT
 sink = DuckDBAccelerator(DuckDBInstance({"orders": Path(sys.argv[1])}), "orders")
 sink.open()
 sink.apply(create(0))
-table = schema_of(n=Kind.INT)
+table = schema_of(n=INT)
 for mark in range(1, 1_000_000):
     rows = [{"id": str(number), "n": mark} for number in range(mark % 7, 400)]
     sink.apply(work(mark, batch(table, *rows), scanning=True))
@@ -282,7 +282,7 @@ def test_readers_never_see_half_a_batch_nor_rows_apart_from_their_checkpoint(tmp
         reader.start()
     try:
         for mark in range(1, 60):
-            table = schema_of(n=Kind.INT if mark < 30 else Kind.TEXT, **{f"c{mark % 10}": Kind.BOOL})
+            table = schema_of(n=INT if mark < 30 else TEXT, **{f"c{mark % 10}": BOOL})
             value = mark if mark < 30 else str(mark)
             rows = [{"id": f"{n + mark}", "n": value} for n in range(50)]
             gone = [{"id": f"{mark - 1}"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from headrace.accelerator import LETTERS_AT_ONCE, Notes, Target, Which
 from headrace.change import Redriven
+from headrace.column_type import INT, TEXT
 from headrace.errors import AcceleratorError, AcceleratorFull, RowRefused
-from headrace.schema import Kind, TableSchema
+from headrace.schema import TableSchema
 from support.copies import (
     BROKEN,
     ENGINES,
@@ -26,9 +28,10 @@ from support.copies import (
     schema_of,
     work,
 )
+from support.typed_values import number
 
-ORDERS = schema_of(n=Kind.INT)
-TEXTS = schema_of(n=Kind.INT, text=Kind.TEXT)
+ORDERS = schema_of(n=INT)
+TEXTS = schema_of(n=INT, text=TEXT)
 
 
 @pytest.fixture(params=ENGINES)
@@ -150,13 +153,15 @@ def test_keys_are_compared_however_they_are_written(copy, keys, written, value):
     assert superseded(copy) == ["100"]
 
 
-def test_numbers_that_are_no_integers_are_keys_too(copy):
-    table = TableSchema.of_keys((("p", "N"),)).including(
-        "p", schema_of(p=Kind.TEXT).column("p").type, key=True
-    )
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("015e-1", Decimal("1.5")), ("1E100", "1" + "0" * 100), ("-1e-130", f"-0.{1:0130}")],
+)
+def test_numbers_that_are_no_integers_are_keys_too(copy, written, value):
+    table = TableSchema.of_keys((("p", "N"),)).including({("p",): number(written, key=True)})
     copy.sink.apply(create(keys=TableSchema.of_keys((("p", "N"),))))
-    copy.sink.apply(work(1, dead=(replace(dead(None, 100), key='{"p":{"N":"015e-1"}}'),)))
-    copy.sink.apply(work(2, batch(table, {"p": "1.5"})))
+    copy.sink.apply(work(1, dead=(replace(dead(None, 100), key=f'{{"p":{{"N":"{written}"}}}}'),)))
+    copy.sink.apply(work(2, batch(table, {"p": value})))
     assert superseded(copy) == ["100"]
 
 

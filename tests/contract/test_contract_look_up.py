@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+
 import pytest
 
 from headrace.accelerator import Notes, Target
+from headrace.accelerators.plain import plain_rows
 from headrace.change import DeadLetter
-from headrace.dynamodb.key import Key
+from headrace.column_type import INT, list_of, map_of, struct_of
 from headrace.position import SequenceNumber
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 from support.copies import ENGINES, Harness, batch, create, schema_of, work
+from support.typed_values import number, times
 
-ORDERS = schema_of(n=Kind.INT)
+ORDERS = schema_of(n=INT)
 PAIR = TableSchema.of_keys((("b", "B"), ("n", "N")))
+
+
+@dataclass(frozen=True)
+class Key:
+    """An ItemKey."""
+
+    values: dict[str, dict[str, str]]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.values)
 
 
 @pytest.fixture(params=ENGINES)
@@ -47,17 +64,37 @@ def test_the_row_of_a_key_comes_with_every_column(copy):
 
 def test_binary_and_number_keys_are_found_in_whatever_type_their_column_has_by_now(copy):
     copy.sink.apply(create(1, keys=PAIR))
-    wide = PAIR.including("n", ColumnType(Kind.TEXT), key=True)
+    decimals = PAIR.including({("n",): number("7.5", key=True)})
+    texts = decimals.including({("n",): number("1e100", key=True)})
 
     def pair(number):
         return Key({"b": {"B": "aGk="}, "n": {"N": number}})
 
-    copy.sink.apply(work(2, batch(PAIR, {"b": b"hi", "n": 7})))
-    assert found(copy, pair("7.0")) == [{"b": b"hi", "n": 7}]
-    assert found(copy, pair("7.5")) is None
-    copy.sink.apply(work(3, batch(wide, {"b": b"hi", "n": "7.5"})))
-    assert found(copy, pair("7.50")) == [{"b": b"hi", "n": "7.5"}]
-    assert found(copy, pair("7e0")) == [{"b": b"hi", "n": "7"}]
+    copy.sink.apply(work(2, batch(PAIR, {"b": b"hi", "n": 2**62 + 1})))
+    assert found(copy, pair(f"{2**62 + 1}.0")) == [{"b": b"hi", "n": 2**62 + 1}]
+    for stranger in ("7.5", f"{2**62}", f"{2**64}", "1e100"):
+        assert found(copy, pair(stranger)) is None
+    copy.sink.apply(work(3, batch(decimals, {"b": b"hi", "n": Decimal("7.5")})))
+    assert found(copy, pair("7.50")) == [{"b": b"hi", "n": Decimal("7.5")}]
+    assert found(copy, pair(f"{2**62 + 1}")) == [{"b": b"hi", "n": Decimal(2**62 + 1)}]
+    for stranger in ("7.55", f"{2**62}", "7.5000000000000000000000000000000000001"):
+        assert found(copy, pair(stranger)) is None
+    copy.sink.apply(work(4, batch(texts, {"b": b"hi", "n": "0.25"})))
+    assert found(copy, pair("25e-2")) == [{"b": b"hi", "n": "0.25"}]
+    assert found(copy, pair("75e-1")) == [{"b": b"hi", "n": "7.5"}]
+    assert found(copy, pair("8")) is None
+
+
+def test_the_row_of_a_key_has_the_types_of_its_columns(copy):
+    """Whatever units and names the engine keeps them in."""
+    made = times("+02:00", "2006-01-02T15:04:05Z07:00")
+    table = schema_of(at=made, spots=list_of(struct_of({"at": made})), dictionary=map_of(made))
+    copy.sink.apply(create(1))
+    row = {"id": "a", "at": 1000, "spots": [{"at": 2000}], "dictionary": {"x": 3000}}
+    copy.sink.apply(work(2, batch(table, row)))
+    stored = copy.sink.look_up(key("a"))
+    assert stored.row.schema == table.arrow()
+    assert plain_rows(stored.row) == [row]
 
 
 def test_a_key_that_the_stream_touched_while_the_scan_runs_is_noted_until_it_ends(copy):

@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from headrace.accelerator import Notes, Target
+from headrace.column_type import BINARY, BOOL, INT, JSON, LONG, NULL, TEXT, list_of, map_of, struct_of
 from headrace.errors import AcceleratorError
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
+from support.typed_values import number, times
+
+NAIVE, ZONED = "2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00"
+
+VALUES = {
+    "null": (NULL, None),
+    "bool": (BOOL, False),
+    "int": (INT, -(2**53)),
+    "long": (LONG, 2**63 - 1),
+    "double": (number("0.5"), -1.5e-300),
+    "large_decimal": (number("1" * 38), Decimal("-" + "9" * 38)),
+    "fine_decimal": (number(f"{'9' * 19}.{1:019}"), Decimal(f"-{'9' * 19}.{1:019}")),
+    "digits": (number("0." + "1" * 38), "0." + "1" * 38),
+    "binary": (BINARY, b"\x00\xfe"),
+    "ms": (times(None, NAIVE), -62_167_219_200_000),
+    "us": (times(None, NAIVE + ".999999"), 253_402_300_799_999_999),
+    "ns": (times(None, NAIVE + ".999999999"), 2**63 - 2),
+    "ms_utc": (times("UTC", ZONED), -62_135_596_800_000),
+    "us_utc": (times("UTC", "2006-01-02T15:04:05.999999Z07:00"), 253_402_300_799_999_999),
+    "ns_utc": (times("UTC", "2006-01-02T15:04:05.999999999Z07:00"), -(2**63) + 2),
+    "ms_offset": (times("-07:30", ZONED), 1_000),
+    "text": (TEXT, 'it\'s "quoted" \\ ünï \x00 end'),
+    "json": (JSON, '{"a":1.10}'),
+    "no_members": (struct_of({}), "{}"),
+    "struct": (
+        struct_of({"a": INT, 'b.".': TEXT, "B": struct_of({"c": number("0.5")})}),
+        {"B": {"c": 0.25}, "a": 1, 'b.".': None},
+    ),
+    "map": (map_of(INT), {"x": 1, "": 2, 'q"': 3}),
+    "empty_map": (map_of(struct_of({"a": INT})), {}),
+    "maps": (map_of(struct_of({"a": INT})), {"x": {"a": 1}, "y": {"a": None}}),
+    "nulls": (list_of(NULL), [None]),
+    "bools": (list_of(BOOL), [True, None, False]),
+    "ints": (list_of(INT), []),
+    "longs": (list_of(LONG), [-(2**63)]),
+    "doubles": (list_of(number("0.5")), [0.1, 1e300]),
+    "binaries": (list_of(BINARY), [b"", b"\xff"]),
+    "texts": (list_of(TEXT), ["", "a,b", None]),
+    "structs": (list_of(struct_of({"a": INT, "b": list_of(TEXT)})), [{"a": 1, "b": ["x"]}, None]),
+    "nanoseconds": (
+        map_of(list_of(struct_of({"at": times("UTC", "2006-01-02T15:04:05.999999999Z07:00")}))),
+        {"x": [{"at": 123_456_789_123_456_789}]},
+    ),
+}
 
 
 @pytest.fixture(params=ENGINES)
@@ -27,7 +74,7 @@ def test_a_new_copy_is_nothing_at_all(copy):
 
 def test_rows_and_checkpoint_commit_together_and_are_what_open_gives_back(copy):
     """Invariant 1: rows and their checkpoint commit together."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(1))
     applied = copy.sink.apply(work(2, batch(orders, {"id": "a", "n": 1}, {"id": "b", "n": 2})))
     assert (applied.upserted, applied.deleted, applied.schema, applied.evolved) == (2, 0, orders, ("n",))
@@ -40,10 +87,10 @@ def test_rows_and_checkpoint_commit_together_and_are_what_open_gives_back(copy):
 
 def test_a_failed_apply_leaves_rows_notes_columns_and_checkpoint_where_they_were(copy):
     """Invariant 1: what does not commit leaves no trace."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(1))
     copy.sink.apply(work(2, batch(orders, {"id": "a", "n": 1})))
-    wider = schema_of(orders, extra=Kind.TEXT)
+    wider = schema_of(orders, extra=TEXT)
     bad = batch(wider, {"id": "b", "n": 2, "extra": "x"}, {"id": None, "n": 3})
     with pytest.raises(AcceleratorError, match="key column"):
         copy.sink.apply(work(3, bad))
@@ -59,7 +106,7 @@ def test_work_on_a_copy_that_was_never_created_is_refused(copy):
 
 
 def test_the_last_write_of_a_key_wins_within_and_across_batches(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     first = batch(orders, {"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 2})
     second = batch(orders, {"id": "b"}, {"id": "c", "n": 5}, {"id": "c"}, deleted=[True, False, True])
@@ -71,7 +118,7 @@ def test_the_last_write_of_a_key_wins_within_and_across_batches(copy):
 
 def test_a_replayed_batch_changes_nothing(copy):
     """Invariant 1: a replayed batch changes nothing."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     changes = work(
         1, batch(orders, {"id": "a", "n": 1}, {"id": "b", "n": 2}, {"id": "a"}, deleted=[False, False, True])
@@ -90,7 +137,7 @@ def test_a_deletion_of_what_is_not_there_is_no_failure(copy):
 
 
 def test_an_item_that_loses_an_attribute_loses_its_value(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     copy.sink.apply(work(1, batch(orders, {"id": "a", "n": 1})))
     copy.sink.apply(work(2, batch(KEYS, {"id": "a"})))
@@ -109,7 +156,7 @@ def test_an_item_that_loses_an_attribute_loses_its_value(copy):
     ],
 )
 def test_keys_of_every_type_tell_rows_apart(copy, keys, first, second):
-    table = schema_of(TableSchema.of_keys(keys), v=Kind.TEXT)
+    table = schema_of(TableSchema.of_keys(keys), v=TEXT)
     copy.sink.apply(create(keys=TableSchema.of_keys(keys)))
     copy.sink.apply(work(1, batch(table, {**first, "v": "1"}, {**second, "v": "2"}, {**first, "v": "3"})))
     copy.sink.apply(work(2, batch(table, {**second, "v": "4"})))
@@ -119,40 +166,39 @@ def test_keys_of_every_type_tell_rows_apart(copy, keys, first, second):
 
 
 def test_values_of_all_types_come_back_as_they_were(copy):
-    many = {kind.value + "s": ColumnType(kind, many=True) for kind in Kind}
-    table = schema_of(**{kind.value: kind for kind in Kind}, **many)
-    row = {
-        "id": "a",
-        "null": None,
-        "bool": False,
-        "int": -(2**53),
-        "long": 2**63 - 1,
-        "float": -1.5e-300,
-        "binary": b"\x00\xfe",
-        "json": '{"a":1.10}',
-        "text": 'it\'s "quoted" \\ ünï \x00 end',
-        "nulls": [None],
-        "bools": [True, None, False],
-        "ints": [],
-        "longs": [-(2**63)],
-        "floats": [0.1, 1e300],
-        "binarys": [b"", b"\xff"],
-        "jsons": ['{"a":[]}', "[1]"],
-        "texts": ["", "a,b", None],
-    }
+    table = schema_of(**{name: type_ for name, (type_, _) in VALUES.items()})
+    row = {"id": "a"} | {name: value for name, (_, value) in VALUES.items()}
     empty = dict.fromkeys(row) | {"id": "b"}
     copy.sink.apply(create())
     copy.sink.apply(work(1, batch(table, row, empty)))
     assert copy.live() == {("a",): row, ("b",): empty}
     assert copy.sink.open().live.schema == table
+    if copy.survives:
+        copy.restart()
+        assert copy.sink.open().live.schema == table
+        assert copy.live() == {("a",): row, ("b",): empty}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": None, "b": None}, {"a": "", "b": {"c": None}}, {"a": "x", "b": None}, None],
+    ids=["nothing in it", "nothing in what is in it", "something", "nothing"],
+)
+def test_a_map_of_nothing_is_not_no_map(copy, value):
+    table = schema_of(v=struct_of({"a": TEXT, "b": struct_of({"c": INT})}))
+    copy.sink.apply(create())
+    copy.sink.apply(work(1, batch(table, {"id": "a", "v": value})))
+    assert copy.live() == {("a",): {"id": "a", "v": value}}
 
 
 def test_names_that_sql_finds_hard_are_only_names(copy):
     keys = TableSchema.of_keys((("select", "S"), ('a"b', "N")))
-    table = keys
-    for attribute in ("rowid", "x.y", "Order", "order", " ", "é'", "headrace_row", "target", "b", "n"):
-        table = table.including(attribute, ColumnType(Kind.TEXT))
+    hard = ("rowid", "x.y", "Order", "order", " ", "é'", 'q"uo"te', "", "headrace_row", "target", "b", "n")
+    table = keys.including(
+        {(attribute,): TEXT for attribute in hard} | {("s",): struct_of(dict.fromkeys(hard, INT))}
+    )
     row = {column.name: "v" for column in table.columns} | {'a"b': 1}
+    row["s"] = {name: number for number, (name, _) in enumerate(table.column("s").type.named())}
     copy.sink.apply(create(keys=keys))
     copy.sink.apply(work(1, batch(table, row)))
     copy.sink.apply(work(2, batch(table, row)))
@@ -161,7 +207,7 @@ def test_names_that_sql_finds_hard_are_only_names(copy):
 
 def test_a_stream_row_is_never_replaced_by_the_scan(copy):
     """Invariant 4: no key goes backwards and no deleted key returns, the bootstrap included."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     gone = batch(orders, {"id": "a", "n": 2}, {"id": "b"}, deleted=[False, True])
     copy.sink.apply(work(1, gone, scanning=True))
@@ -173,7 +219,7 @@ def test_a_stream_row_is_never_replaced_by_the_scan(copy):
 
 def test_within_one_transaction_the_stream_goes_before_the_scan(copy):
     """Invariant 4, where both come together, and even where that transaction ends the Scan."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     changes = batch(orders, {"id": "a", "n": 2}, {"id": "b"}, deleted=[False, True])
     page = batch(orders, {"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "c", "n": 1})
@@ -182,7 +228,7 @@ def test_within_one_transaction_the_stream_goes_before_the_scan(copy):
 
 
 def test_notes_outlive_a_restart_and_end_with_the_scan(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create())
     copy.sink.apply(work(1, batch(orders, {"id": "a"}, deleted=[True]), scanning=True))
     if copy.survives:
@@ -198,7 +244,7 @@ def test_notes_outlive_a_restart_and_end_with_the_scan(copy):
 
 def test_a_scan_page_applied_twice_changes_nothing(copy):
     """Invariant 1, on the way that leaves out the search for rows of the page's keys."""
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(checkpoint=checkpoint()))
     pages = [batch(orders, {"id": f"{n}", "n": n}, {"id": f"{n}+", "n": n}) for n in range(3)]
     works = [
@@ -217,7 +263,7 @@ def test_a_scan_page_applied_twice_changes_nothing(copy):
 
 
 def test_a_scan_beside_unnoted_stream_rows_still_replaces_them(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(checkpoint=checkpoint()))
     copy.sink.apply(work(0, batch(orders, {"id": "a", "n": 1}), checkpoint=checkpoint()))
     page = batch(orders, {"id": "a", "n": 2})
@@ -226,10 +272,10 @@ def test_a_scan_beside_unnoted_stream_rows_still_replaces_them(copy):
 
 
 def test_a_copy_is_built_aside_and_swapped_in_whole(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(1))
     copy.sink.apply(work(2, batch(orders, {"id": "old", "n": 1})))
-    aside = schema_of(n=Kind.TEXT)
+    aside = schema_of(n=TEXT)
     copy.sink.apply(create(3, target=Target.BUILDING))
     copy.sink.apply(work(4, batch(aside, {"id": "new", "n": "x"}), target=Target.BUILDING, scanning=True))
     assert list(copy.live()) == [("old",)]
@@ -252,7 +298,7 @@ def test_a_copy_is_built_aside_and_swapped_in_whole(copy):
 
 
 def test_a_copy_that_is_created_again_starts_empty_and_without_notes(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(1))
     copy.sink.apply(work(2, batch(orders, {"id": "a", "n": 1}), scanning=True))
     copy.sink.apply(create(3))
@@ -263,7 +309,7 @@ def test_a_copy_that_is_created_again_starts_empty_and_without_notes(copy):
 
 
 def test_building_and_live_keep_their_own_notes(copy):
-    orders = schema_of(n=Kind.INT)
+    orders = schema_of(n=INT)
     copy.sink.apply(create(1))
     copy.sink.apply(work(2, batch(orders, {"id": "a"}, deleted=[True]), scanning=True))
     copy.sink.apply(create(3, target=Target.BUILDING))

@@ -15,11 +15,14 @@ import pyarrow as pa
 
 from headrace.accelerator import Notes, StoredLetter, Target, Which, Work
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits, rows
+from headrace.accelerators.duckdb.casts import restored
 from headrace.accelerators.memory import MemoryAccelerator
+from headrace.accelerators.plain import plain_rows
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint, SegmentState
+from headrace.column_type import ColumnType
 from headrace.position import SequenceNumber
-from headrace.schema import ColumnType, Kind, TableSchema
+from headrace.schema import TableSchema
 
 KEYS = TableSchema.of_keys((("id", "S"),))
 GONE = object()
@@ -30,15 +33,13 @@ ENGINES = ("memory", "duckdb-memory", "duckdb-file")
 """What the contract suite runs over: each engine in each mode."""
 
 
-def schema_of(keys: TableSchema = KEYS, **columns: Kind | ColumnType) -> TableSchema:
-    """``keys`` and columns, each a kind or a type."""
-    for name, type_ in columns.items():
-        keys = keys.including(name, type_ if isinstance(type_, ColumnType) else ColumnType(type_))
-    return keys
+def schema_of(keys: TableSchema = KEYS, **columns: ColumnType) -> TableSchema:
+    """``keys`` and columns of these attributes."""
+    return keys.including({(attribute,): type_ for attribute, type_ in columns.items()})
 
 
 def batch(schema: TableSchema, *rows: dict[str, Any], deleted: Sequence[bool] | None = None) -> ChangeBatch:
-    """Rows by column name; missing values are None."""
+    """Rows by column name, as ``plain`` has them; missing values are None."""
     names = [column.name for column in schema.columns]
     whole = [{name: row.get(name) for name in names} for row in rows]
     record_batch = pa.RecordBatch.from_pylist(whole, schema=schema.arrow())
@@ -137,8 +138,10 @@ class Harness:
         if copy is None:
             return {}
         cursor = self.instance.cursor()
-        found = cursor.execute('SELECT * FROM "' + table + '"').to_arrow_table().to_pylist()
+        table_ = cursor.execute('SELECT * FROM "' + table + '"').to_arrow_table()
         cursor.close()
+        assert table_.column_names == [column.name for column in copy.schema.columns]
+        found = plain_rows(restored(table_, copy.schema.arrow()))
         keys = [column.name for column in copy.schema.keys]
         rows = {tuple(row[key] for key in keys): row for row in found}
         assert len(rows) == len(found), "a key is there twice"

@@ -78,9 +78,9 @@ VALUES = st.recursive(
 """Of every type, and nested."""
 
 
-def number(text: str) -> ColumnType:
+def number(text: str, *, key: bool = False) -> ColumnType:
     """The type of one number."""
-    return number_type(Digits.of(Decimal(text)))
+    return number_type(Digits.of(Decimal(text), key=key))
 
 
 def times(zone: str | None, *layouts: str) -> ColumnType:
