@@ -9,18 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from headrace.accelerator import Notes, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.column_type import BOOL, INT, TEXT, list_of
+from headrace.column_type import BOOL, INT, TEXT, list_of, struct_of
 from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
 from support.copies import Harness, batch, checkpoint, create, schema_of, work
 
 ORDERS = schema_of(n=INT, text=TEXT)
 WIDE = schema_of(n=TEXT, text=TEXT, extra=list_of(INT))
+MAPS = schema_of(extra=struct_of({"a": INT}))
+"""Joined with WIDE, ``extra`` is text: DuckDB writes the table anew."""
 
 
 def rows_of(path):
@@ -60,6 +63,8 @@ LIFE = [
     work(7, batch(ORDERS, {"id": "new", "n": 9}), target=Target.BUILDING, scanning=True),
     work(8, batch(WIDE, {"id": "newer", "n": "z"}), target=Target.BUILDING, swap=True),
     work(9, batch(WIDE, {"id": "last", "n": "1"}, {"id": "new", "n": "10"})),
+    work(10, batch(MAPS, {"id": "last", "extra": {"a": 1}}, {"id": "newer"}, deleted=[False, True])),
+    work(11, batch(WIDE, {"id": "newest", "extra": [2]})),
 ]
 
 
@@ -86,7 +91,7 @@ def test_a_lost_process_leaves_exactly_its_last_commit_whatever_that_was(tmp_pat
 SWAP = next(number for number, one in enumerate(LIFE) if one.swap)
 
 
-@pytest.mark.parametrize("last", [4, SWAP], ids=["rows", "swap"])
+@pytest.mark.parametrize("last", [4, SWAP, 9], ids=["rows", "swap", "rewrite"])
 def test_a_log_cut_anywhere_in_the_last_commit_gives_the_commit_before_or_the_commit(tmp_path, last):
     """Invariant 1: rows without checkpoint, or checkpoint without rows, cannot be cut out of the log."""
     harness = Harness("duckdb-file", tmp_path)
@@ -154,6 +159,51 @@ def test_a_process_killed_while_it_applies_comes_back_at_a_commit(tmp_path, comm
     assert dict(live) == expected
 
 
+WIDEN_FOR_EVER = """
+import sys
+from pathlib import Path
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
+from headrace.column_type import INT, TEXT, struct_of
+from support.copies import batch, create, schema_of, work
+sink = DuckDBAccelerator(DuckDBInstance({"orders": Path(sys.argv[1])}), "orders")
+sink.open()
+for mark in range(0, 1_000_000, 2):
+    sink.apply(create(mark))
+    maps = [{"id": str(number), "v": {"n": number}} for number in range(3000)]
+    sink.apply(work(mark, batch(schema_of(v=struct_of({"n": INT})), *maps), scanning=True))
+    print(mark, flush=True)
+    sink.apply(work(mark + 1, batch(schema_of(v=TEXT), {"id": "0", "v": "x"}), scanning=True))
+    print(mark + 1, flush=True)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.002, 0.01, 0.02, 0.03])
+def test_a_process_killed_while_it_writes_a_table_anew_comes_back_with_one_whole(tmp_path, delay):
+    """Invariant 1: the narrow table with the narrow schema, or the wide one with the wide."""
+    path = tmp_path / "orders.duckdb"
+    with subprocess.Popen(
+        [sys.executable, "-c", WIDEN_FOR_EVER, str(path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+    ) as child:
+        while int(child.stdout.readline()) != 2:
+            pass
+        time.sleep(delay)
+        child.send_signal(signal.SIGKILL)
+        child.stdout.read()
+    stored, live, _ = rows_of(path)
+    mark = int(stored.live.checkpoint.scan_ended_at)
+    narrow = stored.live.schema.columns[1:2] == schema_of(v=struct_of({"n": INT})).columns[1:]
+    if narrow:
+        assert mark % 2 == 0
+        assert dict(live) == {str(n): {"n": n} for n in range(3000)}
+    elif stored.live.schema == schema_of(v=TEXT):
+        assert mark % 2 == 1
+        assert dict(live) == {str(n): f'{{"n":{n}}}' for n in range(3000)} | {"0": "x"}
+    else:
+        assert live == [], "made anew a moment ago"
+
+
 @pytest.mark.parametrize("room", [30_000, 60_000, 200_000])
 def test_a_full_disk_loses_nothing_and_the_same_work_succeeds_once_there_is_room(tmp_path, room):
     """A limit on the size of files stands for the disk: DuckDB's writes fail at the same places."""
@@ -177,6 +227,29 @@ def test_a_full_disk_loses_nothing_and_the_same_work_succeeds_once_there_is_room
         assert len(harness.live()) == 20_001
         harness.restart()
         assert harness.sink.open().live.checkpoint == checkpoint(3)
+        assert len(harness.live()) == 20_001
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        harness.close()
+
+
+def test_a_disk_that_is_full_while_a_table_is_written_anew_leaves_the_old_one(tmp_path):
+    harness = Harness("duckdb-file", tmp_path)
+    harness.sink.open()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        harness.sink.apply(create(1))
+        rows = [{"id": f"{n}", "extra": {"a": n * 7919**3}} for n in range(20_000)]
+        harness.sink.apply(work(2, batch(MAPS, *rows)))
+        wider = work(3, batch(WIDE, {"id": "a", "extra": [1]}))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+        with pytest.raises((AcceleratorFull, CommitUnknown)):
+            harness.sink.apply(wider)
+        assert harness.sink.open().live.checkpoint == checkpoint(2)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert harness.live() == {(row["id"],): row for row in rows}
+        harness.sink.apply(wider)
+        assert harness.live()[("9",)]["extra"] == f'{{"a":{9 * 7919**3}}}'
         assert len(harness.live()) == 20_001
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -282,9 +355,15 @@ def test_readers_never_see_half_a_batch_nor_rows_apart_from_their_checkpoint(tmp
         reader.start()
     try:
         for mark in range(1, 60):
-            table = schema_of(n=INT if mark < 30 else TEXT, **{f"c{mark % 10}": BOOL})
+            table = schema_of(
+                n=INT if mark < 30 else TEXT,
+                map=struct_of({"a": INT}) if mark < 45 else TEXT,
+                **{f"c{mark % 10}": BOOL},
+            )
             value = mark if mark < 30 else str(mark)
-            rows = [{"id": f"{n + mark}", "n": value} for n in range(50)]
+            rows = [
+                {"id": f"{n + mark}", "n": value, "map": {"a": n} if mark < 45 else "x"} for n in range(50)
+            ]
             gone = [{"id": f"{mark - 1}"}]
             one = batch(table, *gone, *rows, deleted=[True] + [False] * 50)
             if mark % 20 == 0:
