@@ -8,6 +8,7 @@ from typing import Protocol
 
 from headrace.change import ChangeBatch, DeadLetter, Redriven
 from headrace.checkpoint import Checkpoint
+from headrace.evolution import ColumnChange
 from headrace.schema import TableSchema
 
 
@@ -112,12 +113,15 @@ class LetterTally:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a commit did: rows written and deleted after merging, the schema now, columns changed."""
+    """What a commit did: rows written and deleted after merging, the schema now, and how it came from the one before.
+
+    The schema before it is the target's, and that of ``Work.create`` where the target is made anew.
+    """
 
     upserted: int
     deleted: int
     schema: TableSchema
-    evolved: tuple[str, ...] = ()
+    evolved: tuple[ColumnChange, ...] = ()
     letters: LetterTally = LetterTally()
 
 

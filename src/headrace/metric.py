@@ -84,7 +84,10 @@ METRICS = (
         "Seconds since the last durable checkpoint (an idle table makes none); since the process started "
         "until one is known.",
     ),
-    _counter("schema_changes_total", "Columns added or widened."),
+    _counter(
+        "schema_changes_total",
+        "Columns added, widened, renamed or removed, and members of structs; those that a first Scan finds, too.",
+    ),
     _gauge("bootstrap_rows", "Rows of the current or last bootstrap Scan that are durable."),
     _gauge(
         "bootstrap_items", "Items that DynamoDB estimates the table to hold, for the bootstrap's progress."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.evolution import ColumnChange
 from headrace.status import State
 
 
@@ -81,10 +82,18 @@ class BatchApplied:
 
 @dataclass(frozen=True, slots=True)
 class SchemaEvolved:
-    """Columns were added or widened; one sentence each."""
+    """Columns of the copy that is served were added, widened or renamed; where it was made anew, also removed."""
 
     dataset: str
-    changes: tuple[str, ...]
+    changes: tuple[ColumnChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsKnown:
+    """The columns of the copy that is served, by name with the names of their types, when it is opened or they change."""
+
+    dataset: str
+    columns: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +221,7 @@ Observation = (
     | RecordsRead
     | BatchApplied
     | SchemaEvolved
+    | ColumnsKnown
     | ShardsChanged
     | TransientFault
     | Stalled

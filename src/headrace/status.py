@@ -19,13 +19,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LastChange:
+    """The last thing that happened to a dataset's columns, in words, and when (epoch seconds)."""
+
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetStatus:
     """One dataset at one moment.
 
     ``source`` is as in the Spicepod (``dynamodb:orders``). ``ready``: the table may be queried.
     ``live``: every open shard made progress lately. ``fresh``: lag is under ``ready_lag``. ``lag_ms`` and
     ``rows`` are None while they are not known. ``reason`` says why it is not ready, live or fresh.
-    ``dead_letters`` are those that wait: changes that its rows lack.
+    ``dead_letters`` are those that wait: changes that its rows lack. ``columns`` is None until a copy is
+    known; ``schema_changes`` counts what has happened to columns since the process started, those that its first
+    Scan found included.
     """
 
     name: str
@@ -39,3 +49,6 @@ class DatasetStatus:
     rows: int | None
     reason: str | None
     dead_letters: int = 0
+    columns: int | None = None
+    schema_changes: int = 0
+    last_schema_change: LastChange | None = None

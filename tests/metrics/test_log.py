@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.dataset import AwsAccess, Secret
+from headrace.evolution import ColumnChange, Happened
 from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
-from headrace.metrics.story import EVENTS, FAULT_EVERY, LogObserver
+from headrace.metrics.story import CHANGES_TOLD, EVENTS, FAULT_EVERY, LogObserver
 from headrace.observe import (
     BatchApplied,
     BootstrapStarted,
+    ColumnsKnown,
     GapFound,
     Observation,
+    SchemaEvolved,
     StatusChanged,
     TransientFault,
 )
@@ -80,6 +83,36 @@ def test_what_happens_all_the_time_is_only_written_at_debug():
     assert quiet.events == []
     assert [event["event"] for event in chatty.events] == ["batch_applied"]
     assert chatty.events[0]["seconds"] == 0.012
+
+
+def added(name):
+    return ColumnChange(Happened.ADDED, name, after="Int64")
+
+
+def test_what_happened_to_columns_is_written_in_words():
+    log = Log(LogLevel.DEBUG)
+    observer = LogObserver(log.logger)
+    observer(SchemaEvolved("orders", (added("price"), ColumnChange(Happened.RETYPED, "n", "Int64", "Utf8"))))
+    observer(ColumnsKnown("orders", (("id", "Utf8"), ("price", "Int64"))))
+    evolved, known = log.events
+    assert (evolved["event"], evolved["level"]) == ("schema_evolved", "info")
+    assert evolved["changes"] == ["added price (Int64)", "n: Int64 -> Utf8"]
+    assert "more" not in evolved
+    assert (known["event"], known["level"]) == ("columns_known", "debug")
+    assert known["columns"] == [["id", "Utf8"], ["price", "Int64"]]
+
+
+def test_of_many_changes_of_columns_the_first_are_written_and_the_others_counted():
+    log = Log()
+    LogObserver(log.logger)(SchemaEvolved("orders", tuple(added(f"c{n}") for n in range(CHANGES_TOLD + 7))))
+    (event,) = log.events
+    assert (len(event["changes"]), event["more"]) == (CHANGES_TOLD, 7)
+
+
+def test_a_name_of_a_column_cannot_command_the_terminal():
+    stream = io.StringIO()
+    LogObserver(make_logger(environ={}, stream=stream))(SchemaEvolved("orders", (added("\x1b[2J"),)))
+    assert "\x1b" not in stream.getvalue()
 
 
 def test_a_fault_that_repeats_is_written_once_in_a_while_with_the_number_left_out():

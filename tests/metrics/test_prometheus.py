@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.dataset import Dataset
 from headrace.errors import ConfigError
+from headrace.evolution import ColumnChange, Happened
 from headrace.metric import METRICS, PREFIX, MetricKind
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.reference import metrics_page
@@ -38,6 +39,8 @@ DOCUMENTED = {
     "errors_transient_total",
     "reinitializations_on_lag_exceeds_shard_retention_total",
 }
+ADDED = ColumnChange(Happened.ADDED, "a", after="Int64")
+WIDENED = ColumnChange(Happened.RETYPED, "b", "Int64", "Float64")
 ORDERS = Dataset("orders", "orders")
 READY = StatusChanged("orders", State.READY, ready=True, live=True, fresh=True, lag=0.25, reason=None)
 
@@ -111,7 +114,7 @@ def test_counters_add_up_what_the_facts_say():
     for _ in range(2):
         observer(RecordsRead("orders", "shard-1", 40))
         observer(BatchApplied("orders", records=40, scanned=7, upserted=30, deleted=3, seconds=0.02))
-        observer(SchemaEvolved("orders", ("a added", "b widened")))
+        observer(SchemaEvolved("orders", (ADDED, WIDENED)))
         observer(TransientFault("orders", "GetRecords", "throttled", 0.1))
         observer(LateRecordsHeld("orders", "shard-1", 5))
         observer(DeadLetters("orders", 6))

@@ -3,9 +3,10 @@ import time
 
 from headrace.dataset import Acceleration, Dataset, Engine
 from headrace.errors import AcceleratorError
+from headrace.evolution import ColumnChange, Happened
 from headrace.metrics.status import StatusBoard
-from headrace.observe import RecordsRead, StatusChanged
-from headrace.status import DatasetStatus, State
+from headrace.observe import ColumnsKnown, RecordsRead, SchemaEvolved, StatusChanged
+from headrace.status import DatasetStatus, LastChange, State
 
 ORDERS = Dataset("orders", "orders_table", acceleration=Acceleration(Engine.DUCKDB))
 USERS = Dataset("users", "users")
@@ -66,6 +67,21 @@ def test_other_facts_and_other_datasets_change_nothing():
     board(RecordsRead("orders", "shard", 1))
     board(ready("nobody"))
     assert board.statuses() == before
+
+
+def test_what_happens_to_columns_is_counted_and_the_last_of_it_kept_with_its_time():
+    wall = iter([1000.0, 2000.0])
+    board = StatusBoard([ORDERS, USERS], wall=lambda: next(wall))
+    board(ColumnsKnown("orders", (("id", "Utf8"),)))
+    board(SchemaEvolved("orders", (ColumnChange(Happened.ADDED, "price", after="Int64"),)))
+    widened = ColumnChange(Happened.RETYPED, "price", "Int64", "Float64")
+    board(SchemaEvolved("orders", (ColumnChange(Happened.ADDED, "x", after="Utf8"), widened)))
+    board(ColumnsKnown("orders", (("id", "Utf8"), ("price", "Float64"), ("x", "Utf8"))))
+    board(ColumnsKnown("nobody", ()))
+    orders, users = board.statuses()
+    assert (orders.columns, orders.schema_changes) == (3, 3)
+    assert orders.last_schema_change == LastChange("price: Int64 -> Float64", 2000.0)
+    assert (users.columns, users.schema_changes, users.last_schema_change) == (None, 0, None)
 
 
 def test_waiting_ends_when_the_statuses_become_what_is_waited_for():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.dataset import Dataset
 from headrace.errors import HeadraceError
-from headrace.observe import DeadLettersStored, Observation, StatusChanged
-from headrace.status import SILENCE, DatasetStatus, State
+from headrace.observe import ColumnsKnown, DeadLettersStored, Observation, SchemaEvolved, StatusChanged
+from headrace.status import SILENCE, DatasetStatus, LastChange, State
 
 Rows = Callable[[], int | None]
 """Counts a dataset's rows now; None, or a HeadraceError, where that is not known."""
@@ -30,11 +30,21 @@ class _Latest:
     watermark_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What is known of a dataset's columns."""
+
+    count: int | None = None
+    changes: int = 0
+    last: LastChange | None = None
+
+
 class StatusBoard:
     """An Observer that keeps the latest status of each dataset, in their order.
 
     Any thread may tell, ask and wait. ``rows`` counts a dataset's rows, by name, when ``statuses`` is
-    asked. ``clock`` gives seconds, only ever goes forward, and is what deadlines are measured on.
+    asked. ``clock`` gives seconds, only ever goes forward, and is what deadlines are measured on; ``wall`` gives
+    epoch seconds.
     """
 
     def __init__(
@@ -42,22 +52,38 @@ class StatusBoard:
         datasets: Iterable[Dataset],
         rows: Mapping[str, Rows] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._datasets = {dataset.name: dataset for dataset in datasets}
         self._rows = dict(rows or {})
         self._clock = clock
+        self._wall = wall
         self._changed = threading.Condition()
         self._latest = {name: _Latest(clock()) for name in self._datasets}
         self._letters = dict.fromkeys(self._datasets, 0)
+        self._columns = {name: _Columns() for name in self._datasets}
 
     def __call__(self, observation: Observation, /) -> None:
-        """Take note of a status or a number of letters; other facts, and other datasets, do not matter here."""
-        if isinstance(observation, DeadLettersStored) and observation.dataset in self._datasets:
-            with self._changed:
-                self._letters[observation.dataset] = observation.waiting
+        """Take note of a status, of letters and columns; other facts, and other datasets, do not matter here."""
+        if observation.dataset not in self._datasets:
             return
-        if not isinstance(observation, StatusChanged) or observation.dataset not in self._datasets:
-            return
+        match observation:
+            case StatusChanged():
+                self._take(observation)
+            case DeadLettersStored(dataset, waiting=waiting):
+                with self._changed:
+                    self._letters[dataset] = waiting
+            case ColumnsKnown(dataset, columns):
+                with self._changed:
+                    self._columns[dataset] = replace(self._columns[dataset], count=len(columns))
+            case SchemaEvolved(dataset, changes) if changes:
+                with self._changed:
+                    known, last = self._columns[dataset], LastChange(changes[-1].text, self._wall())
+                    self._columns[dataset] = replace(known, changes=known.changes + len(changes), last=last)
+            case _:
+                pass
+
+    def _take(self, observation: StatusChanged) -> None:
         lag = observation.lag
         now = self._clock()
         latest = _Latest(
@@ -113,7 +139,7 @@ class StatusBoard:
         since = told.watermark_at
         now = self._clock()
         silent = told.state is not State.ERROR and now - told.told_at > SILENCE
-        reason = told.reason
+        reason, columns = told.reason, self._columns[name]
         if silent:
             reason = (
                 f"nothing was heard from the replication of {name} for {now - told.told_at:.0f} s: its thread has "
@@ -131,4 +157,7 @@ class StatusBoard:
             rows=rows,
             reason=reason,
             dead_letters=self._letters[name],
+            columns=columns.count,
+            schema_changes=columns.changes,
+            last_schema_change=columns.last,
         )

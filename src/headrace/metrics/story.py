@@ -12,6 +12,7 @@ from collections.abc import Callable
 from structlog.typing import FilteringBoundLogger
 
 from headrace.dataset import GapBehavior
+from headrace.evolution import ColumnChange
 from headrace.metrics.log import LogLevel
 from headrace.observe import (
     BatchApplied,
@@ -19,6 +20,7 @@ from headrace.observe import (
     BootstrapProgressed,
     BootstrapResumed,
     BootstrapStarted,
+    ColumnsKnown,
     DeadLetters,
     DeadLettersDiscarded,
     DeadLettersRetried,
@@ -48,6 +50,7 @@ EVENTS: dict[type[Observation], tuple[str, LogLevel]] = {
     RecordsRead: ("records_read", LogLevel.DEBUG),
     BatchApplied: ("batch_applied", LogLevel.DEBUG),
     SchemaEvolved: ("schema_evolved", LogLevel.INFO),
+    ColumnsKnown: ("columns_known", LogLevel.DEBUG),
     ShardsChanged: ("shards_changed", LogLevel.INFO),
     TransientFault: ("transient_fault", LogLevel.WARNING),
     Stalled: ("stalled", LogLevel.WARNING),
@@ -66,6 +69,9 @@ EVENTS: dict[type[Observation], tuple[str, LogLevel]] = {
 FAULT_EVERY = 30.0
 """Seconds between two lines about one kind of transient fault of one dataset."""
 
+CHANGES_TOLD = 20
+"""Changes of columns that one line tells; of more, it tells the number."""
+
 _FAULTS_KEPT = 1000
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -76,7 +82,8 @@ class LogObserver:
 
     A transient fault that repeats is written at most every FAULT_EVERY seconds, with the number of those
     left out. A status is written when it differs from the last by more than its lag and the figures in
-    its reason. ``clock`` gives seconds and only ever goes forward.
+    its reason. Of the changes of columns that come at once, the first CHANGES_TOLD are written. ``clock`` gives
+    seconds and only ever goes forward.
     """
 
     def __init__(self, logger: FilteringBoundLogger, clock: Callable[[], float] = time.monotonic) -> None:
@@ -97,6 +104,9 @@ class LogObserver:
                 more["repeated"] = left_out
         elif isinstance(observation, StatusChanged) and self._is_known(observation):
             return
+        elif isinstance(observation, SchemaEvolved) and len(observation.changes) > CHANGES_TOLD:
+            more["more"] = len(observation.changes) - CHANGES_TOLD
+            observation = dataclasses.replace(observation, changes=observation.changes[:CHANGES_TOLD])
         name, _ = EVENTS[type(observation)]
         getattr(self._logger, level_of(observation))(name, **_fields(observation), **more)
 
@@ -152,6 +162,8 @@ def _fields(observation: Observation) -> dict[str, object]:
             value = round(value, 3)
         elif isinstance(value, State):
             value = value.value
+        elif isinstance(value, tuple):
+            value = [one.text if isinstance(one, ColumnChange) else one for one in value]
         if value is not None:
             fields[field.name] = value
     return fields

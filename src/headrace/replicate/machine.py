@@ -204,6 +204,7 @@ class Machine:
 
     def _opened(self, stored: Stored, now: float) -> None:
         self._stored = stored
+        self._telling.opened(stored)
         if stored.live is None:
             self._ready = False
         durable = self._run.checkpoint if self._run is not None else None

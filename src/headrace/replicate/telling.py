@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from headrace.accelerator import Applied, StoredCopy, Target
+from headrace.accelerator import Applied, Stored, StoredCopy, Target
 from headrace.checkpoint import Stage
 from headrace.dataset import GapBehavior
+from headrace.evolution import evolution
 from headrace.observe import (
     BatchApplied,
     BootstrapFinished,
     BootstrapProgressed,
     BootstrapResumed,
     BootstrapStarted,
+    ColumnsKnown,
     DeadLetters,
     DeadLettersDiscarded,
     DeadLettersRetried,
@@ -25,7 +27,9 @@ from headrace.replicate.entry import Gap
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan
 from headrace.replicate.scan import ScanProgress
+from headrace.schema import TableSchema
 from headrace.source import SourceTable
+from headrace.type_name import type_name
 
 
 class Telling:
@@ -35,6 +39,7 @@ class Telling:
         self._dataset = dataset
         self._tell = outbox.tell
         self._letters = (0, 0)
+        self._served: TableSchema | None = None
 
     def begins(self, plan: Plan, table: SourceTable) -> None:
         """A copy begins, beside the one that is served if it is built aside."""
@@ -49,6 +54,13 @@ class Telling:
     def gap(self, gap: Gap, behavior: GapBehavior) -> None:
         """Changes are lost, and this is what follows."""
         self._tell(GapFound(self._dataset, gap.shard_id, gap.reason, behavior.value))
+
+    def opened(self, stored: Stored) -> None:
+        """This is stored. Columns may have changed in a commit of which it was not known whether it happened."""
+        if stored.live is None:
+            self._served = None
+        else:
+            self._serves(stored.live.schema)
 
     def resumed(self, scan: ScanProgress, copy: StoredCopy, service_now: float) -> None:
         """An earlier process's work goes on: its Scan, or the stream behind it."""
@@ -65,8 +77,10 @@ class Telling:
 
     def applied(self, plan: Plan, applied: Applied, seconds: float) -> None:
         """A transaction is durable, after ``seconds``."""
-        if applied.evolved:
-            self._tell(SchemaEvolved(self._dataset, applied.evolved))
+        if plan.work.target is Target.LIVE or plan.work.swap:
+            if plan.work.create is not None:
+                self._served = None
+            self._serves(applied.schema)
         letters = applied.letters
         if letters.added:
             self._tell(DeadLetters(self._dataset, letters.added))
@@ -89,6 +103,16 @@ class Telling:
             self._tell(BootstrapProgressed(self._dataset, scan.rows, items, done, segments=len(scan.durable)))
         if plan.ends_scan:
             self._tell(BootstrapFinished(self._dataset, plan.rows, seconds))
+
+    def _serves(self, schema: TableSchema) -> None:
+        """The copy that is served has this schema: what is new of it is told."""
+        before, self._served = self._served, schema
+        changes = () if before is None else evolution(before, schema)
+        if changes:
+            self._tell(SchemaEvolved(self._dataset, changes))
+        if changes or before is None:
+            columns = tuple((column.name, type_name(column.type)) for column in schema.columns)
+            self._tell(ColumnsKnown(self._dataset, columns))
 
     def _stored(self, stored: int, waiting: int) -> None:
         if self._letters != (stored, waiting):
