@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from headrace.mapping import Mapping
+
 
 class Engine(StrEnum):
     """Which engine holds the local copy."""
@@ -117,8 +119,8 @@ class Replication:
 class Dataset:
     """One table under one name.
 
-    ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``metrics`` names the
-    metrics to publish, None all. ``unbuilt`` are sentences, one for each part of the configuration that
+    ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``mapping`` says how items become
+    columns. ``metrics`` names the metrics to publish, None all. ``unbuilt`` are sentences, one for each part of the configuration that
     this version does not carry out; ``blocked`` says whether one of them keeps the dataset from working.
     """
 
@@ -127,6 +129,7 @@ class Dataset:
     access: AwsAccess = field(default_factory=AwsAccess)
     acceleration: Acceleration | None = None
     replication: Replication = field(default_factory=Replication)
+    mapping: Mapping = field(default_factory=Mapping)
     metrics: frozenset[str] | None = None
     unbuilt: tuple[str, ...] = ()
     blocked: bool = False

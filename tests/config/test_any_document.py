@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from headrace.config import describe, load_pod
 from headrace.config.acceleration import ACCELERATION
+from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.model import MODELS, spellings
 from headrace.errors import ConfigError
@@ -31,15 +32,35 @@ WORDS = [
     "auto",
     "a\nb",
 ]
+TYPES = [
+    *TYPE_NAMES,
+    "List(",
+    "List()",
+    "Map(Utf8)",
+    "Map(Int64, Utf8)",
+    "Timestamp(Second)",
+    "Decimal128(39, 1)",
+    "[]",
+]
 SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(WORDS) | st.text(max_size=8)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=12,
 )
+COLUMNS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["id", "ID", "at", "rest"])},
+        optional={
+            "type": st.sampled_from(TYPES) | SCALARS,
+            "metadata": st.just({"json_object": "*"}) | VALUES,
+        },
+    ),
+    max_size=3,
+)
 DATASET = st.fixed_dictionaries(
     {"from": st.just("dynamodb:orders") | VALUES, "name": st.just("orders") | VALUES},
-    optional={"params": VALUES, "acceleration": VALUES, "metrics": VALUES},
+    optional={"params": VALUES, "acceleration": VALUES, "metrics": VALUES, "columns": COLUMNS | VALUES},
 )
 SPICEPODS = VALUES | st.fixed_dictionaries(
     {"datasets": st.lists(DATASET, max_size=3) | VALUES}, optional={"secrets": VALUES, "runtime": VALUES}

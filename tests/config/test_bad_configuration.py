@@ -294,7 +294,38 @@ AWS = "aws_access_key_id and aws_secret_access_key"
         ),
         (
             "unnest_depth: deep",
-            "5:21: datasets[0].params.unnest_depth: 'deep' is not a whole number from 0 to 100",
+            "5:21: datasets[0].params.unnest_depth: 'deep' is not a whole number from 0 up",
+        ),
+        (
+            "dynamodb_time_format: yyyy-MM-dd HH:mm:ss",
+            (
+                "5:29: datasets[0].params.dynamodb_time_format: 'yyyy-MM-dd HH:mm:ss' is not a layout of times: it has no "
+                "year (2006 or 06). A layout shows how your times would write Mon Jan 2 15:04:05 MST 2006, for example "
+                "2006-01-02 15:04:05"
+            ),
+        ),
+        (
+            "time_format: [2006-01-02]",
+            (
+                "5:20: datasets[0].params.time_format: expected a Go time layout such as `2006-01-02 15:04:05`; found a "
+                "list"
+            ),
+        ),
+        (
+            "schema_infer_max_records: 0",
+            "5:33: datasets[0].params.schema_infer_max_records: '0' is not a whole number from 1 up",
+        ),
+        ("list_type: json", "5:18: datasets[0].params.list_type: 'json' is not one of text, typed"),
+        (
+            "number_type: floats",
+            (
+                "5:20: datasets[0].params.number_type: 'floats' is not one of auto, decimal, float; did you mean "
+                "'float'?"
+            ),
+        ),
+        (
+            "schema_evolution: off",
+            "5:25: datasets[0].params.schema_evolution: 'off' is not one of on, freeze",
         ),
         ("aws_region:", "5:7: datasets[0].params.aws_region: has no value; give one, or remove the key"),
         (

@@ -24,12 +24,17 @@ def test_validate_says_what_would_be_done(folder):
         "  ready       once the lag is under 2s",
         "  gap         copy the table anew, and answer once that is complete",
         "  buffer      at most 8MiB fetched and not yet applied",
+        "  columns     from the items; new ones are added, and they widen",
+        "  times       strings of ISO 8601",
+        "  numbers     integers, doubles where they are exact, else decimals",
+        "  maps        structs",
+        "  lists       of text",
         "  metrics     lag_ms",
     ]
 
 
 def test_validate_says_what_is_doubtful_and_what_is_not_carried_out(folder):
-    text = "views: []\n" + folder.dataset(params="scan_interval: 1s; unnest_depth: 1")
+    text = "views: []\n" + folder.dataset(params="scan_interval: 1s; write_parallelism: 1")
     text += "  - from: dynamodb:users\n    name: users\n"
     said = describe(folder.load(text)).splitlines()
     assert said[0] == f"{folder.path}/spicepod.yaml is valid: 2 datasets"
@@ -48,7 +53,7 @@ def test_validate_says_what_is_doubtful_and_what_is_not_carried_out(folder):
         "",
         "Not carried out by this version",
         "  views: views are not built yet; none is there",
-        "  orders: params.unnest_depth: unnesting is not built yet; each map is one column of JSON text",
+        "  orders: params.write_parallelism: no effect; Headrace does not write to DynamoDB",
         (
             "  users: acceleration: SQL straight from DynamoDB is not built yet, so this dataset answers no query; add "
             "acceleration with refresh_mode: changes"
@@ -62,3 +67,34 @@ def test_a_copy_in_memory_is_said_to_need_a_scan_after_a_restart(folder):
     assert "  polls       each shard often while there are changes, less often while it is idle" in said
     assert "  scan        automatic segments, consistent reads" in said
     assert "  metrics     all" in said
+
+
+def types_said(folder, **blocks):
+    lines = describe(folder.load(folder.dataset(**blocks))).splitlines()
+    labels = ("columns", "declared", "times", "numbers", "maps", "lists")
+    return [line.strip() for line in lines if line.split()[:1] and line.split()[0] in labels]
+
+
+def test_validate_says_what_becomes_of_attributes(folder):
+    params = "time_format: 20060102150405; number_type: float; unnest_depth: 2; list_type: typed; schema_evolution: freeze"
+    columns = (
+        "columns:;   - name: id;   - {name: at, type: timestamp};   - {name: price, type: 'DECIMAL(18, 4)'}"
+    )
+    assert types_said(folder, params=params, more=columns) == [
+        "columns     those of the first 10 items, for good; all else as JSON in _unmapped",
+        "declared    id, at Timestamp(Millisecond), price Decimal128(38, 4)",
+        "times       strings like 20060102150405",
+        "numbers     integers, else doubles, which round",
+        "maps        flattened, 2 levels deep; JSON below",
+        "lists       of what their elements are",
+    ]
+
+
+def test_validate_says_that_one_column_takes_all_others(folder):
+    columns = "columns:;   - name: id;   - {name: rest, metadata: {json_object: '*'}}"
+    said = types_said(folder, params="unnest_depth: 0; number_type: decimal", more=columns)
+    assert said[:2] == [
+        "columns     the key and the declared ones; all else as JSON in rest",
+        "declared    id",
+    ]
+    assert said[3:5] == ["numbers     integers, else decimals", "maps        JSON"]

@@ -14,6 +14,8 @@ from headrace.dataset import (
     Replication,
     Secret,
 )
+from headrace.mapping import Mapping
+from headrace.time_layout import Layout
 
 SPICEPODS = Path(__file__).parent / "spicepods"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": "hunter2"}
@@ -93,11 +95,10 @@ def test_the_documents_full_refreshes_are_taken_and_said_to_be_unbuilt(name, acc
     )
 
 
-def test_the_documents_time_format_is_taken_and_said_to_be_unbuilt():
-    assert documented("001-time-format").unbuilt == (
-        NOT_FULL,
-        "params.time_format: timestamps are not built yet; strings stay text",
-    )
+def test_the_documents_time_format_is_taken_word_for_word():
+    dataset = documented("001-time-format")
+    assert dataset.mapping == Mapping(layouts=(Layout.of("2006-01-02 15:04:05"),))
+    assert dataset.unbuilt == (NOT_FULL,)
 
 
 def test_the_documents_basic_stream_is_taken_word_for_word():
@@ -249,17 +250,6 @@ def test_nothing_falls_back_silently_to_another_refresh_mode(only):
     ("blocks", "sentence"),
     [
         (
-            {"params": "unnest_depth: 2"},
-            "params.unnest_depth: unnesting is not built yet; each map is one column of JSON text",
-        ),
-        (
-            {"params": "dynamodb_schema_infer_max_records: 10"},
-            (
-                "params.dynamodb_schema_infer_max_records: no effect; the columns come from every item, not from a "
-                "sample"
-            ),
-        ),
-        (
             {"params": "replication_initial_snapshot: disabled"},
             (
                 "params.replication_initial_snapshot: only auto is built; the table is scanned where there is no copy "
@@ -282,8 +272,12 @@ def test_nothing_falls_back_silently_to_another_refresh_mode(only):
             "acceleration.indexes: indexes are not built yet; queries scan the columns they read",
         ),
         (
-            {"more": "columns:;   - name: id"},
-            "columns: not built yet; the columns come from the items",
+            {"more": "columns:;   - name: id;   - name: v;     embeddings: []"},
+            "columns[1].embeddings: no effect; Headrace has nothing of the kind",
+        ),
+        (
+            {"more": "columns:;   - name: id;     nullable: false"},
+            "columns[0].nullable: no effect; in DynamoDB any attribute but the key may be missing",
         ),
     ],
 )

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from headrace.config import acceleration as accelerating
 from headrace.config import connector
+from headrace.config.columns import Columns
 from headrace.config.document import Document
-from headrace.config.model import AccelerationEntry, DatasetEntry
+from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration
@@ -24,6 +25,7 @@ from headrace.dataset import (
     RefreshMode,
     Replication,
 )
+from headrace.mapping import Mapping
 
 T = TypeVar("T")
 
@@ -61,6 +63,7 @@ class Assembly:
             access=self._access(),
             acceleration=acceleration,
             replication=self._replication(),
+            mapping=self._mapping(),
             metrics=self._metrics(),
             unbuilt=(*blocks, *self._unbuilt()),
             blocked=bool(blocks),
@@ -115,6 +118,13 @@ class Assembly:
             buffer_bytes=_required(self.connection, connector.BUFFER_SIZE),
             history_bytes=_required(self.connection, connector.HISTORY_SIZE),
         )
+
+    def _mapping(self) -> Mapping:
+        columns = Columns(self.document, self.path, self.entry, self.connection)
+        mapping = columns.mapping()
+        self.problems += columns.problems
+        self.warnings += columns.warnings
+        return mapping
 
     def _metrics(self) -> frozenset[str] | None:
         if self.entry.metrics is None:
@@ -194,6 +204,9 @@ class Assembly:
             *self.connection.unbuilt(connector.CONNECTOR, "params"),
             *unbuilt_sentences(DatasetEntry, raw),
         ]
+        for index in range(len(self.entry.columns or ())):
+            block = self.document.at((*self.path, "columns", index))
+            sentences += unbuilt_sentences(ColumnEntry, block, f"columns[{index}].")
         entry = self.entry.acceleration
         if entry is not None and entry.enabled:
             block = self.document.at((*self.path, "acceleration"))

@@ -6,9 +6,10 @@ Names and defaults are those of Spice's DynamoDB connector, the older names and 
 
 from __future__ import annotations
 
-from headrace.config.kind import choice, count, duration, flag, hidden, integer, size, text, url
+from headrace.config.kind import choice, count, duration, flag, hidden, integer, layout, size, text, url
 from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
+from headrace.mapping import ListType, NumberType
 
 MOST_SEGMENTS = 1_000_000
 """The largest TotalSegments of Scan (Amazon DynamoDB API Reference, Scan)."""
@@ -99,21 +100,23 @@ HISTORY_SIZE = Parameter(
 )
 TIME_FORMAT = Parameter(
     "time_format",
-    text("a Go time layout such as 2006-01-02T15:04:05Z07:00"),
-    "The Go layout of strings that are times.",
-    unbuilt=Unbuilt("timestamps are not built yet; strings stay text"),
+    layout(),
+    "The layout of strings that are times, as Go writes it: how they would write `Mon Jan 2 15:04:05 MST 2006`. Without "
+    "it, the layouts of ISO 8601. An attribute becomes a timestamp if each of its strings is a time that, written "
+    "again, gives the same text; else the column is text. A key is always text.",
 )
 UNNEST_DEPTH = Parameter(
     "unnest_depth",
-    integer(0, 100),
-    "How deep maps are flattened into columns of their own.",
-    unbuilt=Unbuilt("unnesting is not built yet; each map is one column of JSON text", ("0",)),
+    integer(0),
+    "How many levels of maps are flattened into columns of their own, named `a.b`; what is deeper is JSON text, and "
+    "with `0` each map is. Without it, maps are structs, and maps with too many names for one are dictionaries.",
 )
 SCHEMA_INFER_MAX_RECORDS = Parameter(
     "schema_infer_max_records",
     integer(1),
-    "How many items Spice looks at to find the columns.",
-    unbuilt=Unbuilt("no effect; the columns come from every item, not from a sample"),
+    "With `schema_evolution: freeze`, how many items of the first Scan decide the columns. Otherwise every item does, "
+    "and this has no effect.",
+    default="10",
 )
 INITIAL_SNAPSHOT = Parameter(
     "replication_initial_snapshot",
@@ -138,25 +141,26 @@ MAX_READ_CAPACITY_UNITS = Parameter(
 )
 LIST_TYPE = Parameter(
     "list_type",
-    choice("text", "typed"),
-    "Whether lists become lists of text, or typed lists where all elements agree.",
-    unbuilt=Unbuilt("a choice of list types is not built yet; lists keep the columns they get without it"),
+    choice(*ListType),
+    "What lists hold: `text`, each element as its text; or, `typed`, the narrowest type that holds all elements. Lists "
+    "of maps are lists of structs, and sets are typed, either way.",
+    default="text",
 )
 NUMBER_TYPE = Parameter(
     "number_type",
-    choice("auto", "decimal", "float"),
-    "The column type of numbers.",
+    choice(*NumberType),
+    "What numbers become that are not all 64-bit integers: `auto`, doubles if these give each back exactly, else "
+    "decimals of 38 digits, else text; `decimal`, the same without doubles; `float`, doubles always. `float` is the "
+    "one setting that rounds.",
     default="auto",
-    unbuilt=Unbuilt(
-        "only auto is built; numbers are integers or floats where these are exact, else text", ("auto",)
-    ),
 )
 SCHEMA_EVOLUTION = Parameter(
     "schema_evolution",
     choice("on", "freeze"),
-    "Whether new attributes become columns and columns widen.",
+    "`on`: new attributes become columns, and a column widens for a value that does not fit. `freeze`: the columns stay "
+    "those of a sample of items (`schema_infer_max_records`); attributes and values that have no place in them go, as "
+    "JSON, to the column `_unmapped`.",
     default="on",
-    unbuilt=Unbuilt("only on is built; the schema goes on growing with the items", ("on",)),
 )
 
 CONNECTOR: tuple[Parameter[object], ...] = (

@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from headrace.config.pod import Pod
 from headrace.config.quantity import SECOND, format_duration, format_size
 from headrace.dataset import Acceleration, AwsAccess, Dataset, GapBehavior, Mode, RefreshMode, Replication
+from headrace.mapping import ListType, Mapping, NumberType
+from headrace.type_name import type_name
 
 _GAPS = {
     GapBehavior.ERROR: "stop and say so",
     GapBehavior.READY_BEFORE_LOAD: "copy the table anew, while the old copy answers",
     GapBehavior.READY_AFTER_LOAD: "copy the table anew, and answer once that is complete",
+}
+
+_NUMBERS = {
+    NumberType.AUTO: "integers, doubles where they are exact, else decimals",
+    NumberType.DECIMAL: "integers, else decimals",
+    NumberType.FLOAT: "integers, else doubles, which round",
 }
 
 
@@ -49,6 +57,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "key", f"{', '.join(dataset.acceleration.on_conflict)} (checked against the table's)"
     if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
         yield from _following(dataset.replication)
+    yield from _columns(dataset.mapping)
     yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
 
 
@@ -83,3 +92,32 @@ def _following(replication: Replication) -> Iterator[tuple[str, str]]:
     yield "ready", f"once the lag is under {format_duration(round(replication.ready_lag * SECOND))}"
     yield "gap", _GAPS[replication.gap_behavior]
     yield "buffer", f"at most {format_size(replication.buffer_bytes)} fetched and not yet applied"
+
+
+def _columns(mapping: Mapping) -> Iterator[tuple[str, str]]:
+    yield "columns", _growth(mapping)
+    if mapping.declared:
+        named = (
+            column.name if column.type is None else f"{column.name} {type_name(column.type)}"
+            for column in mapping.declared
+        )
+        yield "declared", ", ".join(named)
+    layouts = [layout.text for layout in mapping.layouts]
+    yield "times", f"strings like {layouts[0]}" if len(layouts) == 1 else "strings of ISO 8601"
+    yield "numbers", _NUMBERS[mapping.number_type]
+    yield "maps", _maps(mapping.unnest_depth)
+    yield "lists", "of text" if mapping.list_type is ListType.TEXT else "of what their elements are"
+
+
+def _growth(mapping: Mapping) -> str:
+    if mapping.json_column is not None:
+        return f"the key and the declared ones; all else as JSON in {mapping.json_column}"
+    if mapping.freeze:
+        return f"those of the first {mapping.sample} items, for good; all else as JSON in _unmapped"
+    return "from the items; new ones are added, and they widen"
+
+
+def _maps(depth: int | None) -> str:
+    if depth is None:
+        return "structs"
+    return f"flattened, {depth} level{'' if depth == 1 else 's'} deep; JSON below" if depth else "JSON"

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable
 
 from headrace.config.acceleration import ACCELERATION
+from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.kind import Kind
 from headrace.config.model import (
     AccelerationEntry,
+    ColumnEntry,
     DatasetEntry,
     Entry,
     Key,
@@ -52,6 +54,29 @@ for editors.
   `headrace run` say so, and what happens instead.
 """
 
+_COLUMNS = f"""\
+A list; without it, the columns come from the items alone. Attributes that are not listed get columns as ever, unless one
+column takes them all:
+
+```yaml
+datasets:
+  - from: dynamodb:orders
+    name: orders
+    columns:
+      - name: total
+        type: Decimal128(38, 2)
+      - name: placed_at
+        type: Timestamp(Millisecond, UTC)
+      - name: rest
+        metadata:
+          json_object: '*'
+    acceleration: {{refresh_mode: changes}}
+```
+
+Types are called as Arrow or as SQL calls them, in capitals or not: `{"`, `".join(TYPE_NAMES)}`. The table's key needs no
+declaration, and keeps its own type whatever is declared: text, exact numbers or binary. [What each type
+holds](types.md#declared-columns)."""
+
 
 def configuration_page() -> str:
     """The whole page."""
@@ -65,6 +90,7 @@ def configuration_page() -> str:
             "an error.",
             _parameters(CONNECTOR),
         ),
+        _section("`columns` of a dataset", _COLUMNS, _keys(ColumnEntry)),
         _section(
             "`acceleration` of a dataset",
             "A dataset needs `acceleration` with `refresh_mode: changes`: nothing else is built yet.",

@@ -20,6 +20,7 @@ from headrace.config.quantity import (
     parse_size,
 )
 from headrace.dataset import Secret
+from headrace.time_layout import Layout
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -54,13 +55,25 @@ def text(wanted: str = "text", pattern: str | None = None) -> Kind[str]:
             raise BadValueError(f"'{given}' is not {wanted}")
         return given
 
-    # An editor reads 2006-01-02 as text too, but 20060102150405 as a number.
     return Kind(parse, wanted, {"type": ["string", "number", "boolean"]})
 
 
 def prose() -> Kind[str]:
     """Text of any length, for people or for SQL."""
     return Kind(str, "text", {"type": "string"})
+
+
+def layout() -> Kind[Layout]:
+    """How times are written, in Go's way: as the reference time Mon Jan 2 15:04:05 MST 2006 would be."""
+
+    def parse(given: str) -> Layout:
+        try:
+            return Layout.of(given)
+        except ValueError as error:
+            raise BadValueError(str(error)) from None
+
+    # An editor reads 2006-01-02 as text too, but 20060102150405 as a number.
+    return Kind(parse, "a Go time layout such as `2006-01-02 15:04:05`", {"type": ["string", "number"]})
 
 
 def hidden() -> Kind[Secret]:

@@ -14,8 +14,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import headrace.metric
 from headrace.config import acceleration as accelerating
+from headrace.config.column_types import declared_type
 from headrace.config.kind import Kind, choice, column_names, duration, flag, integer, prose, text
-from headrace.config.naming import dataset_name, table_source
+from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Parameter, Unbuilt, described
 from headrace.config.problem import BadValueError
 
@@ -80,6 +81,39 @@ class MetricEntry(Entry):
 
     name: Annotated[str, Key(choice(*METRICS), "The metric.")]
     enabled: Annotated[bool, Key(flag(), "Whether it is published.")] = True
+
+
+class ColumnEntry(Entry):
+    """One column that is declared."""
+
+    name: Annotated[str, Key(column_name(), "The attribute, and the column that holds it.")]
+    type: Annotated[
+        str | None,
+        Key(
+            declared_type(),
+            "The column's type, for good: a value that does not fit goes, as JSON, to the column of `json_object`, or to "
+            "`_unmapped` where there is none. Without it, the column follows its values.",
+        ),
+    ] = None
+    description: Annotated[str | None, Key(prose(), "A note for people.")] = None
+    metadata: Annotated[
+        Any,
+        Key(
+            None,
+            "Notes for people and programs. `json_object: '*'` makes this the column of all attributes that are not "
+            "declared, as one JSON object: beside the key and the declared columns there is no other.",
+        ),
+    ] = None
+    nullable: Annotated[
+        bool | None,
+        Key(
+            flag(),
+            "Whether a value may be missing.",
+            Unbuilt("no effect; in DynamoDB any attribute but the key may be missing", ("true",)),
+        ),
+    ] = None
+    embeddings: Annotated[Any, Key(None, "Embeddings of the column.", Unbuilt(_NO_EFFECT))] = None
+    full_text_search: Annotated[Any, Key(None, "An index of words.", Unbuilt(_NO_EFFECT))] = None
 
 
 class AccelerationEntry(Entry):
@@ -235,8 +269,8 @@ class DatasetEntry(Entry):
     ] = None
     metadata: Annotated[Any, Key(None, "Notes for people and programs.")] = None
     columns: Annotated[
-        Any,
-        Key(None, "Declared columns.", Unbuilt("not built yet; the columns come from the items")),
+        list[ColumnEntry] | None,
+        Field(description="Columns whose names, and types where they are given, are fixed."),
     ] = None
     mode: Annotated[
         str | None,
@@ -361,6 +395,7 @@ MODELS: dict[tuple[str, ...], type[Entry]] = {
     ("secrets",): SecretStoreEntry,
     ("datasets",): DatasetEntry,
     ("datasets", "acceleration"): AccelerationEntry,
+    ("datasets", "columns"): ColumnEntry,
     ("datasets", "metrics"): MetricEntry,
 }
 """The model at each path, list indexes left out."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
+from headrace.column_name import RESERVED_PREFIX
 from headrace.config.keywords import RESERVED
 from headrace.config.kind import Kind
 from headrace.config.problem import BadValueError, nearest
-
-OURS = "headrace_"
-"""Tables with this prefix are Headrace's own."""
 
 LONGEST_NAME = 63
 """PostgreSQL cuts longer names (https://www.postgresql.org/docs/current/limits.html)."""
@@ -24,6 +22,11 @@ def dataset_name() -> Kind[str]:
     says = "letters, digits and `_`; not a reserved word of SQL"
     schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": LONGEST_NAME}
     return Kind(_parse_name, says, schema)
+
+
+def column_name() -> Kind[str]:
+    """The name of an attribute that has a column of that name."""
+    return Kind(_parse_column, "an attribute's name", {"type": ["string", "number", "boolean"]})
 
 
 def table_source() -> Kind[str]:
@@ -47,8 +50,16 @@ def _parse_name(text: str) -> str:
         raise BadValueError(f"'{text}' is longer than {LONGEST_NAME} characters; shorten it")
     if text.lower() in RESERVED:
         raise BadValueError(f"'{text}' is a reserved word of SQL; use another name, such as '{text}_table'")
-    if text.lower().startswith(OURS):
-        raise BadValueError(f"'{text}' begins with '{OURS}', which names Headrace's own tables")
+    if text.lower().startswith(RESERVED_PREFIX):
+        raise BadValueError(f"'{text}' begins with '{RESERVED_PREFIX}', which names Headrace's own tables")
+    return text
+
+
+def _parse_column(text: str) -> str:
+    if not text or "\0" in text:
+        raise BadValueError("expected the name of an attribute")
+    if text.lower().startswith(RESERVED_PREFIX):
+        raise BadValueError(f"'{text}' begins with '{RESERVED_PREFIX}', which names Headrace's own columns")
     return text
 
 

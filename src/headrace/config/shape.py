@@ -69,6 +69,12 @@ def _missing(path: KeyPath) -> str:
         return _NO_DATASET
     cures = {
         "from": "add from: dynamodb:TABLE",
-        "name": f"add name: {'METRIC, one of ' + ', '.join(METRICS) if 'metrics' in path else 'NAME'}",
+        "name": f"add name: {_named(path)}",
     }
     return f"is missing; {cures[str(path[-1])]}"
+
+
+def _named(path: KeyPath) -> str:
+    if "metrics" in path:
+        return f"METRIC, one of {', '.join(METRICS)}"
+    return "ATTRIBUTE" if "columns" in path else "NAME"
