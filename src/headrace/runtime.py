@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
-from headrace.observe import Observation, Observer, StatusChanged
+from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
 from headrace.query.catalog import Catalog, TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.statement import Statement
@@ -66,9 +66,10 @@ class Runtime:
         self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
+        self._columns: dict[str, Mapping[str, str]] = {}
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
-        self._engine = QueryEngine(self._engines.cursor, self._catalog)
+        self._engine = QueryEngine(self._engines.cursor, self._catalog, declared=self._declared)
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
@@ -187,6 +188,9 @@ class Runtime:
     def _catalog(self) -> Catalog:
         return {**self._tables, DEAD_LETTERS: TableFacts(ready=True)}
 
+    def _declared(self, name: str) -> Mapping[str, str]:
+        return self._columns.get(name, {})
+
     def _source(self, dataset: Dataset) -> DynamoDBSource:
         place = place_of(dataset.access)
         return DynamoDBSource(
@@ -209,6 +213,8 @@ class Runtime:
         if isinstance(observation, StatusChanged):
             facts = TableFacts(observation.ready, observation.reason)
             self._tables = {**self._tables, observation.dataset: facts}
+        elif isinstance(observation, ColumnsKnown):
+            self._columns[observation.dataset] = dict(observation.columns)
         everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
         for observer in everyone:
             observer(observation)

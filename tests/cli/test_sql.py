@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
@@ -76,9 +77,10 @@ def test_outside_a_terminal_no_row_and_no_column_is_cut(server):
     assert "2,500 rows (" in result.stdout
 
 
-def test_describe_and_show_tables_are_answered_with_arrow_names(server):
+def test_describe_has_the_documents_form_and_show_tables_lists_the_datasets(server):
     server.database.sql("create or replace table users (id bigint, tags varchar[], m struct(x int))")
     result = sql(server, "-c", "describe users; show tables")
+    assert server.statements == ["describe users"]
     assert [line.split() for line in result.stdout.splitlines()[:7]] == [
         ["+-------------+------------+-------------+"],
         ["|", "column_name", "|", "data_type", "|", "is_nullable", "|"],
@@ -89,6 +91,23 @@ def test_describe_and_show_tables_are_answered_with_arrow_names(server):
         ["+-------------+------------+-------------+"],
     ]
     assert "| orders     | duckdb | Ready  |" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "statement", ["describe users", "desc users", "show columns from users", "describe from users"]
+)
+@pytest.mark.parametrize("format_", ["table", "json", "csv"])
+def test_every_format_and_every_way_to_ask_gives_the_same_columns(server, statement, format_):
+    server.database.sql("create or replace table users (id bigint, m map(varchar, bigint))")
+    told = sql(server, "-c", statement, "--format", format_).stdout
+    if format_ == "json":
+        rows = [list(row.values()) for row in json.loads(told)]
+    elif format_ == "csv":
+        lines = [line.partition(",") for line in told.splitlines()[1:]]
+        rows = [[name, *rest.rsplit(",", 1)] for name, _, rest in lines]
+    else:
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.splitlines()[3:5]]
+    assert rows == [["id", "Int64", "YES"], ["m", "Map(Utf8, Int64)", "YES"]]
 
 
 def test_a_plan_is_printed_as_the_engine_drew_it(server):

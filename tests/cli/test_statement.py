@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.cli.statement import described, explains, shows_tables, split
+from headrace.cli.statement import describes, explains, shows_tables, split
 
 PIECES = st.lists(
     st.sampled_from(
@@ -67,21 +67,17 @@ def test_any_text_splits_and_nothing_typed_is_lost(text):
 
 
 @pytest.mark.parametrize(
-    ("statement", "name"),
-    [
-        ("describe users", "users"),
-        ("DESC  users ", "users"),
-        ('describe "my ""table"""', '"my ""table"""'),
-        ("describe public.users", "public.users"),
-        ("describe select 1", None),
-        ("describe users; drop table x", None),
-        ("describe", None),
-        ("description", None),
-        ("select 1", None),
-    ],
+    "statement", ["describe users", "DESC\n select 1", "Show Columns from x", "show full columns in x"]
 )
-def test_describe_wants_one_name(statement, name):
-    assert described(statement) == name
+def test_a_question_for_columns_is_known_by_its_first_words(statement):
+    assert describes(statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["describe_it", "description", "select 1", "show tables", "explain describe x"]
+)
+def test_other_statements_do_not_ask_for_columns(statement):
+    assert not describes(statement)
 
 
 def test_the_words_that_the_terminal_knows_are_told_whatever_their_case():

@@ -13,6 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from headrace.query.catalog import TableFacts
+from headrace.query.engine import QueryEngine
 from support.deadline import eventually
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -31,6 +33,12 @@ class SqlServer:
         self.settled = []
         self.done = {}
         self.cut_off = False
+        self._engine = QueryEngine(self.database.cursor, self._catalog)
+
+    def _catalog(self):
+        return {
+            name: TableFacts(ready=True) for (name,) in self.database.cursor().sql("show tables").fetchall()
+        }
 
     async def sql(self, request):
         statement = (await request.body()).decode()
@@ -39,7 +47,11 @@ class SqlServer:
 
     def _answer(self, statement, accept):
         try:
-            table = self.database.cursor().sql(statement).to_arrow_table()
+            if statement.lower().startswith(("desc", "show columns")):
+                with self._engine.query(statement) as checked:
+                    table = checked.reader().read_all()
+            else:
+                table = self.database.cursor().sql(statement).to_arrow_table()
         except duckdb.Error as error:
             return JSONResponse({"error": {"code": "invalid", "message": str(error)}}, 400)
         if accept == "application/json":

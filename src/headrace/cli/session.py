@@ -14,7 +14,7 @@ import pyarrow as pa
 from headrace.arrow_name import arrow_name
 from headrace.cli.arrow_text import NULL, column_texts
 from headrace.cli.client import ARROW_STREAM, Client
-from headrace.cli.statement import described, explains, shows_tables
+from headrace.cli.statement import describes, explains, shows_tables
 from headrace.cli.table import draw
 from headrace.errors import HeadraceError
 
@@ -65,11 +65,8 @@ class Session:
 
     def execute(self, statement: str) -> None:
         """Run one statement and print its answer. Raises HeadraceError if there is none."""
-        name = described(statement)
         if self.format is not Format.TABLE:
             self._pass_on(statement)
-        elif name is not None:
-            self._describe(name)
         elif shows_tables(statement):
             self.show_tables()
         else:
@@ -92,21 +89,17 @@ class Session:
         if not last.endswith(b"\n"):
             self._echo("\n")
 
-    def _describe(self, name: str) -> None:
-        started = self._clock()
-        shown = self._rows(f"SELECT * FROM {name} LIMIT 0")  # noqa: S608 - the person's own words, matched as a name
-        columns = [
-            (field.name, arrow_name(field.type), "YES" if field.nullable else "NO") for field in shown.schema
-        ]
-        self._table(("column_name", "data_type", "is_nullable"), columns, len(columns), started)
-
     def _show(self, statement: str) -> None:
         started = self._clock()
         if explains(statement):
             self._plan(statement, started)
             return
         shown = self._rows(statement)
-        headings = [f"{field.name} ({arrow_name(field.type)})" for field in shown.schema]
+        # An answer that is about types needs none in its heading.
+        plain = describes(statement)
+        headings = [
+            field.name if plain else f"{field.name} ({arrow_name(field.type)})" for field in shown.schema
+        ]
         self._table(headings, shown.rows, shown.count, started)
 
     def _plan(self, statement: str, started: float) -> None:

@@ -18,9 +18,8 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_DESCRIBE = re.compile(r"\s*desc(?:ribe)?\s+(?P<name>\S.*?)\s*", re.IGNORECASE | re.DOTALL)
+_DESCRIBES = re.compile(r"\s*(?:desc(?:ribe)?|show\s+(?:full\s+)?columns)\b", re.IGNORECASE)
 _SHOW_TABLES = re.compile(r"\s*show\s+tables\s*", re.IGNORECASE)
-_NAME = re.compile(r"""(?:[^\W\d][\w$]*|"(?:[^"]|"")+")(?:\.(?:[^\W\d][\w$]*|"(?:[^"]|"")+"))*""")
 
 
 def split(text: str) -> tuple[list[str], str]:
@@ -52,10 +51,9 @@ def split(text: str) -> tuple[list[str], str]:
     return statements, text[start:].strip() if solid else ""
 
 
-def described(statement: str) -> str | None:
-    """The table's name, as written, if the statement is ``describe NAME``."""
-    match = _DESCRIBE.fullmatch(statement)
-    return match["name"] if match and _NAME.fullmatch(match["name"]) else None
+def describes(statement: str) -> bool:
+    """Whether the statement asks for columns and their types."""
+    return _DESCRIBES.match(statement) is not None
 
 
 def shows_tables(statement: str) -> bool:

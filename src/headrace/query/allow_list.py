@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from headrace.errors import QueryError, QueryFault
 from headrace.query.catalog import MAIN, Catalog, known_as, nearest
+from headrace.query.described import is_plain
 from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
 from headrace.query.nodes import EXPRESSION_CLASSES, TREE_KINDS
 from headrace.query.parser import ANSWERED, Parsed, Parser, Tree, Verb, too_deep
@@ -29,12 +30,14 @@ class Checked:
     """A statement that may run.
 
     ``sql`` is the text that was checked: for DESCRIBE, of the query that is described; empty for SHOW
-    TABLES. ``tables`` are the tables it reads, as the catalogue spells them.
+    TABLES. ``tables`` are the tables it reads, as the catalogue spells them. ``plain``: DESCRIBE of columns of
+    the only one of these, as they are.
     """
 
     verb: Verb
     sql: str
     tables: frozenset[str]
+    plain: bool = False
 
 
 def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
@@ -49,7 +52,8 @@ def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
     tables = _tables_of(parsed.tree, catalog, parser.functions())
     if parsed.verb is Verb.EXPLAIN:
         return Checked(Verb.EXPLAIN, _explaining(parsed, parser), tables)
-    return Checked(parsed.verb, parsed.query, tables)
+    plain = parsed.verb is Verb.DESCRIBE and len(tables) == 1 and is_plain(parsed.tree)
+    return Checked(parsed.verb, parsed.query, tables, plain)
 
 
 def _explaining(parsed: Parsed, parser: Parser) -> str:

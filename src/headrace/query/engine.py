@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from headrace.arrow_name import arrow_name
 from headrace.errors import QueryError, QueryFault
 from headrace.query.allow_list import Checked, check
 from headrace.query.catalog import Catalog
+from headrace.query.described import DeclaredColumns, described
 from headrace.query.parser import Parser, Verb
 from headrace.query.statement import Connect, Read, Statement
 from headrace.query.watch import Bounds, Watch
@@ -23,14 +23,20 @@ BATCH_ROWS: Final = 8192
 class QueryEngine:
     """Answers statements over the tables of ``catalog``, each in a connection of its own from ``connect``.
 
-    ``catalog`` is asked anew for every statement. Any thread may call any method.
+    ``catalog`` is asked anew for every statement, and ``declared`` for what DESCRIBE says of a table's columns beyond
+    the engine's types. Any thread may call any method.
     """
 
     def __init__(
-        self, connect: Connect, catalog: Callable[[], Catalog], bounds: Bounds | None = None
+        self,
+        connect: Connect,
+        catalog: Callable[[], Catalog],
+        bounds: Bounds | None = None,
+        declared: DeclaredColumns | None = None,
     ) -> None:
         self._connect = connect
         self._catalog = catalog
+        self._declared = declared
         self._watch = Watch(bounds or Bounds())
         self._parser = Parser()
 
@@ -44,7 +50,23 @@ class QueryEngine:
         catalog = self._catalog()
         checked = check(sql, catalog, self._parser)
         _expect_ready(checked, catalog)
-        return Statement(checked, _reading(checked, catalog), self._connect, self._watch)
+        return Statement(checked, self._reading(checked, catalog), self._connect, self._watch)
+
+    def _reading(self, checked: Checked, catalog: Catalog) -> Read:
+        if checked.verb is Verb.SHOW_TABLES:
+            return lambda _: _tables(catalog).to_reader()
+        if checked.verb is Verb.DESCRIBE:
+            return lambda cursor: self._columns(cursor, checked).to_reader()
+        return lambda cursor: cursor.execute(checked.sql).to_arrow_reader(BATCH_ROWS)
+
+    def _columns(self, cursor: duckdb.DuckDBPyConnection, checked: Checked) -> pa.Table:
+        # The statement was checked as it stands; the line break ends a comment at its end.
+        none = f"SELECT * FROM ({checked.sql}\n) LIMIT 0"  # noqa: S608 - checked
+        schema = cursor.execute(none).to_arrow_reader(1).schema
+        declared: Mapping[str, str] = {}
+        if checked.plain and self._declared is not None:
+            declared = self._declared(*checked.tables)
+        return described(schema, declared)
 
     @property
     def running(self) -> int:
@@ -65,26 +87,6 @@ def _expect_ready(checked: Checked, catalog: Catalog) -> None:
         raise QueryError(QueryFault.NOT_READY, f"not ready to be queried: {reasons}")
 
 
-def _reading(checked: Checked, catalog: Catalog) -> Read:
-    if checked.verb is Verb.SHOW_TABLES:
-        return lambda _: _tables(catalog).to_reader()
-    if checked.verb is Verb.DESCRIBE:
-        return lambda cursor: _columns(cursor, checked.sql).to_reader()
-    return lambda cursor: cursor.execute(checked.sql).to_arrow_reader(BATCH_ROWS)
-
-
 def _tables(catalog: Catalog) -> pa.Table:
     names = sorted(catalog)
     return pa.table({"table_name": names, "ready": [catalog[name].ready for name in names]})
-
-
-def _columns(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
-    # The statement was checked as it stands; the line break ends a comment at its end.
-    schema = cursor.execute(f"SELECT * FROM ({sql}\n) LIMIT 0").to_arrow_reader(1).schema  # noqa: S608
-    return pa.table(
-        {
-            "column_name": schema.names,
-            "data_type": [arrow_name(field.type) for field in schema],
-            "is_nullable": ["YES" if field.nullable else "NO" for field in schema],
-        }
-    )

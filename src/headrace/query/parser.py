@@ -28,6 +28,9 @@ _EXPLAIN = re.compile(
     rf"(?P<options>ANALYZE\b|\({_BLANK}(?:ANALYZE|FORMAT)\b[\w\s,]*\))?{_BLANK}",
     re.IGNORECASE | re.DOTALL,
 )
+_SHOW_COLUMNS = re.compile(
+    rf"{_BLANK}SHOW\b{_BLANK}(?:FULL\b{_BLANK})?COLUMNS\b{_BLANK}(?:FROM|IN)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class Verb(Enum):
@@ -76,6 +79,8 @@ class Parser:
             )
         if "\0" in sql:
             raise QueryError(QueryFault.INVALID, "the statement holds a NUL character")
+        # What other systems call DESCRIBE, and DuckDB does not know.
+        sql = _SHOW_COLUMNS.sub("DESCRIBE ", sql, count=1) if _SHOW_COLUMNS.match(sql) else sql
         kind, text = self._only_statement(sql)
         if kind == "EXPLAIN":
             return self._explained(text)

@@ -1,0 +1,64 @@
+"""The answer to DESCRIBE: columns by the names of their Arrow types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from headrace.arrow_name import arrow_name
+from headrace.query.parser import Tree
+
+DeclaredColumns = Callable[[str], Mapping[str, str]]
+"""The columns of a dataset with the names of their types, as the dataset has them; empty where that is not known.
+
+It may say more of a column than the engine's type does: a time column's zone, and its unit where the engine has
+but one for instants.
+"""
+
+COLUMN_NAMES: Final = ("column_name", "data_type", "is_nullable")
+
+
+def described(schema: pa.Schema, declared: Mapping[str, str]) -> pa.Table:
+    """One row for each column of ``schema``, named as ``declared`` does where that speaks of the same type."""
+    types = [_name(field, declared) for field in schema]
+    nullable = ["YES" if field.nullable else "NO" for field in schema]
+    return pa.table(dict(zip(COLUMN_NAMES, (schema.names, types, nullable), strict=True)))
+
+
+def is_plain(tree: Tree) -> bool:
+    """Whether the query reads one table, and each column of the result is one of that table under its own name."""
+    table = tree.get("from_table") or {}
+    return (
+        tree.get("type") == "SELECT_NODE"
+        and table.get("type") == "BASE_TABLE"
+        and not table.get("column_name_alias")
+        and not (tree.get("cte_map") or {}).get("map")
+        and all(_is_own(selected) for selected in tree.get("select_list", ()))
+    )
+
+
+def _is_own(selected: Tree) -> bool:
+    match selected.get("class"):
+        case "STAR":
+            changing = ("replace_list", "rename_list", "expr", "columns", "alias")
+            return not any(selected.get(key) for key in changing)
+        case "COLUMN_REF":
+            # Of two names, the second may be that of a struct's member.
+            return not selected.get("alias") and len(selected.get("column_names", ())) == 1
+        case _:
+            return False
+
+
+def _name(field: pa.Field, declared: Mapping[str, str]) -> str:
+    name = arrow_name(field.type)
+    own = declared.get(field.name, name)
+    # What was declared a moment before or after the engine was asked may be another type.
+    return own if _outline(own) == _outline(name) else name
+
+
+def _outline(name: str) -> str:
+    """A type's name without the unit and zone of a timestamp."""
+    before, times, after = name.partition("Timestamp(")
+    return before + times + after[after.find(")") :] if times else name
