@@ -23,6 +23,9 @@ def server(module_server):
             "lag_ms": 140,
             "rows": 20_000,
             "dead_letters": 0,
+            "columns": 7,
+            "schema_changes": 0,
+            "last_schema_change": None,
             "reason": None,
         }
     ]

@@ -155,6 +155,19 @@ def test_status_of_a_ready_runtime_shows_its_datasets_and_leaves_with_0(server):
     assert lines[-1] == "Ready"
 
 
+def test_status_tells_what_has_happened_to_columns(server):
+    last = {"text": "price: Int64 -> Float64", "at": "2024-01-02T03:04:05.000Z"}
+    server.datasets[0] |= {"schema_changes": 3, "last_schema_change": last}
+    told = run("status", "--http", server.url).stdout.splitlines()
+    assert told[-2] == (
+        "orders: 7 columns after 3 schema changes, the last at 2024-01-02T03:04:05.000Z: price: Int64 -> Float64"
+    )
+    server.datasets[0] |= {"schema_changes": 1, "last_schema_change": last | {"text": "added \x1b[2J (Utf8)"}}
+    told = run("status", "--http", server.url).stdout
+    assert "7 columns after 1 schema change, the last" in told
+    assert "\x1b" not in told
+
+
 def test_status_of_a_runtime_that_is_not_ready_says_why_and_leaves_with_3(server):
     server.datasets[0] |= {"ready": False, "status": "Loading", "rows": None, "lag_ms": None}
     server.not_ready = "orders: the Scan is under way"

@@ -17,7 +17,7 @@ from headrace.errors import ConfigError, HeadraceError
 from headrace.query.watch import Bounds
 from headrace.serve.http import LARGEST_BODY, metrics_app
 from headrace.serve.server import Server
-from headrace.status import State
+from headrace.status import LastChange, State
 from support.deadline import eventually
 from support.serving import ARROW, Caller, SmallSystem, served
 
@@ -195,7 +195,10 @@ def test_a_table_that_is_not_ready_is_not_queried(call, system):
 
 
 def test_datasets_are_listed_with_their_status(call, system):
-    system.status = replace(system.status, lag_ms=None, reason="why")
+    last = LastChange("price: Int64 -> Float64", 1_700_000_000.0)
+    system.status = replace(
+        system.status, lag_ms=None, reason="why", columns=2, schema_changes=3, last_schema_change=last
+    )
     assert call("GET", "/v1/datasets?status=true").json() == [
         {
             "name": "orders",
@@ -209,8 +212,13 @@ def test_datasets_are_listed_with_their_status(call, system):
             "rows": 2,
             "reason": "why",
             "dead_letters": 0,
+            "columns": 2,
+            "schema_changes": 3,
+            "last_schema_change": {"text": "price: Int64 -> Float64", "at": "2023-11-14T22:13:20.000Z"},
         }
     ]
+    system.status = replace(system.status, last_schema_change=None)
+    assert call("GET", "/v1/datasets?status=true").json()[0]["last_schema_change"] is None
     plain = [{"name": "orders", "from": "dynamodb:orders", "engine": "duckdb"}]
     assert call("GET", "/v1/datasets").json() == plain
     assert call("GET", "/v1/datasets?status=maybe").status == 400

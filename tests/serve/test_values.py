@@ -1,7 +1,10 @@
 """How values look in JSON: the table of the contract, by DuckDB's own types."""
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
@@ -9,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.cli.arrow_text import column_texts
+from headrace.serve.csv_rows import CsvRows
 from headrace.serve.json_rows import JsonRows, unique
 from headrace.serve.streamed import PIECE_BYTES, parts
 from headrace.serve.values import EXACT, values
@@ -38,10 +43,15 @@ def written(reader):
         ("5::HUGEINT", 5),
         ("170141183460469231731687303715884105727::HUGEINT", "170141183460469231731687303715884105727"),
         ("sum(1)", 1),
-        ("1.50::DECIMAL(9, 2)", "1.50"),
+        ("1.50::DECIMAL(9, 2)", "1.5"),
         ("7::DECIMAL(10, 0)", "7"),
-        ("0::DECIMAL(18, 10)", "0.0000000000"),
-        ("-0.5::DECIMAL(38, 20)", "-0.50000000000000000000"),
+        ("0::DECIMAL(18, 10)", "0"),
+        ("100::DECIMAL(38, 2)", "100"),
+        ("12.5::DECIMAL(38, 2)", "12.5"),
+        ("0.0000000000000000001::DECIMAL(38, 19)", "0.0000000000000000001"),
+        ("500::DECIMAL(38, 0)", 500),
+        ("9007199254740992::DECIMAL(38, 0)", "9007199254740992"),
+        ("-0.5::DECIMAL(38, 20)", "-0.5"),
         ("0.1::DOUBLE", 0.1),
         ("'NaN'::DOUBLE", None),
         ("'inf'::DOUBLE", None),
@@ -111,6 +121,87 @@ def test_a_value_in_json(database, sql, value):
 def test_a_zoned_timestamp_has_its_zones_offset(zone, text):
     noon = datetime(2024, 7, 1, 12, tzinfo=UTC)
     assert values(pa.array([noon, None], pa.timestamp("us", zone))) == [text, None]
+
+
+ORDER = pa.struct(
+    [
+        ("price", pa.decimal128(38, 2)),
+        ("count", pa.decimal128(38, 0)),
+        ("at", pa.timestamp("ms", "UTC")),
+        ("seen", pa.list_(pa.timestamp("ns"))),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("type_", "given", "shown"),
+    [
+        (pa.decimal128(38, 2), [Decimal("12.50"), Decimal("-3.00"), None], ["12.5", "-3", None]),
+        (pa.decimal128(38, 0), [Decimal(7), Decimal(10) ** 20, None], [7, "1" + "0" * 20, None]),
+        (
+            pa.timestamp("ms"),
+            [1_700_000_000_120, 0, None],
+            ["2023-11-14T22:13:20.12", "1970-01-01T00:00:00", None],
+        ),
+        (pa.timestamp("us"), [1_700_000_000_000_001], ["2023-11-14T22:13:20.000001"]),
+        (pa.timestamp("ns"), [1_700_000_000_000_000_001], ["2023-11-14T22:13:20.000000001"]),
+        (pa.timestamp("ms", "UTC"), [1_700_000_000_120, None], ["2023-11-14T22:13:20.12Z", None]),
+        (pa.timestamp("us", "UTC"), [1_700_000_000_000_000], ["2023-11-14T22:13:20Z"]),
+        (
+            pa.map_(pa.string(), pa.decimal128(38, 1)),
+            [[("a", Decimal("1.0"))], [], None],
+            [{"a": "1"}, {}, None],
+        ),
+        (pa.map_(pa.string(), pa.int64()), [[("a", 2**53), ("b", 1)]], [{"a": str(2**53), "b": 1}]),
+        (pa.map_(pa.string(), pa.list_(pa.string())), [[("a", ["x", None])]], [{"a": ["x", None]}]),
+        (
+            ORDER,
+            [{"price": Decimal("1.10"), "count": Decimal(3), "at": 0, "seen": [1, None]}, None],
+            [
+                {
+                    "price": "1.1",
+                    "count": 3,
+                    "at": "1970-01-01T00:00:00Z",
+                    "seen": ["1970-01-01T00:00:00.000000001", None],
+                },
+                None,
+            ],
+        ),
+        (
+            pa.list_(pa.struct([("tags", pa.map_(pa.string(), ORDER))])),
+            [[{"tags": [("k", {"price": Decimal("2.00")})]}, None], []],
+            [[{"tags": {"k": {"price": "2", "count": None, "at": None, "seen": None}}}, None], []],
+        ),
+    ],
+)
+def test_each_type_that_a_column_can_have_looks_alike_in_json_in_csv_and_on_the_terminal(type_, given, shown):
+    column = pa.array(given, type_)
+    batch = pa.record_batch([pa.array(range(len(column))), column], ["n", "x"])
+    assert values(column) == shown
+    assert values(column.slice(1)) == shown[1:]
+    rows = written(pa.RecordBatchReader.from_batches(batch.schema, [batch]))
+    assert [row["x"] for row in rows] == shown
+    in_csv = [line["x"] for line in csv.DictReader(io.StringIO(as_csv(batch)))]
+    for value, in_file, on_terminal in zip(shown, in_csv, column_texts(column), strict=True):
+        if isinstance(value, dict | list):
+            assert json.loads(in_file) == json.loads(on_terminal) == value
+        else:
+            assert in_file == ("" if value is None else str(value))
+            assert on_terminal == ("NULL" if value is None else str(value))
+
+
+def as_csv(batch):
+    rows = CsvRows(batch.schema)
+    return b"".join([rows.head(), rows.rows(batch), rows.tail()]).decode()
+
+
+@given(st.lists(st.none() | st.decimals(min_value=-(10**20), max_value=10**20, places=9), min_size=1))
+def test_a_decimal_is_the_same_text_whatever_the_scale_of_its_column(numbers):
+    narrow = values(pa.array(numbers, pa.decimal128(38, 9)))
+    assert narrow == values(pa.array(numbers, pa.decimal128(38, 15)))
+    for number, text in zip(numbers, narrow, strict=True):
+        assert text is None if number is None else Decimal(text) == number
+        assert text is None or "." not in text or text[-1] != "0"
 
 
 def test_a_string_stands_only_where_a_number_would_round(database):

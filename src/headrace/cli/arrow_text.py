@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time
 from typing import Any
 
 import pyarrow as pa
 
 from headrace.cli.table import one_line
+from headrace.serve.values import values
 
 NULL = "NULL"
 """How a missing value is shown."""
 
 
 def column_texts(column: Any) -> list[str]:
-    """The values of an Arrow array, each as one line of text."""
-    if (
-        pa.types.is_timestamp(column.type)
-        or pa.types.is_time(column.type)
-        or pa.types.is_duration(column.type)
-    ):
-        # Python's own times end at microseconds and at the year 9999.
-        return [NULL if text is None else text for text in _times(column)]
-    return [value_text(value) for value in column.to_pylist()]
+    """The values of an Arrow array, each as one line of text: as in JSON answers, but binary in hexadecimal."""
+    if pa.types.is_duration(column.type):
+        unit = column.type.unit
+        return [NULL if count is None else f"{count} {unit}" for count in column.cast(pa.int64()).to_pylist()]
+    return [_text(value) for value in values(column)]
 
 
-def value_text(value: object) -> str:
-    """One value as one line of text: lists and structs as JSON, bytes in hexadecimal."""
+def _text(value: object) -> str:
     match value:
         case None:
             return NULL
@@ -40,23 +35,6 @@ def value_text(value: object) -> str:
     return one_line(text)
 
 
-def _times(column: Any) -> list[str | None]:
-    type_ = column.type
-    if pa.types.is_duration(type_):
-        unit = type_.unit
-        return [None if count is None else f"{count} {unit}" for count in column.cast(pa.int64()).to_pylist()]
-    zone = pa.types.is_timestamp(type_) and type_.tz is not None
-    naive = column.cast(pa.timestamp(type_.unit, "UTC")).cast(pa.timestamp(type_.unit)) if zone else column
-    texts = naive.cast(pa.string()).to_pylist()
-    return [None if text is None else text.replace(" ", "T") + ("Z" if zone else "") for text in texts]
-
-
 def _plain(value: object) -> str:
     """What JSON has no form for, as text."""
-    match value:
-        case bytes():
-            return "0x" + value.hex()
-        case datetime() | date() | time():
-            return value.isoformat()
-        case _:
-            return str(value)
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

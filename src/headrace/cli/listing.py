@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.cli.table import draw, one_line
@@ -16,6 +16,18 @@ def as_table(datasets: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> s
     """One line a dataset; what is not known is empty."""
     rows = [[_text(dataset.get(column)) for column in columns] for dataset in datasets]
     return draw(columns, rows)[0]
+
+
+def schema_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """For each dataset whose columns have changed, how often and how last."""
+    for dataset in datasets:
+        last = dataset.get("last_schema_change")
+        if last:
+            count, columns = dataset.get("schema_changes", 0), dataset.get("columns")
+            times = f"{count:,} schema change{'' if count == 1 else 's'}"
+            yield one_line(
+                f"{dataset['name']}: {_text(columns)} columns after {times}, the last at {last['at']}: {last['text']}"
+            )
 
 
 def as_json(value: object) -> str:

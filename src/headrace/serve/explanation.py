@@ -46,7 +46,7 @@ def stream_json(stream: StreamExplanation) -> Json:
         "reason": stream.reason,
         "stream_arn": stream.stream_arn,
         "rebuilding": stream.rebuilding,
-        "at": _time(stream.now),
+        "at": time_text(stream.now),
         **_when("watermark", stream.watermark, stream.service_now),
         "buffered_bytes": stream.buffered,
         "buffer_limit_bytes": stream.buffer_limit,
@@ -64,7 +64,7 @@ def key_json(key: KeyExplanation) -> bytes:
     table: Json | None = None
     if key.table is not None:
         table = {
-            "read_at": _time(key.table.read_at),
+            "read_at": time_text(key.table.read_at),
             "error": key.table.error,
             "found": None if key.table.error else key.table.found,
             "same": None if key.table.error else _is_same(key),
@@ -74,7 +74,7 @@ def key_json(key: KeyExplanation) -> bytes:
         {
             "dataset": stream.dataset,
             "key": msgspec.Raw(key.key.encode()),
-            "at": _time(stream.now),
+            "at": time_text(stream.now),
             "summary": list(sentences(key)),
             "row": shown,
             "changes": [_event(event, stream) for event in key.events],
@@ -183,7 +183,7 @@ def _shard(shard: ShardExplanation, stream: StreamExplanation) -> Json:
         "held_records": shard.held,
         "failures": shard.failures,
         "error": shard.error,
-        "retry_at": None if shard.retry_at is None else _time(shard.retry_at),
+        "retry_at": None if shard.retry_at is None else time_text(shard.retry_at),
         "retry_in_seconds": None if shard.retry_at is None else _seconds(shard.retry_at - stream.now),
     }
 
@@ -192,8 +192,8 @@ def _position(position: Position) -> Json:
     return {
         "type": position.anchor,
         "sequence_number": None if position.sequence is None else position.sequence.text,
-        "timestamp": None if position.timestamp is None else _time(position.timestamp),
-        "set_at": None if position.set_at is None else _time(position.set_at),
+        "timestamp": None if position.timestamp is None else time_text(position.timestamp),
+        "set_at": None if position.set_at is None else time_text(position.set_at),
     }
 
 
@@ -215,8 +215,8 @@ def _letter(stored: StoredLetter) -> Json:
         "shard": letter.shard,
         "sequence_number": None if letter.sequence is None else letter.sequence.text,
         "reason": letter.reason,
-        "seen_at": _time(letter.at),
-        "superseded_at": None if stored.superseded_at is None else _time(stored.superseded_at),
+        "seen_at": time_text(letter.at),
+        "superseded_at": None if stored.superseded_at is None else time_text(stored.superseded_at),
     }
 
 
@@ -224,10 +224,11 @@ def _when(name: str, at: float | None, now: float) -> Json:
     """A time, and how long before ``now`` it was."""
     if at is None:
         return {f"{name}_at": None, f"{name}_seconds_ago": None}
-    return {f"{name}_at": _time(at), f"{name}_seconds_ago": _seconds(max(0.0, now - at))}
+    return {f"{name}_at": time_text(at), f"{name}_seconds_ago": _seconds(max(0.0, now - at))}
 
 
-def _time(at: float) -> str:
+def time_text(at: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
     return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -236,4 +237,4 @@ def _seconds(seconds: float) -> float:
 
 
 def _ago(at: float, now: float) -> str:
-    return f"{_time(at)} ({max(0.0, now - at):.1f} s ago)"
+    return f"{time_text(at)} ({max(0.0, now - at):.1f} s ago)"

@@ -14,13 +14,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from headrace.errors import QueryError, QueryFault
-from headrace.serve.explanation import family, key_json, stream_json
+from headrace.serve.explanation import family, key_json, stream_json, time_text
 from headrace.serve.fault import HANDLERS, Missing, complaint
 from headrace.serve.letters import DISCARD, RETRY, settle
 from headrace.serve.media import wanted
 from headrace.serve.running import Running
 from headrace.serve.streamed import Streamed, Workers
-from headrace.status import DatasetStatus
+from headrace.status import DatasetStatus, LastChange
 
 LARGEST_BODY: Final = 2**20
 """Bytes of a request's body."""
@@ -179,8 +179,17 @@ def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
             "rows": status.rows,
             "reason": status.reason,
             "dead_letters": status.dead_letters,
+            "columns": status.columns,
+            "schema_changes": status.schema_changes,
+            "last_schema_change": _change(status.last_schema_change),
         }
     return listed
+
+
+def _change(change: LastChange | None) -> dict[str, str] | None:
+    if change is None:
+        return None
+    return {"text": change.text, "at": time_text(change.at)}
 
 
 def _expect_parameters(request: Request, known: frozenset[str]) -> None:

@@ -1,6 +1,7 @@
 """Arrow columns -> values as JSON shows them, a whole column at a time.
 
-An integer that a double cannot hold exactly and every decimal is a string. Structs are objects (arrays
+An integer that a double cannot hold exactly and every decimal is a string. A decimal has no zeros at its end: its
+scale is the column's, not the value's; one of 38 digits without scale is an integer. Structs are objects (arrays
 where their fields have no names of their own), lists arrays, maps objects. Binary is base64. A naive
 timestamp is ISO 8601 without offset, a zoned one with (``Z`` for UTC); dates and times are ISO 8601 too,
 intervals ISO 8601 durations; infinite dates are ``infinity`` and ``-infinity``. NaN and infinite numbers are
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -64,8 +66,13 @@ def _exact(value: int | None) -> int | str | None:
 def _decimals(column: pa.Array) -> Values:
     if column.type == _HUGEINT:
         return [None if value is None else _exact(int(value)) for value in column.to_pylist()]
+    return [None if value is None else _digits(value) for value in column.to_pylist()]
+
+
+def _digits(value: Decimal) -> str:
     # Fixed point always: str() would write small ones as 0E-10.
-    return [None if value is None else f"{value:f}" for value in column.to_pylist()]
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _timestamps(column: pa.Array) -> Values:
