@@ -319,6 +319,26 @@ def test_a_time_that_the_time_format_does_not_write_is_refused_with_what_it_does
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "type_"),
+    [("decimal", "DOUBLE"), ("decimal", "List(Float64)"), ("float", "'DECIMAL(18, 2)'")],
+)
+def test_a_type_of_numbers_that_the_setting_has_none_of_is_refused(folder, setting, type_):
+    text = folder.dataset(params=f"number_type: {setting}", more=f"columns:;   - {{name: n, type: {type_}}}")
+    bare = type_.strip("'")
+    assert folder.refusal(text) == (
+        f"spicepod.yaml:9:25: datasets[0].columns[0].type: '{bare}' would hold no number, for number_type is {setting}; "
+        "change one of them"
+    )
+
+
+@pytest.mark.parametrize("type_", ["Int64", "'DECIMAL(18, 2)'", "'Map(Utf8, Int64)'", "JSON"])
+def test_a_type_that_goes_with_the_setting_of_numbers_is_taken(only, type_):
+    assert only(
+        params="number_type: decimal", more=f"columns:;   - {{name: n, type: {type_}}}"
+    ).mapping.declared
+
+
 def test_columns_that_are_no_list_are_refused(folder):
     assert folder.refusal(folder.dataset(more="columns: id")) == (
         "spicepod.yaml:6:14: datasets[0].columns: expected a list, each item after '- '"

@@ -77,12 +77,10 @@ def types_said(folder, **blocks):
 
 def test_validate_says_what_becomes_of_attributes(folder):
     params = "time_format: 20060102150405; number_type: float; unnest_depth: 2; list_type: typed; schema_evolution: freeze"
-    columns = (
-        "columns:;   - name: id;   - {name: at, type: timestamp};   - {name: price, type: 'DECIMAL(18, 4)'}"
-    )
+    columns = "columns:;   - name: id;   - {name: at, type: timestamp};   - {name: price, type: float}"
     assert types_said(folder, params=params, more=columns) == [
         "columns     those of the first 10 items, for good; all else as JSON in _unmapped",
-        "declared    id, at Timestamp(Millisecond), price Decimal128(38, 4)",
+        "declared    id, at Timestamp(Millisecond), price Float64",
         "times       strings like 20060102150405",
         "numbers     integers, else doubles, which round",
         "maps        flattened, 2 levels deep; JSON below",

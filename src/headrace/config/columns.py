@@ -15,12 +15,16 @@ from headrace.config.problem import BadValueError, KeyPath, Problem, shown
 from headrace.mapping import Declared, ListType, Mapping, NumberType
 from headrace.time_layout import Layout
 from headrace.time_text import ISO_8601
+from headrace.type_name import type_name
 
 MARK = "json_object"
 """The key under a column's ``metadata`` that makes it the one of all undeclared attributes."""
 
 EVERYTHING = "*"
 """The only value of MARK."""
+
+_NUMBERS_WITHOUT = {NumberType.DECIMAL.value: "Float64", NumberType.FLOAT.value: "Decimal128"}
+"""The type of numbers, as far as it matters, that there is none of under a setting."""
 
 _OF_KEYS = (Kind.TEXT, Kind.NUMBER, Kind.BINARY)
 
@@ -89,11 +93,18 @@ class Columns:
     def _type(self, path: KeyPath, column: ColumnEntry, layouts: tuple[Layout, ...]) -> ColumnType | None:
         if column.type is None:
             return None
+        at = (*path, "type")
         try:
-            return read_type(column.type, layouts)
+            type_ = read_type(column.type, layouts)
         except BadValueError as error:
-            self._refuse((*path, "type"), str(error))
+            self._refuse(at, str(error))
             return None
+        setting = self.connection.get(connector.NUMBER_TYPE)
+        if any(arrow == _NUMBERS_WITHOUT.get(setting or "") for arrow in _number_types(type_)):
+            self._refuse(
+                at, f"'{column.type}' would hold no number, for number_type is {setting}; change one of them"
+            )
+        return type_
 
     def _json_column(self) -> str | None:
         found: KeyPath | None = None
@@ -134,3 +145,11 @@ class Columns:
 
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.at_value(path, message))
+
+
+def _number_types(type_: ColumnType) -> Iterator[str]:
+    """What the numbers in values of the type are stored as, without precision and scale."""
+    if type_.element is not None:
+        yield from _number_types(type_.element)
+    elif type_.kind is Kind.NUMBER:
+        yield type_name(type_).partition("(")[0]

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from headrace.config.acceleration import ACCELERATION
 from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
+from headrace.config.entry import Entry, Key
 from headrace.config.kind import Kind
 from headrace.config.model import (
     AccelerationEntry,
     ColumnEntry,
     DatasetEntry,
-    Entry,
-    Key,
     MetricEntry,
     Spicepod,
     spellings,

@@ -6,22 +6,17 @@ under ``params`` is read by the tables of parameters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Field
 
 import headrace.metric
 from headrace.config import acceleration as accelerating
 from headrace.config.column_types import declared_type
-from headrace.config.kind import Kind, choice, column_names, duration, flag, integer, prose, text
+from headrace.config.entry import Entry, Key
+from headrace.config.kind import choice, column_names, duration, flag, integer, prose, text
 from headrace.config.naming import column_name, dataset_name, table_source
-from headrace.config.parameter import Parameter, Unbuilt, described
-from headrace.config.problem import BadValueError
-
-REFUSED = "headrace_refused"
-"""The type of the validation errors that carry a sentence of our own."""
+from headrace.config.parameter import Parameter, Unbuilt
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
@@ -29,47 +24,6 @@ ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
 _STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
 _NO_RETENTION = Unbuilt("retention is not built yet; rows stay until DynamoDB deletes their items")
 _NO_EFFECT = "no effect; Headrace has nothing of the kind"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Marks a model's field: its kind, what it does, and what is missing. Kind None takes anything."""
-
-    kind: Kind[object] | None
-    what: str
-    unbuilt: Unbuilt | None = None
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._read)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "description": described(self.what, self.unbuilt),
-            **(dict(self.kind.schema) if self.kind else {}),
-        }
-
-    def _read(self, value: object) -> object:
-        if self.kind is None:
-            return value
-        if value is None:
-            raise PydanticCustomError(REFUSED, "has no value; give one, or remove the key")
-        if not isinstance(value, str):
-            found = "a list" if isinstance(value, list) else "keys"
-            sentence = f"expected {self.kind.says}; found {found}"
-            raise PydanticCustomError(REFUSED, "{sentence}", {"sentence": sentence})
-        try:
-            return self.kind.parse(value)
-        except BadValueError as error:
-            sentence = str(error)
-        raise PydanticCustomError(REFUSED, "{sentence}", {"sentence": sentence})
-
-
-class Entry(BaseModel):
-    """A mapping with known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _of(parameter: Parameter[object]) -> Key:

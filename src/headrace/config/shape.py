@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from headrace.config.document import Data, Document
-from headrace.config.model import METRICS, MODELS, REFUSED, Entry, Spicepod, spellings, unbuilt_keys
+from headrace.config.entry import REFUSED, Entry
+from headrace.config.model import METRICS, MODELS, Spicepod, spellings, unbuilt_keys
 from headrace.config.problem import KeyPath, Problem, shown, unknown_key
 
 _OF_A_KEY = "[key]"
