@@ -199,6 +199,7 @@ class Runtime:
             region=place.region,
             endpoint_url=place.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
+            mapping=dataset.mapping,
         )
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
