@@ -57,6 +57,7 @@ format: install ## apply the formatter and the safe lint fixes
 docs: install ## write the generated pages anew
 	@$(BIN)/python -m headrace.config.document_parameters > docs/configuration.md
 	@$(BIN)/python -m headrace.cli.reference > docs/commands.md
+	@$(BIN)/python -m headrace.cli.types_page > docs/types.md
 	@$(BIN)/python -m headrace.metrics.reference > docs/metrics.md
 	@$(BIN)/python -m headrace.simulator.weather.reference docs/simulator.md
 
