@@ -121,6 +121,10 @@ class TableSchema:
 
     def arrow(self) -> pa.Schema:
         """The columns as Arrow fields, by column name, all nullable."""
+        return self._arrow
+
+    @cached_property
+    def _arrow(self) -> pa.Schema:
         return pa.schema([pa.field(column.name, column.type.arrow()) for column in self.columns])
 
     @cached_property

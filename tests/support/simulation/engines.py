@@ -14,8 +14,11 @@ import duckdb
 
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.accelerators.duckdb.tables import CopyRow, decode_schema
+from headrace.accelerators.duckdb.casts import restored
+from headrace.accelerators.duckdb.stored_schema import decode_schema
+from headrace.accelerators.duckdb.tables import CopyRow
 from headrace.accelerators.memory import MemoryAccelerator
+from headrace.accelerators.plain import plain_rows
 from headrace.checkpoint import Checkpoint
 from headrace.schema import TableSchema
 from support.simulation.model import POISON, Broken, Key, Row
@@ -142,9 +145,10 @@ class InDuckDB:
                 return None
             schema = decode_schema(stored[1])
             table = TABLE if target is Target.LIVE else "headrace_building"
-            found = cursor.execute(f"SELECT * FROM {table}")
-            names = [column[0] for column in found.description]
-            listed = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            found = cursor.execute(f"SELECT * FROM {table}").to_arrow_table()
+            if found.column_names != [column.name for column in schema.columns]:
+                raise Broken("agreement", f"the {target} copy has other columns than its schema")
+            listed = plain_rows(restored(found, schema.arrow()))
         finally:
             cursor.close()
         keys = [column.name for column in schema.keys]

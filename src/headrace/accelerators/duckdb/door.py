@@ -47,14 +47,14 @@ def literal(text: str) -> str:
 def translated(doing: str) -> Iterator[None]:
     """Raise what DuckDB and Arrow raise inside as AcceleratorError or a kind of it.
 
-    ``doing`` begins the message. An engine that has invalidated itself raises CommitUnknown: only
+    ``doing`` begins the message. A value that cannot take its column's form is refused. An engine that has invalidated itself raises CommitUnknown: only
     reopening it tells what it holds.
     """
     try:
         yield
     except duckdb.Error as error:
         raise translate(error, doing) from error
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+    except (ValueError, pa.ArrowTypeError) as error:
         raise RowRefused(f"{doing}: {error}") from error
     except pa.ArrowException as error:
         raise AcceleratorError(f"{doing}: {error}") from error
