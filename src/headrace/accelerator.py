@@ -8,7 +8,6 @@ from typing import Protocol
 
 from headrace.change import ChangeBatch, DeadLetter, Redriven
 from headrace.checkpoint import Checkpoint
-from headrace.evolution import ColumnChange
 from headrace.schema import TableSchema
 
 
@@ -121,7 +120,6 @@ class Applied:
     upserted: int
     deleted: int
     schema: TableSchema
-    evolved: tuple[ColumnChange, ...] = ()
     letters: LetterTally = LetterTally()
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.accelerators.merge import evolved_columns, join_schemas, last_writes, merge
-from headrace.column_type import INT, LONG, NULL, TEXT, list_of
+from headrace.accelerators.merge import join_schemas, last_writes, merge
+from headrace.column_type import INT, NULL, TEXT, list_of
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
 from support.copies import KEYS, batch, schema_of
@@ -63,13 +63,6 @@ def test_columns_of_nothing_but_nulls_become_text_for_engines():
     table = schema_of(v=NULL, w=list_of(NULL))
     written = merge((batch(table, {"id": "a", "w": [None]}),), (), table).written
     assert [str(field.type) for field in written.schema] == ["string", "string", "list<item: string>"]
-
-
-def test_a_column_has_evolved_where_it_is_new_has_another_name_or_is_stored_otherwise():
-    before = schema_of(Name=TEXT, n=INT, wide=INT, same=TEXT)
-    after = before.including({("name",): TEXT, ("n",): LONG, ("wide",): number("0.5"), ("new",): INT})
-    assert evolved_columns(before, after) == (after.column("Name").name, "wide", "name", "new")
-    assert evolved_columns(after, after) == ()
 
 
 KEY = st.fixed_dictionaries({"p": st.sampled_from([b"", b"x", b"\x00"]), "s": st.integers(-2, 2)})

@@ -23,7 +23,6 @@ from headrace.accelerator import (
 )
 from headrace.accelerators.keys import key_of_json, values_of_key
 from headrace.accelerators.letters import Due, Known, due, file_letters
-from headrace.accelerators.merge import evolved_columns
 from headrace.accelerators.plain import Row, plain_rows, widened, widened_row
 from headrace.accelerators.refused import apply_the_rest
 from headrace.change import ChangeBatch, DeadLetter
@@ -121,8 +120,7 @@ class MemoryAccelerator:
         if work.swap:
             self._copies[Target.LIVE] = self._copies.pop(work.target)
         deleted = sum(row is None for row in written.values())
-        evolved = evolved_columns(old.schema if old else copy.schema, copy.schema)
-        return Applied(len(written) - deleted, deleted, copy.schema, evolved, tally)
+        return Applied(len(written) - deleted, deleted, copy.schema, tally)
 
     def _prepared(self, work: Work) -> _Ready:
         """Everything of ``work`` that can fail; nothing is changed. Raises AcceleratorError."""

@@ -35,18 +35,6 @@ def join_schemas(schema: TableSchema, batches: Sequence[ChangeBatch]) -> TableSc
     return schema
 
 
-def evolved_columns(before: TableSchema, after: TableSchema) -> tuple[str, ...]:
-    """The names of the columns that ``after`` has added to ``before``, renamed, or stores otherwise."""
-    if before.columns == after.columns:
-        return ()
-    known = {column.path: (column.name, column.type.arrow()) for column in before.columns}
-    return tuple(
-        column.name
-        for column in after.columns
-        if known.get(column.path) != (column.name, column.type.arrow())
-    )
-
-
 def merge(stream: Sequence[ChangeBatch], scan: Sequence[ChangeBatch], schema: TableSchema) -> Merged:
     """Merge the batches of one transaction; ``schema`` must hold each of them.
 

@@ -18,7 +18,7 @@ from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.letters import CopyLetters
 from headrace.accelerators.duckdb.stored_schema import decode_schema, encode_schema
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
-from headrace.accelerators.merge import evolved_columns, join_schemas, merge
+from headrace.accelerators.merge import join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
@@ -192,8 +192,7 @@ class DuckDBAccelerator:
         tally = before.letters.file(work, coming, schema, notes)
         scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not stream)
         self._finish(connection, work, before, schema, noted=notes is not None, scan_only=scan_only)
-        changed = evolved_columns(before.schema, schema)
-        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, changed, tally)
+        return Applied(merged.written.num_rows, merged.removed.num_rows, schema, tally)
 
     def _finish(
         self,
