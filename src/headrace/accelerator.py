@@ -112,10 +112,7 @@ class LetterTally:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a commit did: rows written and deleted after merging, the schema now, and how it came from the one before.
-
-    The schema before it is the target's, and that of ``Work.create`` where the target is made anew.
-    """
+    """What a commit did: rows written and deleted after merging, and the schema now."""
 
     upserted: int
     deleted: int

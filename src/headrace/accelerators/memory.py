@@ -105,7 +105,6 @@ class MemoryAccelerator:
     def _apply(self, work: Work) -> Applied:
         ready = self._prepared(work)
         copy = ready.copy
-        old = self._copies.get(work.target) if work.create is None else _Copy(work.create, "")
         # Nothing below can fail.
         written = _put_all(copy.rows, ready.stream)
         # A stream row is never older than the Scan's row of its key once the stream has been read on.

@@ -7,6 +7,7 @@ are dictionaries by field name, maps by key, times counts of their column's unit
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -82,8 +83,7 @@ def text(value: Any, type_: ColumnType) -> str:  # noqa: PLR0911  # One return p
         case ColumnType(Kind.BINARY):
             return base64.b64encode(value).decode()
         case ColumnType(Kind.TIME, times=Times() as times):
-            layouts = [Layout.of(layout) for layout in times.layouts]
-            return next(one for one in layouts if one.unit == _unit(times)).format(value, times.zone)
+            return _time(value, times)
         case ColumnType(Kind.LIST, element=ColumnType() as element):
             return _written([None if one is None else text(one, element) for one in value])
         case ColumnType(Kind.MAP) | ColumnType(Kind.STRUCT):
@@ -117,6 +117,15 @@ def _number(plain: str, stored: pa.DataType) -> Any:
     if pa.types.is_decimal(stored):
         return Decimal(plain)
     return int(plain) if pa.types.is_integer(stored) else float(plain)
+
+
+def _time(count: int, times: Times) -> str:
+    """By the first layout that writes it: all do, but where the column was fixed."""
+    for layout in map(Layout.of, sorted(times.layouts)):
+        if layout.unit == _unit(times):
+            with suppress(ValueError):
+                return layout.format(count, times.zone)
+    raise ValueError(f"no layout of the column writes the time {count}")
 
 
 def _digits(number: Any) -> str:

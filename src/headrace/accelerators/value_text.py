@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -32,7 +33,7 @@ def texts(values: pa.Array, type_: ColumnType) -> pa.StringArray:  # noqa: PLR09
                 pa.string(),
             )
         case ColumnType(Kind.TIME, times=Times() as times):
-            return format_all(_layout(times), values, times.zone)
+            return _times(values, times)
         case ColumnType(Kind.LIST, element=ColumnType() as element):
             return _lists(values, element)
         case ColumnType(Kind.MAP, element=ColumnType() as element):
@@ -69,10 +70,26 @@ def quoted(values: pa.StringArray) -> pa.StringArray:
     return _enclosed('"', escaped, '"')
 
 
-def _layout(times: Times) -> Layout:
-    """One of the layouts, all of which write the times alike: one of the unit in which they are stored."""
+def _times(values: pa.Array, times: Times) -> pa.StringArray:
+    """By one of the layouts, all of which write the times alike; in a column that was fixed, by any that writes each."""
     unit = times.arrow().unit
-    return next(layout for layout in map(Layout.of, sorted(times.layouts)) if layout.unit == unit)
+    layouts = [layout for layout in map(Layout.of, sorted(times.layouts)) if layout.unit == unit]
+    try:
+        return format_all(layouts[0], values, times.zone)
+    except ValueError:
+        if len(layouts) == 1:
+            raise
+    counts = values.cast(pa.int64()).to_pylist()
+    return pa.array(
+        [None if count is None else _written(count, layouts, times.zone) for count in counts], pa.string()
+    )
+
+
+def _written(count: int, layouts: Sequence[Layout], zone: str | None) -> str:
+    for layout in layouts:
+        with suppress(ValueError):
+            return layout.format(count, zone)
+    raise ValueError(f"no layout of the column writes the time {count}")
 
 
 def _lists(values: pa.Array, element: ColumnType) -> pa.StringArray:
