@@ -47,8 +47,9 @@ def wish(path: Path) -> str:
     return ".".join(path)
 
 
-def _precedence(path: Path) -> tuple[int, str]:
-    return len(path), "\0".join(path).swapcase()
+def _precedence(path: Path) -> tuple[int, Path, Path]:
+    # Two paths may be one with their cases swapped: the sharp s becomes two letters.
+    return len(path), tuple(part.swapcase() for part in path), path
 
 
 def _kept(name: str) -> str | None:
@@ -58,4 +59,5 @@ def _kept(name: str) -> str | None:
 def _checked(name: str, path: Path) -> str:
     plain = name.replace("\0", "") or "column"
     stem = f"item_{plain}" if plain.lower().startswith(RESERVED_PREFIX) else plain
-    return f"{stem}_{zlib.crc32(chr(0).join(path).encode('utf-8', 'surrogatepass')):08x}"
+    exact = path[0] if len(path) == 1 else "".join(f"{len(part)}:{part}" for part in path)
+    return f"{stem}_{zlib.crc32(exact.encode('utf-8', 'surrogatepass')):08x}"

@@ -252,11 +252,13 @@ def struct_of(types: dict[str, ColumnType], *more: Member) -> ColumnType:
     return struct if len(members) <= MOST_MEMBERS else _map(struct)
 
 
-def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool:  # noqa: PLR0911 - a case for each kind
+def holds(  # noqa: PLR0911  # One return per kind.
+    fixed: ColumnType, own: ColumnType, *, member: bool = False, any_layout: bool = False
+) -> bool:
     """Whether a column that must stay ``fixed`` as it is stored holds every value of the type ``own``.
 
-    TEXT and JSON hold everything, but as members of a map: there TEXT holds strings. A fixed time column holds
-    what any of its layouts writes: it will never have to be text again.
+    TEXT and JSON hold everything, but as members of a map: there TEXT holds strings. A time must be written by
+    all the layouts of the column, or with ``any_layout`` by one: then only the instant is kept, not its text.
     """
     if own.kind is Kind.NULL or fixed.kind is Kind.JSON:
         return True
@@ -267,21 +269,23 @@ def holds(fixed: ColumnType, own: ColumnType, *, member: bool = False) -> bool: 
             return bool(one.join(two).arrow() == one.arrow())
         case ColumnType(times=Times() as one), ColumnType(times=Times() as two):
             common = one.layouts & two.layouts
-            return bool(one.zone == two.zone and common and Times(one.zone, common).arrow() == one.arrow())
+            enough = bool(common) if any_layout else common == one.layouts
+            return enough and one.zone == two.zone and bool(Times(one.zone, common).arrow() == one.arrow())
         case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(
             Kind.LIST, element=ColumnType() as two
         ):
-            return holds(one, two)
+            return holds(one, two, any_layout=any_layout)
         case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(
             Kind.MAP, element=ColumnType() as two
         ):
-            return holds(one, two, member=True)
+            return holds(one, two, member=True, any_layout=any_layout)
         case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(Kind.STRUCT):
-            return all(holds(one, each.type, member=True) for each in own.members)
+            return all(holds(one, each.type, member=True, any_layout=any_layout) for each in own.members)
         case ColumnType(Kind.STRUCT), ColumnType(Kind.STRUCT):
             known = {each.attribute: each.type for each in fixed.members}
             return all(
-                each.attribute in known and holds(known[each.attribute], each.type, member=True)
+                each.attribute in known
+                and holds(known[each.attribute], each.type, member=True, any_layout=any_layout)
                 for each in own.members
             )
         case _:

@@ -10,7 +10,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from headrace.column_name import Path, assign_names
-from headrace.column_type import BINARY, JSON, LONG, TEXT, ColumnType
+from headrace.column_type import BINARY, JSON, LONG, TEXT, ColumnType, holds
 
 REST: Path = ()
 """The path of the column that holds, as one JSON object, all attributes that have no column of their own."""
@@ -51,6 +51,25 @@ class Column:
     def attribute(self) -> str:
         """The attribute of the item in which its values are; empty for the REST."""
         return self.path[0] if self.path else ""
+
+    def holds(self, own: ColumnType) -> bool:
+        """Whether values of the type ``own`` have their place in this column, and not in the REST.
+
+        A declared time column takes a time for its instant, in whichever of its layouts it is written.
+        """
+        return not self.fixed or holds(self.type, own, any_layout=self.origin is Origin.DECLARED)
+
+    def joined(self, own: ColumnType) -> ColumnType:
+        """The column's type once values of the type ``own`` have come.
+
+        That of a fixed column stays as it is stored, and a declared one as it is; but what is known of the
+        numbers and times in a frozen one goes on, or it could not be exact text when it is free again.
+        """
+        joined = self.type.join(own)
+        if not self.fixed:
+            return joined
+        alike = joined.kind is self.type.kind and joined.arrow() == self.type.arrow()
+        return joined if alike and self.origin is Origin.ITEMS else self.type
 
 
 @dataclass(frozen=True)
@@ -99,7 +118,7 @@ class TableSchema:
             known = self.column(path)
             if known is None:
                 changed[path] = Column(path, "", type_)
-            elif not known.fixed and (joined := known.type.join(type_)) != known.type:
+            elif (joined := known.joined(type_)) != known.type:
                 changed[path] = replace(known, type=joined)
         if not changed:
             return self

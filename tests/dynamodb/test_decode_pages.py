@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headrace.accelerators.plain import plain_rows
 from headrace.change import ChangeBatch
 from headrace.column_type import BOOL, INT, NULL, TEXT
 from headrace.dynamodb.decode import WIDEST_COMPILED, Decoder
@@ -53,7 +54,7 @@ def records_body(records: list[Any], following: str | None = "next") -> bytes:
 
 
 def rows_of(changes: ChangeBatch | None) -> list[dict[str, Any]]:
-    return [] if changes is None else changes.rows.to_pylist()
+    return [] if changes is None else plain_rows(pa.Table.from_batches([changes.rows]))
 
 
 def assert_holds(changes: ChangeBatch | None, page: list[dict[str, AV]]) -> None:

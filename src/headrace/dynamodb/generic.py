@@ -13,11 +13,11 @@ import msgspec
 import pyarrow as pa
 
 from headrace.column_name import Path
-from headrace.column_type import NULL, ColumnType, holds
+from headrace.column_type import NULL, ColumnType
 from headrace.dynamodb.attribute import AttributeValue, BrokenValue, plain_json
 from headrace.dynamodb.raw import ABSENT
 from headrace.dynamodb.reader import Item, ItemReader
-from headrace.schema import REST, TableSchema, rest_column
+from headrace.schema import REST, Column, TableSchema, rest_column
 
 _T = TypeVar("_T")
 
@@ -104,7 +104,7 @@ class Harvest:
                 rest = True
             else:
                 asked[path] = type_
-                rest = rest or (column is not None and column.fixed and not holds(column.type, type_))
+                rest = rest or (column is not None and not column.holds(type_))
         wider = schema.including(asked)
         if rest and wider.rest is None:
             return TableSchema.of((*wider.columns, rest_column()))
@@ -145,13 +145,17 @@ def row_of(leaves: Mapping[Path, AttributeValue], schema: TableSchema, reader: I
     rest: dict[str, Any] = {}
     for path, value in leaves.items():
         column = schema.column(path)
-        if column is None or (column.fixed and not holds(column.type, reader.type_of(value, key=column.key))):
+        if column is None or not _has_place(value, column, reader):
             _put(rest, path, value)
         else:
             row[path] = reader.form(value, column.type)
     if rest:
         row[REST] = plain_json({"M": rest})
     return row
+
+
+def _has_place(value: AttributeValue, column: Column, reader: ItemReader) -> bool:
+    return not column.fixed or column.holds(reader.type_of(value, key=column.key))
 
 
 def _put(members: dict[str, Any], path: Path, value: AttributeValue) -> None:
