@@ -1,113 +1,100 @@
-"""From a TableSchema to decoders of whole pages: one msgspec Struct per attribute, one for the item.
+"""From a TableSchema to decoders of whole pages: generated Structs of the items' attributes, and of what is in these.
 
 Attributes that are not declared, and values under another tag, raise: nothing is skipped silently.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
 
-from headrace.dynamodb.attribute import as_type
-from headrace.dynamodb.forms import ABSENT, Form, Mismatch, form_of
-from headrace.schema import Column, TableSchema
-
-# msgspec refuses these in a field's name; such attributes are left to the generic way.
-_UNDECLARABLE = re.compile(r'["\\\x00-\x1f]')
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One column in the generated item: the field's name, its type, its default, and its form.
-
-    ``form`` None: the values come under several tags and are rendered one by one.
-    """
-
-    column: Column
-    name: str
-    type: Any
-    absent: Any
-    form: Form | None
-
-    def array(self, items: Sequence[Any]) -> pa.Array:
-        """This column of ``items``. Raises Mismatch, ValueError or msgspec.DecodeError."""
-        cells = list(map(attrgetter(self.name), items))
-        array = self._rendered(cells) if self.form is None else self._decoded(cells, self.form)
-        if self.column.key and array.null_count:
-            raise Mismatch
-        return array
-
-    def _decoded(self, cells: list[Any], form: Form) -> pa.Array:
-        array = form.to_arrow([cell.content for cell in cells])
-        if array.null_count:
-            absent = self.absent
-            for cell in cells:
-                if cell.content is None and cell is not absent and not cell.null:
-                    raise Mismatch
-        return array
-
-    def _rendered(self, cells: list[Any]) -> pa.Array:
-        type_, key = self.column.type, self.column.key
-        values = [None if cell is None else as_type(cell, type_, key=key) for cell in cells]
-        return pa.array(values, type_.arrow())
+from headrace.column_name import Path
+from headrace.dynamodb.form_choice import Tags, declarable
+from headrace.dynamodb.item_columns import ItemColumns, item_columns
+from headrace.dynamodb.leftovers import joined, leftovers
+from headrace.dynamodb.nested_forms import struct_of_cells
+from headrace.dynamodb.raw import ABSENT
+from headrace.dynamodb.reader import ItemReader
+from headrace.mapping import Mapping as ColumnMapping
+from headrace.schema import REST, Column, TableSchema
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """Decoders of pages whose items ``schema`` holds.
 
-    ``scan`` decodes to ``rows`` (the items) and ``next`` (raw JSON), ``records`` to ``rows`` (the
-    records) and ``next`` (the next iterator).
+    ``scan`` decodes to ``rows`` (the items) and ``next`` (raw JSON), ``records`` to ``rows`` (the records) and
+    ``next`` (the next iterator). Items are for ``rows`` to take, and for nobody else to look into.
     """
 
     schema: TableSchema
-    arrow: pa.Schema
-    fields: Mapping[str, Field]
     scan: msgspec.json.Decoder[Any]
     records: msgspec.json.Decoder[Any]
-    item: Any
-    keys: tuple[str, ...]
+    _arrow: pa.Schema
+    _columns: Mapping[str, ItemColumns]
+    _keys: tuple[tuple[str, str], ...]
+    _item: Any
+    _items: msgspec.json.Decoder[Any] | None
+    _unread: frozenset[str]
 
-    def rows(self, items: Sequence[Any]) -> pa.RecordBatch:
+    def rows(self, items: list[Any]) -> pa.RecordBatch:
         """Decoded items as rows. Raises Mismatch, ValueError or msgspec.DecodeError."""
-        arrays = []
-        for column, arrow in zip(self.schema.columns, self.arrow, strict=True):
-            field = self.fields.get(column.attribute)
-            arrays.append(pa.nulls(len(items), arrow.type) if field is None else field.array(items))
-        return pa.RecordBatch.from_arrays(arrays, schema=self.arrow)
+        found: dict[Path, pa.Array] = {}
+        if self._items is not None:
+            body = joined(items)
+            found[REST] = leftovers(body, frozenset(self._columns), self._unread)
+            items = self._items.decode(body)
+        for columns in self._columns.values():
+            found.update(columns.arrays(items))
+        arrays = [
+            found[column.path] if column.path in found else pa.nulls(len(items), field.type)
+            for column, field in zip(self.schema.columns, self._arrow, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
 
     def from_keys(self, keys: Any) -> Any:
         """An item that holds nothing but ``keys``."""
-        return self.item(**{name: getattr(keys, name) for name in self.keys})
+        if self._items is not None:
+            return msgspec.Raw(msgspec.json.encode(keys))
+        return self._item(**{own: getattr(keys, name) for name, own in self._keys})
 
 
-def compile_schema(schema: TableSchema, tags: Mapping[str, frozenset[str]]) -> Compiled | None:
-    """Decoders for ``schema``; ``tags`` are those seen so far per attribute, NULL apart.
+def compile_schema(
+    schema: TableSchema, tags: Tags, mapping: ColumnMapping, *, closed: bool = False
+) -> Compiled | None:
+    """Decoders for ``schema``; ``tags`` are those seen so far at each path (``ItemReader.tags``).
 
-    None where the table's key cannot be declared to msgspec (a quote or control character in its name).
+    Attributes without a column are of the rest if the schema is ``closed``, as it is with a ``json_column``; else
+    they raise. None where the table's key cannot be declared to msgspec (a quote or control character in its name).
     """
-    fields = [
-        _field(f"f{index}", column, tags.get(column.attribute, frozenset()))
-        for index, column in enumerate(schema.columns)
-        if not _UNDECLARABLE.search(column.attribute)
-    ]
-    keys = [field for field in fields if field.column.key]
-    if len(keys) != len(schema.keys):
+    if not all(declarable(column.attribute) for column in schema.keys):
         return None
-    item = _item("Item", fields)
+    reader = ItemReader(mapping)
+    by_attribute: dict[str, list[Column]] = {}
+    for column in schema.columns:
+        if column.path != REST:
+            by_attribute.setdefault(column.attribute, []).append(column)
+    names = {attribute: f"f{number}" for number, attribute in enumerate(filter(declarable, by_attribute))}
+    columns = {
+        attribute: item_columns(by_attribute[attribute], name, tags, reader)
+        for attribute, name in names.items()
+    }
+    forms = [(attribute, own.form) for attribute, own in columns.items()]
+    keys = [column.attribute for column in schema.keys]
+    rest = schema.rest is not None and (closed or mapping.json_column is not None)
+    item = struct_of_cells("Item", forms, open_=rest)
+    image = msgspec.Raw if rest else item | None
     change = _struct(
         "Change",
         {
-            "keys": ("Keys", _item("Key", keys)),
+            "keys": ("Keys", struct_of_cells("Key", [(key, columns[key].form) for key in keys])),
             "number": ("SequenceNumber", str),
             "created": ("ApproximateCreationDateTime", float),
-            "image": ("NewImage", item | None, None),
+            "image": ("NewImage", image, None),
         },
     )
     record = _struct(
@@ -116,37 +103,14 @@ def compile_schema(schema: TableSchema, tags: Mapping[str, frozenset[str]]) -> C
     )
     return Compiled(
         schema=schema,
-        arrow=schema.arrow(),
-        fields={field.column.attribute: field for field in fields},
-        scan=_answer("Items", item, ("LastEvaluatedKey", msgspec.Raw, ABSENT)),
+        scan=_answer("Items", msgspec.Raw if rest else item, ("LastEvaluatedKey", msgspec.Raw, ABSENT)),
         records=_answer("Records", record, ("NextShardIterator", str | None, None)),
-        item=item,
-        keys=tuple(field.name for field in keys),
-    )
-
-
-def _field(name: str, column: Column, tags: frozenset[str]) -> Field:
-    form = form_of(column, next(iter(tags), None)) if len(tags) <= 1 else None
-    if form is None:
-        return Field(column, name, dict[str, Any], None, None)
-    cell = msgspec.defstruct(
-        "Cell",
-        [("content", form.content, None), ("null", bool, False)],
-        rename={"content": form.tag, "null": "NULL"},
-        gc=False,
-        frozen=True,
-        forbid_unknown_fields=True,
-    )
-    return Field(column, name, cell, cell(), form)
-
-
-def _item(name: str, fields: Sequence[Field]) -> Any:
-    return msgspec.defstruct(
-        name,
-        [(field.name, field.type, field.absent) for field in fields],
-        rename={field.name: field.column.attribute for field in fields},
-        gc=False,
-        forbid_unknown_fields=True,
+        _arrow=schema.arrow(),
+        _columns=columns,
+        _keys=tuple((f"f{number}", names[key]) for number, key in enumerate(keys)),
+        _item=item,
+        _items=msgspec.json.Decoder(list[item]) if rest else None,  # type: ignore[valid-type]  # Made at run time.
+        _unread=frozenset(by_attribute.keys() - columns.keys()),
     )
 
 

@@ -1,29 +1,26 @@
-"""Fast forms: how the values of one column, all under one tag, are decoded in C and become Arrow.
+"""Fast forms: how the values of one place in the items are decoded in C and become an Arrow array.
 
-A form is a msgspec type for the tag's content and a function from the contents of a page (None where an
-item lacks the attribute) to an Arrow array. What a form does not hold exactly raises Mismatch, or
-msgspec.ValidationError while decoding; the page is then decoded by ``generic``.
+A form is a generated msgspec type of one value, its cell, and a function from a page's cells to Arrow. What a form
+does not hold exactly raises Mismatch, or msgspec.ValidationError while decoding; the page is then decoded by
+``generic``. That a value has one tag is taken on trust: of several, which the service never sends, one may be taken
+for the value. Which form a place has is told by ``form_choice``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.dynamodb.attribute import element_text, number_kind
-from headrace.dynamodb.plain import plain_maps
-from headrace.schema import EXACT_IN_DOUBLE, Column, ColumnType, Kind
+Contents = list[Any]
+"""What the cells of a page hold, None where a value is NULL or missing."""
 
-Contents = Sequence[Any]
-
-_EXACT_DIGITS = 15
-_SMALLEST_NORMAL = 1e-290
+ToArrow = Callable[[Contents], pa.Array]
 
 
 class Mismatch(Exception):
@@ -32,200 +29,130 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One tag's content: the type that msgspec decodes it to, and the way from there to Arrow."""
+    """One kind of value: the type that msgspec decodes it to, and the way from there to Arrow.
 
-    tag: str
-    content: Any
-    to_arrow: Callable[[Contents], pa.Array]
+    ``absent`` stands where there is no value. ``content`` is the attribute of a cell that ``to_arrow`` takes; such
+    a cell also tells by ``null`` whether it is NULL or missing. Where it is empty, ``to_arrow`` takes the cells
+    themselves, and sees to their nulls.
+    """
 
-
-ABSENT = msgspec.Raw()
-"""Stands where no raw value came: msgspec does not decode ``Raw | None``."""
-
-
-_ELEMENT_TAGS = {
-    "text": "S",
-    "number": "N",
-    "truth": "BOOL",
-    "null": "NULL",
-    "map": "M",
-    "binary": "B",
-    "list": "L",
-    "texts": "SS",
-    "numbers": "NS",
-    "binaries": "BS",
-}
+    cell: Any
+    absent: Any
+    to_arrow: ToArrow
+    content: str = "content"
 
 
-class Element(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, rename=_ELEMENT_TAGS):
-    """An element of an L: scalars decoded, what needs more work left as it came."""
+class Place:
+    """Where the cells of a form are: an attribute of their owners, or the owners themselves."""
 
-    text: str | None = None
-    number: str | None = None
-    truth: bool | None = None
-    null: bool = False
-    map: msgspec.Raw = ABSENT
-    binary: msgspec.Raw = ABSENT
-    list: msgspec.Raw = ABSENT
-    texts: msgspec.Raw = ABSENT
-    numbers: msgspec.Raw = ABSENT
-    binaries: msgspec.Raw = ABSENT
+    __slots__ = ("_contents", "_form", "_name", "_nulls")
+
+    def __init__(self, form: Form, name: str = "") -> None:
+        self._form = form
+        self._name = name
+        self._contents = _reader(name, form.content)
+        self._nulls: Callable[[Iterable[Any]], list[Any]] | None = None
+
+    def array(self, owners: list[Any]) -> pa.Array:
+        """The values of ``owners``. Raises Mismatch, ValueError or msgspec.DecodeError."""
+        contents = self._contents(owners)
+        array = self._form.to_arrow(contents)
+        if array.null_count and self._form.content:
+            self._check_nulls(owners, contents)
+        return array
+
+    def _check_nulls(self, owners: list[Any], contents: Contents) -> None:
+        """Raise Mismatch unless exactly the values without content are NULL or missing."""
+        if self._nulls is None:
+            self._nulls = _reader(self._name, "null")
+        if self._nulls(owners) != [content is None for content in contents]:
+            raise Mismatch
 
 
-def form_of(column: Column, tag: str | None) -> Form | None:
-    """The fast form of a column whose values all carry ``tag`` (None: not known, guess); None if none."""
-    return _FORMS.get((column.type, tag or _USUAL.get(column.type, "")))
+def tagged(tag: str, content: Any, to_arrow: ToArrow) -> Form:
+    """The form of values under one tag, whose contents msgspec decodes to ``content``."""
+    cell, absent = _cell(tag, content)
+    return Form(cell, absent, to_arrow)
 
 
-def _simple(type_: pa.DataType) -> Callable[[Contents], pa.Array]:
+def of_tags(forms: Sequence[tuple[str, Any, ToArrow]]) -> Form:
+    """The form of values under any of several tags, all stored alike."""
+    if len(forms) == 1:
+        return tagged(*forms[0])
+    names = [f"content{number}" for number in range(len(forms))]
+    cell = msgspec.defstruct(
+        "Cell",
+        [*((name, content, None) for name, (_, content, _) in zip(names, forms, strict=True)), _NULL],
+        rename={name: tag for name, (tag, _, _) in zip(names, forms, strict=True)} | {"null": "NULL"},
+        gc=False,
+        frozen=True,
+        forbid_unknown_fields=True,
+    )
+    readers = [(_reader("", name), to_arrow) for name, (_, _, to_arrow) in zip(names, forms, strict=True)]
+    nulls = _reader("", "null")
+
+    def to_arrow(cells: Contents) -> pa.Array:
+        arrays = [to_arrow(read(cells)) for read, to_arrow in readers]
+        array = pc.coalesce(*arrays)
+        values = sum(len(one) - one.null_count for one in arrays)
+        if values != len(array) - array.null_count or array.is_null().to_pylist() != nulls(cells):
+            raise Mismatch
+        return array
+
+    return Form(cell, cell(null=True), to_arrow, content="")
+
+
+def stored_as(type_: pa.DataType) -> ToArrow:
+    """What Arrow makes of the contents by itself."""
+
     def to_arrow(contents: Contents) -> pa.Array:
         return pa.array(contents, type_)
 
     return to_arrow
 
 
-def _integers(kind: Kind) -> Callable[[Contents], pa.Array]:
-    """The numbers of an INT or LONG column.
+def null_form(type_: pa.DataType) -> Form:
+    """NULL and nothing else, where nothing is known of a value but how it is stored."""
 
-    Texts are cast by Arrow, not by msgspec, whose lax integers go through doubles where the text has a
-    fraction: it reads 0.99999999999999999999 as 1.
-    """
-    held = (Kind.INT,) if kind is Kind.INT else (Kind.INT, Kind.LONG)
-
-    def to_arrow(texts: Contents) -> pa.Array:
-        try:
-            numbers = pc.cast(pa.array(texts, pa.string()), pa.int64())
-        except pa.ArrowInvalid:
-            # Too large, or an integer written with a fraction or an exponent.
-            if any(text is not None and number_kind(text) not in held for text in texts):
-                raise Mismatch from None
-            return pa.array([None if text is None else int(Decimal(text)) for text in texts], pa.int64())
-        if kind is Kind.INT:
-            ends = pc.min_max(numbers)
-            if numbers.null_count < len(numbers) and not (
-                -EXACT_IN_DOUBLE <= ends["min"].as_py() <= ends["max"].as_py() <= EXACT_IN_DOUBLE
-            ):
-                raise Mismatch
-        return numbers
-
-    return to_arrow
-
-
-def _floats(texts: Contents) -> pa.Array:
-    """The numbers of a FLOAT column: doubles that write the same numbers as ``texts``.
-
-    A decimal of up to 15 digits in the normal range is the shortest writing of its double, so nothing
-    is lost; only what is longer or larger is compared one by one.
-    """
-    strings = pa.array(texts, pa.string())
-    try:
-        numbers = pc.cast(strings, pa.float64())
-    except pa.ArrowInvalid:
-        raise Mismatch from None
-    length = pc.binary_length(strings)
-    size = pc.abs(numbers)
-    not_tiny = pc.or_(pc.greater(size, _SMALLEST_NORMAL), pc.equal(length, 1))
-    short = pc.and_(pc.less_equal(length, _EXACT_DIGITS), pc.less(size, EXACT_IN_DOUBLE))
-    doubtful = pc.invert(pc.and_(short, not_tiny))
-    for text in strings.filter(doubtful).to_pylist():
-        if number_kind(text) not in (Kind.INT, Kind.FLOAT):
+    def to_arrow(cells: Contents) -> pa.Array:
+        if not all(cell.null for cell in cells):
             raise Mismatch
-    return numbers
+        return pa.nulls(len(cells), type_)
+
+    return Form(Null, Null(null=True), to_arrow, content="")
 
 
-def _sets(numbers: Callable[[Contents], pa.Array]) -> Callable[[Contents], pa.Array]:
-    """Lists of what ``numbers`` makes of their elements."""
+class Null(msgspec.Struct, gc=False, frozen=True, forbid_unknown_fields=True, rename={"null": "NULL"}):
+    """A value that is NULL."""
 
-    def to_arrow(lists: Contents) -> pa.Array:
-        flat = numbers([text for texts in lists if texts is not None for text in texts])
-        offsets: list[int | None] = []
-        end = 0
-        for texts in lists:
-            offsets.append(None if texts is None else end)
-            end += 0 if texts is None else len(texts)
-        return pa.ListArray.from_arrays(pa.array([*offsets, end], pa.int32()), flat)
-
-    return to_arrow
+    null: bool = False
 
 
-def _maps(raws: Contents) -> pa.Array:
-    return plain_maps([None if raw is None else bytes(raw) for raw in raws])
+_NULL: Final = ("null", bool, False)
 
 
-def _lists(lists: Contents) -> pa.Array:
-    """Elements as text; the maps among them, which are many where there are any, all at once."""
-    rows: list[list[str | None] | None] = []
-    maps: list[bytes] = []
-    places: list[tuple[list[str | None], int]] = []
-    for elements in lists:
-        if elements is None:
-            rows.append(None)
-            continue
-        row = [element.text for element in elements]
-        if None in row:
-            for index, element in enumerate(elements):
-                if element.map is not ABSENT:
-                    maps.append(bytes(element.map))
-                    places.append((row, index))
-                elif element.text is None:
-                    row[index] = _element_text(element)
-        rows.append(row)
-    if maps:
-        for (row, index), text in zip(places, plain_maps(maps).to_pylist(), strict=True):
-            row[index] = text
-    return pa.array(rows, _TEXTS)
+@lru_cache(maxsize=64)
+def _cell(tag: str, content: Any) -> tuple[Any, Any]:
+    """A type of cells, and the one that is missing. Simple ones are shared, wide tables have many."""
+    cell = msgspec.defstruct(
+        "Cell",
+        [("content", content, None), _NULL],
+        rename={"content": tag, "null": "NULL"},
+        gc=False,
+        frozen=True,
+        forbid_unknown_fields=True,
+    )
+    return cell, cell(null=True)
 
 
-def _element_text(element: Element) -> str | None:
-    if element.number is not None:
-        return element.number
-    if element.truth is not None:
-        return "true" if element.truth else "false"
-    if element.null:
-        return None
-    for name in ("binary", "list", "texts", "numbers", "binaries"):
-        raw = getattr(element, name)
-        if raw is not ABSENT:
-            return element_text({_ELEMENT_TAGS[name]: msgspec.json.decode(raw)})
-    raise Mismatch
+def _reader(*names: str) -> Callable[[Iterable[Any]], list[Any]]:
+    """A function from objects to what stands in each at a dotted path; at none, the objects.
 
-
-_TEXTS = pa.list_(pa.string())
-_USUAL = {
-    ColumnType(Kind.TEXT): "S",
-    ColumnType(Kind.INT): "N",
-    ColumnType(Kind.LONG): "N",
-    ColumnType(Kind.FLOAT): "N",
-    ColumnType(Kind.BOOL): "BOOL",
-    ColumnType(Kind.BINARY): "B",
-    ColumnType(Kind.JSON): "M",
-    ColumnType(Kind.TEXT, many=True): "L",
-    ColumnType(Kind.INT, many=True): "NS",
-    ColumnType(Kind.LONG, many=True): "NS",
-    ColumnType(Kind.FLOAT, many=True): "NS",
-    ColumnType(Kind.BINARY, many=True): "BS",
-}
-
-
-def _known() -> dict[tuple[ColumnType, str], Form]:
-    simple: list[tuple[ColumnType, str, Any]] = [
-        (ColumnType(Kind.TEXT), "S", str),
-        (ColumnType(Kind.BOOL), "BOOL", bool),
-        (ColumnType(Kind.BINARY), "B", bytes),
-        (ColumnType(Kind.TEXT, many=True), "SS", list[str]),
-        (ColumnType(Kind.BINARY, many=True), "BS", list[bytes]),
-    ]
-    forms = {(type_, tag): Form(tag, content, _simple(type_.arrow())) for type_, tag, content in simple}
-    for kind, numbers in (
-        (Kind.INT, _integers(Kind.INT)),
-        (Kind.LONG, _integers(Kind.LONG)),
-        (Kind.FLOAT, _floats),
-    ):
-        forms[ColumnType(kind), "N"] = Form("N", str, numbers)
-        forms[ColumnType(kind, many=True), "NS"] = Form("NS", list[str], _sets(numbers))
-    forms[ColumnType(Kind.JSON), "M"] = Form("M", msgspec.Raw, _maps)
-    forms[ColumnType(Kind.TEXT, many=True), "L"] = Form("L", list[Element], _lists)
-    return forms
-
-
-_FORMS = _known()
+    Each path gets code of its own, which the interpreter specialises to its types: a third of what attrgetter takes.
+    """
+    path = ".".join(name for name in names if name)
+    if not path:
+        return list
+    assert path.replace(".", "").isidentifier(), "only names made here are evaluated"
+    read: Callable[[Iterable[Any]], list[Any]] = eval(f"lambda owners: [owner.{path} for owner in owners]")  # noqa: S307
+    return read

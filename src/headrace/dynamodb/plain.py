@@ -1,15 +1,15 @@
 """Maps of a whole page as plain JSON, by a few passes over their bytes instead of a walk over their values.
 
-In the service's own writing (no whitespace) and as long as no text holds a backslash or a brace, every
-brace is structure, and the type tags can be taken away by plain replacement: ``{"S":"`` opens and
-``"}`` closes a text and nothing else. That the structure is exactly as expected is proven by counting;
-whatever does not count up is decoded value by value.
+In the service's own writing (no whitespace) and as long as no text holds a brace, every brace is structure, and the
+type tags can be taken away by plain replacement: ``{"S":"`` opens and ``"}`` closes a text and nothing else, once
+escaped quotes are put out of the way. That the structure is exactly as expected is proven by counting: of the page as one text, and where
+that fails, of each map. What does not count up is decoded value by value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 
 from headrace.dynamodb.attribute import plain_json
 
-_NUMBER = r'\{"N":"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"\}'
-_CONSTANTS = (('{"BOOL":true}', "true"), ('{"BOOL":false}', "false"), ('{"NULL":true}', "null"))
-_TEXTS = (('{"S":"', '"'), ('{"B":"', '"'))
-_ARRAYS = (('{"L":[', "["), ('{"SS":[', "["), ('{"BS":[', "["))
-_MAPS = (('{"M":{', "{"),)
+_NUMBER: Final = r'\{"N":"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"\}'
+_NUMBER_SHRINKS: Final = len('{"N":""}')
+# Control characters, which JSON has only escaped, stand in for what must not be taken for structure.
+_ESCAPES: Final = (("\\\\", "\x01"), ('\\"', "\x02"), ("\\n", "\x03"), ("\\r", "\x04"), ("\\t", "\x05"))
+_CONSTANTS: Final = (('{"BOOL":true}', "true"), ('{"BOOL":false}', "false"), ('{"NULL":true}', "null"))
+_ARRAYS: Final = (('{"L":[', "["), ('{"SS":[', "["))
 
-_MAP = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_MAP: Final = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
 
 def plain_maps(contents: Sequence[bytes | None]) -> pa.StringArray:
@@ -32,70 +33,83 @@ def plain_maps(contents: Sequence[bytes | None]) -> pa.StringArray:
     Raises BrokenValue, UnicodeDecodeError or msgspec.DecodeError for one that is not a map of attribute
     values.
     """
-    given = pa.array(contents, pa.binary())
-    if b"\\" not in _bytes(given):
-        replaced = _by_replacement(given)
-        return _one_by_one(contents) if replaced is None else replaced
-    # Few texts hold a backslash: they must not slow down the others.
-    simple = [content is None or b"\\" not in content for content in contents]
-    replaced = _by_replacement(given.filter(pa.array(simple)))
-    if replaced is None:
-        return _one_by_one(contents)
-    texts = iter(replaced.to_pylist())
-    return pa.array(
-        [
-            next(texts) if is_simple else _one(content)
-            for content, is_simple in zip(contents, simple, strict=True)
-        ],
-        pa.string(),
-    )
+    present = [content for content in contents if content is not None]
+    if not present:
+        return pa.nulls(len(contents), pa.string())
+    texts = _together(present)
+    if texts is None:
+        texts = _each(present)
+    if len(present) == len(contents):
+        return texts
+    mask = pa.array([content is not None for content in contents])
+    return pc.replace_with_mask(pa.nulls(len(contents), pa.string()), mask, texts)
 
 
-def _by_replacement(contents: pa.BinaryArray) -> pa.StringArray | None:
-    """The plain form of ``contents``, none of which holds a backslash; None where it cannot be proven."""
-    text = pc.binary_join_element_wise('{"M":', contents.cast(pa.string()), "}", "")
-    braces = _bytes(text).count(b"{")
-    text = pc.replace_substring_regex(text, _NUMBER, r"\1")
-    numbers = braces - _bytes(text).count(b"{")
-    text, constants = _replaced(text, _CONSTANTS)
-    text, texts = _replaced(text, _TEXTS)
+def _together(contents: Sequence[bytes]) -> pa.StringArray | None:
+    """All as the lines of one text; None where it cannot be proven."""
+    page = b'{"M":%b}' % b'}\n{"M":'.join(contents)
+    if page.count(b"\n") != len(contents) - 1:
+        return None
+    braces = pa.array([page.count(b"{")], pa.int32())
+    text, proven = _by_replacement(pa.array([page], pa.binary()).cast(pa.string()), braces)
+    return pc.split_pattern(text, "\n").flatten() if proven[0].as_py() else None
+
+
+def _each(contents: Sequence[bytes]) -> pa.StringArray:
+    """Each by itself, by replacement or by value."""
+    wrapped = pc.binary_join_element_wise('{"M":', pa.array(contents, pa.binary()).cast(pa.string()), "}", "")
+    texts, proven = _by_replacement(wrapped, pc.count_substring(wrapped, "{"))
+    walked = [_one(contents[index]) for index in pc.indices_nonzero(pc.invert(proven)).to_pylist()]
+    return pc.replace_with_mask(texts, pc.invert(proven), pa.array(walked, pa.string()))
+
+
+def _by_replacement(text: pa.StringArray, braces: pa.Array) -> tuple[pa.StringArray, pa.BooleanArray]:
+    """The plain form of texts that have so many opening braces, and of which it is proven."""
+    escaped = pc.any(pc.match_substring(text, "\\")).as_py()
+    if escaped:
+        text = _with_changes(text, _ESCAPES)
+    numbers: pa.Array | int = 0
+    if pc.any(pc.match_substring(text, '{"N":"')).as_py():
+        shorter = pc.replace_substring_regex(text, _NUMBER, r"\1")
+        numbers = pc.divide(pc.subtract(pc.binary_length(text), pc.binary_length(shorter)), _NUMBER_SHRINKS)
+        text = shorter
+    text, texts = _replaced(text, (('{"S":"', '"'),))
     text, texts_closed = _replaced(text, (('"}', '"'),))
-    text, arrays = _replaced(text, _ARRAYS)
-    text, arrays_closed = _replaced(text, (("]}", "]"),))
-    text, maps = _replaced(text, _MAPS)
+    text, maps = _replaced(text, (('{"M":{', "{"),))
+    left = pc.subtract(pc.subtract(braces, numbers), pc.add(texts, pc.multiply(maps, 2)))
+    proven = pc.equal(texts, texts_closed)
+    if pc.any(pc.not_equal(left, 0)).as_py():
+        text, constants = _replaced(text, _CONSTANTS)
+        text, arrays = _replaced(text, _ARRAYS)
+        text, arrays_closed = _replaced(text, (("]}", "]"),))
+        left = pc.subtract(left, pc.add(constants, arrays))
+        proven = pc.and_(proven, pc.equal(arrays, arrays_closed))
     # Only pairs are left: the end of a map and of the tag around it.
     text, maps_closed = _replaced(text, (("}}", "}"),))
-    proven = braces == numbers + constants + texts + arrays + 2 * maps and (texts, arrays, maps) == (
-        texts_closed,
-        arrays_closed,
-        maps_closed,
-    )
-    return text if proven else None
+    proven = pc.and_(proven, pc.and_(pc.equal(left, 0), pc.equal(maps, maps_closed)))
+    if escaped:
+        # Other escapes may be written otherwise than by msgspec.
+        proven = pc.and_not(proven, pc.match_substring(text, "\\"))
+        text = _with_changes(text, [(new, old) for old, new in _ESCAPES])
+    return text, proven
 
 
-def _replaced(text: pa.StringArray, changes: Sequence[tuple[str, str]]) -> tuple[pa.StringArray, int]:
-    """``text`` after ``changes``, and how many there were, told by the bytes that are gone."""
-    count = 0
+def _with_changes(text: pa.StringArray, changes: Sequence[tuple[str, str]]) -> pa.StringArray:
     for old, new in changes:
-        before = _size(text)
         text = pc.replace_substring(text, old, new)
-        count += (before - _size(text)) // (len(old) - len(new))
+    return text
+
+
+def _replaced(text: pa.StringArray, changes: Sequence[tuple[str, str]]) -> tuple[pa.StringArray, pa.Array]:
+    """``text`` after ``changes``, and how many there were, told by the bytes that are gone."""
+    count: pa.Array | int = 0
+    for old, new in changes:
+        shorter = pc.replace_substring(text, old, new)
+        gone = pc.subtract(pc.binary_length(text), pc.binary_length(shorter))
+        count = pc.add(count, pc.divide(gone, len(old) - len(new)))
+        text = shorter
     return text, count
 
 
-def _one_by_one(contents: Sequence[bytes | None]) -> pa.StringArray:
-    return pa.array([_one(content) for content in contents], pa.string())
-
-
-def _one(content: bytes | None) -> str | None:
-    return None if content is None else plain_json({"M": _MAP.decode(content)})
-
-
-def _size(text: pa.Array) -> int:
-    return pc.sum(pc.binary_length(text)).as_py() or 0
-
-
-def _bytes(text: pa.Array) -> bytes:
-    """The texts of an array that starts at offset 0, end to end."""
-    data = text.buffers()[2]
-    return b"" if data is None else data.to_pybytes()[: _size(text)]
+def _one(content: bytes) -> str:
+    return plain_json({"M": _MAP.decode(content)})
