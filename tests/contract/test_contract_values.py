@@ -132,7 +132,7 @@ def tell(harness, mapping, answers, data):
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
-@settings(max_examples=40, **generous)
+@settings(max_examples=12, **generous)
 @given(answers=pages, data=st.data())
 def test_every_value_of_any_item_is_in_its_row_whatever_the_order_of_items(harness, mapping, answers, data):
     tell(harness, mapping, answers, data)
@@ -141,13 +141,13 @@ def test_every_value_of_any_item_is_in_its_row_whatever_the_order_of_items(harne
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
-@settings(max_examples=1500, **generous)
+@settings(max_examples=400, **generous)
 @given(answers=pages, data=st.data())
 def test_every_value_of_thousands_of_items_is_in_its_row(harness, mapping, answers, data):
     tell(harness, mapping, answers, data)
 
 
-@settings(max_examples=40, **generous)
+@settings(max_examples=12, **generous)
 @given(answers=pages, sample=st.lists(items(scalars), min_size=1, max_size=2))
 def test_what_frozen_columns_do_not_hold_is_in_the_rest(harness, answers, sample):
     mapping = Mapping(freeze=True)

@@ -62,7 +62,7 @@ NULL = {"NULL": True}
 STRUCTS = MAPPINGS["structs"]
 NAMES = st.sampled_from(["a", "b", "c", "Id", "é"])
 
-generous = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+generous = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def items(of: st.SearchStrategy[AV] = values) -> st.SearchStrategy[list[dict[str, AV]]]:
@@ -151,6 +151,18 @@ def test_a_page_met_later_gives_the_rows_of_the_generic_way_or_none(kind, first,
 def test_so_does_a_page_of_values_of_the_same_shapes(kind, data):
     pages = st.lists(st.none() | st.just(NULL) | data.draw(shaped()), max_size=4).map(lambda own: of(*own))
     check_a_later_page((MAPPINGS | CLOSED)[kind], data.draw(pages), data.draw(pages))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", MAPPINGS | CLOSED)
+@settings(generous, max_examples=300)
+@given(data=st.data())
+def test_so_do_thousands_of_pages(kind, data):
+    mapping = (MAPPINGS | CLOSED)[kind]
+    check_a_later_page(mapping, data.draw(items()), data.draw(items()))
+    pages = st.lists(st.none() | st.just(NULL) | data.draw(shaped()), max_size=4).map(lambda own: of(*own))
+    check_a_later_page(mapping, data.draw(pages), data.draw(pages))
 
 
 def check_a_later_page(mapping: Mapping, first: list[dict[str, AV]], second: list[dict[str, AV]]) -> None:
