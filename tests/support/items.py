@@ -32,6 +32,10 @@ def make_item(number: int, revision: int) -> dict:
         "address": {
             "M": {"city": {"S": "Zürich"}, "geo": {"M": {"lat": {"N": "47.3769"}}}, "set": {"SS": ["z"]}}
         },
+        "stops": {
+            "L": [{"M": {"city": {"S": "Bern"}, "nights": {"N": str(rng.randrange(9))}}}] * rng.randrange(3)
+        },
+        "created": {"S": f"2026-01-{rng.randint(1, 28):02d}T03:04:{rng.randrange(60):02d}Z"},
         "nothing": {"NULL": True},
     }
     if rng.random() < 0.3:
@@ -67,6 +71,8 @@ def _column(name: str, value: dict) -> object:
             return sorted(content)
         case "NS":
             return sorted(Decimal(n) for n in content)
+        case "L" if name == "stops":
+            return [_plain(e) for e in content]
         case "L":
             return [_element(e) for e in content]
         case "M":
@@ -107,10 +113,21 @@ def _answer(name: str, value: object) -> object:
             return sorted(value)
         case "sizes":
             return sorted(Decimal(str(n)) for n in value)
-        case "address" | "empty_map":
-            return json.loads(value, parse_int=Decimal, parse_float=Decimal)
+        case "address":
+            return _decimals(value)
+        case "stops":
+            return [_decimals(one) for one in value]
+        case "empty_map":
+            return json.loads(value)
         case _:
             return value
+
+
+def _decimals(value: object) -> object:
+    """Numbers, however JSON has them, by their value; members of a struct that are null are not there."""
+    if isinstance(value, dict):
+        return {name: _decimals(one) for name, one in value.items() if one is not None}
+    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def _bytes(rng: random.Random) -> str:
