@@ -95,7 +95,9 @@ def of_tags(forms: Sequence[tuple[str, Any, ToArrow]]) -> Form:
         arrays = [to_arrow(read(cells)) for read, to_arrow in readers]
         array = pc.coalesce(*arrays)
         values = sum(len(one) - one.null_count for one in arrays)
-        if values != len(array) - array.null_count or array.is_null().to_pylist() != nulls(cells):
+        if values != len(array) - array.null_count or not array.is_null().equals(
+            pa.array(nulls(cells), pa.bool_())
+        ):
             raise Mismatch
         return array
 

@@ -23,7 +23,7 @@ from headrace.dynamodb.plain import plain_maps
 from headrace.dynamodb.raw import ABSENT
 from headrace.dynamodb.reader import ItemReader
 
-Write = Callable[[Sequence[Any]], Sequence[str | None]]
+Write = Callable[[Sequence[Any]], Sequence[str | None] | pa.StringArray]
 """The texts of cells that are no scalars. Raises Mismatch, BrokenValue or msgspec.DecodeError."""
 
 _RAWS: Final = {
@@ -89,12 +89,15 @@ def member_form() -> Form:
 def _raw_form(write: Callable[[AttributeValue], Any]) -> Form:
     """Maps as ``plain_maps`` writes them, other values as ``write`` does."""
 
-    def write_all(cells: Sequence[RawValue]) -> list[str | None]:
+    def write_all(cells: Sequence[RawValue]) -> pa.StringArray:
         maps = [bytes(cell.members) if cell.members is not ABSENT else None for cell in cells]
-        texts: list[str | None] = plain_maps(maps).to_pylist()
-        return [
-            write(_value_of(cell)) if text is None else text for cell, text in zip(cells, texts, strict=True)
+        texts = plain_maps(maps)
+        if not texts.null_count:
+            return texts
+        others = [
+            write(_value_of(cell)) if map_ is None else None for cell, map_ in zip(cells, maps, strict=True)
         ]
+        return pc.coalesce(texts, pa.array(others, pa.string()))
 
     return _form(RawValue, RawValue(null=True), write_all)
 
@@ -103,8 +106,9 @@ def _form(cell: Any, absent: Any, write: Write, *, quoted: bool = False) -> Form
     """Values, strings ``quoted`` or as they are, and those that are no scalars as ``write`` says."""
 
     def to_arrow(cells: Contents) -> pa.Array:
-        strings = pa.array([cell.text for cell in cells], pa.string())
-        texts = _quoted(strings) if quoted else strings
+        given = [cell.text for cell in cells]
+        strings = pa.array(given, pa.string())
+        texts = pa.array(_quoted(given), pa.string()) if quoted else strings
         if not strings.null_count:
             return texts
         numbers = pa.array([cell.number for cell in cells], pa.string())
@@ -113,23 +117,23 @@ def _form(cell: Any, absent: Any, write: Write, *, quoted: bool = False) -> Form
         scalars = sum(len(cells) - one.null_count for one in (strings, numbers, truths))
         nulls = pa.array([cell.null for cell in cells], pa.bool_())
         known = pc.or_(nulls, merged.is_valid())
-        if scalars + pc.sum(nulls).as_py() != pc.sum(known).as_py():
+        if scalars + nulls.true_count != known.true_count:
             raise Mismatch
-        if pc.all(known).as_py():
+        if known.true_count == len(cells):
             return merged
-        rest = pc.invert(known)
-        written = write([cells[index] for index in pc.indices_nonzero(rest).to_pylist()])
-        return pc.replace_with_mask(merged, rest, pa.array(written, pa.string()))
+        written = write([cell for cell in cells if _is_no_scalar(cell)])
+        return pc.replace_with_mask(merged, pc.invert(known), pa.array(written, pa.string()))
 
     return Form(cell, absent, to_arrow, content="")
 
 
-def _quoted(strings: pa.StringArray) -> pa.StringArray:
-    given = strings.to_pylist()
-    lines = msgspec.json.Encoder().encode_lines(given).decode().split("\n")[:-1]
-    return pa.array(
-        [None if text is None else line for text, line in zip(given, lines, strict=True)], pa.string()
-    )
+def _is_no_scalar(cell: Any) -> bool:
+    return cell.text is None and cell.number is None and cell.truth is None and not cell.null
+
+
+def _quoted(texts: Sequence[str | None]) -> list[str | None]:
+    lines = msgspec.json.Encoder().encode_lines(texts).decode().split("\n")
+    return [None if text is None else line for text, line in zip(texts, lines, strict=False)]
 
 
 def _value_of(cell: RawValue) -> AttributeValue:
