@@ -74,6 +74,7 @@ class Layout:
     pieces: tuple[Piece, ...] = field(repr=False, compare=False)
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, text: str) -> Layout:
         """The layout that ``text`` writes.
 

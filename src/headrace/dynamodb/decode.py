@@ -238,7 +238,9 @@ class Decoder:
                 if self._stale:
                     narrow = len(self._schema.columns) <= WIDEST_COMPILED
                     self._compiled = (
-                        compile_schema(self._schema, self._tags, self._mapping) if narrow else None
+                        compile_schema(self._schema, self._tags, self._mapping, closed=self._frozen)
+                        if narrow
+                        else None
                     )
                     self._stale = False
         return self._compiled

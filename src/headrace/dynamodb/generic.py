@@ -104,11 +104,16 @@ class Harvest:
                 rest = True
             else:
                 asked[path] = type_
-                rest = rest or (column is not None and not column.holds(type_))
+                rest = rest or (column is not None and not column.holds(type_) and self._leaves_over(column))
         wider = schema.including(asked)
         if rest and wider.rest is None:
             return TableSchema.of((*wider.columns, rest_column()))
         return wider
+
+    def _leaves_over(self, column: Column) -> bool:
+        """Whether one of the values has no place in the column: each may have, where no one type holds them all."""
+        values = (item[column.path] for item in self.items if column.path in item)
+        return any(not _has_place(value, column, self.reader) for value in values)
 
     def rows(self, schema: TableSchema) -> pa.RecordBatch:
         """Everything that was taken, as rows of ``schema``, which holds it."""
