@@ -326,6 +326,14 @@ are complete: numbers as they were written, sets as arrays, binary in base64.
 `metadata: {{json_object: '*'}}` makes one declared column that object: of every attribute but the key's and those declared.
 Nothing is added beside it, so the columns never change. Of maps, the object holds all that items do.
 
+## Changed settings
+
+A restart with other settings reads by them from then on; rows that are in the file already are not read again. A column
+that was made by both becomes wide enough for both, a declared one too, and a newly declared one comes with the next change
+of the table. With another `unnest_depth`, older rows have their maps in the columns that they had; what went to
+`{UNMAPPED}` stays there, and what `number_type: float` has rounded stays rounded. To read everything by the new settings,
+stop Headrace, delete the dataset's DuckDB file and the `.wal` beside it, and start: the table is copied anew.
+
 ## How values look
 
 Arrow answers have the types of this page. What JSON and CSV make of them is in [http.md](http.md#formats-of-v1sql).
