@@ -48,7 +48,7 @@ class Work:
     """One transaction.
 
     In this order: with ``create``, the target (and its notes and letters) is made anew and empty, with
-    the key columns of that schema; columns widen or are added; ``redriven`` letters that are stored and
+    the columns of that schema; columns widen or are added; ``redriven`` letters that are stored and
     not superseded give their rows, and are gone; ``stream`` rows are applied in order, last write per
     key, and (while the Scan runs: ``notes`` KEEP and ``scanning``) the keys of both noted; ``scan`` rows
     are applied whose key is neither noted nor among the stream's here; letters are superseded and ``dead``

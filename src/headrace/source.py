@@ -16,7 +16,8 @@ class SourceTable:
     """What DescribeTable says of a table whose stream can be replicated.
 
     ``keys`` are pairs of attribute and type (S, N or B), partition key first. ``item_count`` and
-    ``size_bytes`` are the service's, refreshed by it about every six hours.
+    ``size_bytes`` are the service's, refreshed by it about every six hours. ``declared`` are the columns that a
+    copy has before any item comes, None where they are those of the key.
     """
 
     name: str
@@ -26,6 +27,12 @@ class SourceTable:
     item_count: int
     size_bytes: int
     service_time: float | None = None
+    declared: TableSchema | None = None
+
+    @property
+    def columns(self) -> TableSchema:
+        """What a copy of the table begins with."""
+        return TableSchema.of_keys(self.keys) if self.declared is None else self.declared
 
 
 class Source(Protocol):

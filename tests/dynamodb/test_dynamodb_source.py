@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
-from headrace.column_type import TEXT
+from headrace.accelerator import Target
+from headrace.column_type import LONG, TEXT
 from headrace.dataset import AwsAccess, Secret
 from headrace.dynamodb import DynamoDBSource, botocore_transport
 from headrace.errors import RequestRejected, ShardGone, TableUnusable, Unavailable
+from headrace.mapping import Declared, Mapping
 from headrace.position import Position, SequenceNumber
+from headrace.replicate.plan import plan_copy
 from headrace.schema import TableSchema
 from headrace.shard import Shard
 from headrace.simulator import Simulator
@@ -118,6 +122,18 @@ def test_a_table_is_copied_and_followed(orders):
     assert orders.source.get_records(shard, again).count == 1
     since = orders.source.open_iterator(table.stream_arn, shard, Position.at_timestamp(NOON - 60, NOON))
     assert orders.source.get_records(shard, since).count == 3
+
+
+def test_an_empty_table_has_the_declared_columns_from_the_start():
+    simulator = Simulator(lambda: NOON)
+    Orders(simulator, simulator).create()
+    declared = (Declared("total", LONG), Declared("free"))
+    mapping = Mapping(declared=declared, json_column="rest")
+    table = DynamoDBSource(simulator, "orders", mapping=mapping).describe()
+    plan = plan_copy(table, Target.LIVE, 1, (), (), NOON)
+    assert plan.work.create.arrow().names == ["id", "total", "free", "rest"]
+    frozen = DynamoDBSource(simulator, "orders", mapping=replace(mapping, freeze=True)).describe()
+    assert frozen.columns.arrow().names == ["id"], "frozen columns are known once there is a sample"
 
 
 def test_the_same_over_http_with_real_botocore():

@@ -7,6 +7,7 @@ import pytest
 
 from headrace.column_type import JSON, LONG, TEXT, Times, list_of, time_type
 from headrace.dynamodb import DynamoDBSource
+from headrace.dynamodb.declared import declared_schema
 from headrace.dynamodb.decode import Decoder
 from headrace.mapping import Declared, Mapping
 from headrace.schema import TableSchema
@@ -222,3 +223,10 @@ def test_columns_follow_the_items_again_once_they_are_not_frozen(frozen):
     body = {"Items": [{"id": {"S": "a"}, "n": {"N": "0.5"}, "new": {"S": "x"}}]}
     rows = decoder.scan_page(json.dumps(body).encode(), at=0.0).changes.rows.to_pylist()
     assert rows == [{"id": "a", "n": 0.5, "_unmapped": None, "new": "x"}]
+
+
+def test_a_copy_that_has_declared_columns_and_no_items_is_still_to_be_sampled():
+    empty = declared_schema(KEYS, Mapping(declared=(Declared("total", LONG),)))
+    decoder = Decoder(TableSchema(()), Mapping(declared=(Declared("total", LONG),), freeze=True))
+    decoder.learn(empty)
+    assert decoder.wants_sample

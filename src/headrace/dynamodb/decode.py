@@ -28,7 +28,7 @@ from headrace.dynamodb.reader import ItemReader
 from headrace.errors import Unavailable
 from headrace.mapping import Mapping
 from headrace.position import SequenceNumber
-from headrace.schema import TableSchema
+from headrace.schema import REST, Origin, TableSchema
 
 WIDEST_COMPILED = 512
 """Columns beyond which a generated item, mostly empty, costs more than the generic way saves."""
@@ -81,7 +81,7 @@ class Decoder:
             if keys and others and keys != others:
                 return
             joined = declared_schema(schema.join(self._schema), self._mapping)
-            if self._mapping.freeze and (self._frozen or any(not column.key for column in schema.columns)):
+            if self._mapping.freeze and (self._frozen or _sampled(schema)):
                 joined = frozen_schema(joined)
                 self._frozen = True
             self._stale = self._stale or joined != self._schema
@@ -272,6 +272,11 @@ class Decoder:
                     self._tags[path] = known | tags
                     self._stale = True
             return wider
+
+
+def _sampled(schema: TableSchema) -> bool:
+    """Whether a stored copy had items: declared columns are there without."""
+    return any(column.path == REST or column.origin is Origin.ITEMS for column in schema.columns)
 
 
 def _attributes(schema: TableSchema) -> list[str]:

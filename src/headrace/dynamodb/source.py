@@ -11,6 +11,7 @@ from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.compare import differences
+from headrace.dynamodb.declared import declared_schema
 from headrace.dynamodb.decode import DEFAULT, Decoder
 from headrace.dynamodb.key import Key
 from headrace.dynamodb.reader import ItemReader
@@ -89,6 +90,7 @@ class DynamoDBSource(Source):
             item_count=int(table.get("ItemCount") or 0),
             size_bytes=int(table.get("TableSizeBytes") or 0),
             service_time=answered_at,
+            declared=self._declared(keys),
         )
 
     def list_shards(self, stream_arn: str, start_after: str | None) -> ShardListing:
@@ -155,6 +157,10 @@ class DynamoDBSource(Source):
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at
+
+    def _declared(self, keys: tuple[tuple[str, str], ...]) -> TableSchema | None:
+        # A stored copy with columns beside the key's counts as sampled, so frozen columns wait for that.
+        return None if self._mapping.freeze else declared_schema(TableSchema.of_keys(keys), self._mapping)
 
     def _learn_keys(self, keys: tuple[tuple[str, str], ...]) -> None:
         known = [column.attribute for column in self._decoder.schema.keys]

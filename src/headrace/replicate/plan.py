@@ -13,7 +13,6 @@ from headrace.replicate.entry import start_of_stream
 from headrace.replicate.lineage import Lineage
 from headrace.replicate.scan import ScanProgress, choose_segments
 from headrace.replicate.stream import StreamFollower
-from headrace.schema import TableSchema
 from headrace.shard import Shard
 from headrace.source import SourceTable
 
@@ -66,7 +65,7 @@ def plan_copy(
 ) -> Plan:
     """The transaction that begins a copy: empty, with the lineage of ``shards`` as listed at ``started_at``.
 
-    ``trimmed`` names the parents that are proven to be gone. Without ``segments`` the table's size decides how
+    The columns are those that the table has without items. ``trimmed`` names the parents that are proven to be gone. Without ``segments`` the table's size decides how
     many there are.
     """
     lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)
@@ -78,7 +77,7 @@ def plan_copy(
         segments=(SegmentState(),) * segments,
         shards=lineage.states(),
     )
-    return Plan(Work(target, checkpoint, create=TableSchema.of_keys(table.keys), scanning=True))
+    return Plan(Work(target, checkpoint, create=table.columns, scanning=True))
 
 
 def plan_batch(
