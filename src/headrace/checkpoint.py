@@ -54,7 +54,8 @@ class Checkpoint:
     ``started_at`` and ``scan_ended_at`` are the service's times (epoch seconds) of the first and last
     Scan request. ``was_ready`` says that the copy has once satisfied readiness: from then on no key may
     go backwards. ``rows_scanned`` counts the Scan's items that are durable, dead letters included: engines
-    may take its growth as proof that no page is missing or repeated.
+    may take its growth as proof that no page is missing or repeated. ``reading`` is the fingerprint of the
+    settings by which items became columns: rows of two kinds must not stand in one copy.
     """
 
     table_id: str
@@ -65,6 +66,7 @@ class Checkpoint:
     scan_ended_at: float | None = None
     was_ready: bool = False
     rows_scanned: int = 0
+    reading: str = ""
     format: int = FORMAT
 
     def encode(self) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from hashlib import blake2b
+
+import msgspec
 
 from headrace.column_type import ColumnType
 from headrace.time_layout import Layout
@@ -52,3 +55,18 @@ class Mapping:
     freeze: bool = False
     declared: tuple[Declared, ...] = ()
     json_column: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits, the same for mappings that make the same columns of the same items."""
+        settings = {
+            "layouts": [layout.text for layout in self.layouts],
+            "unnest_depth": self.unnest_depth,
+            "list_type": self.list_type,
+            "number_type": self.number_type,
+            "sample": self.sample if self.freeze else None,
+            "declared": [asdict(declared) for declared in self.declared],
+            "json_column": self.json_column,
+        }
+        written = msgspec.json.encode(settings, order="deterministic")
+        return blake2b(written, digest_size=8).hexdigest()

@@ -17,7 +17,8 @@ class SourceTable:
 
     ``keys`` are pairs of attribute and type (S, N or B), partition key first. ``item_count`` and
     ``size_bytes`` are the service's, refreshed by it about every six hours. ``declared`` are the columns that a
-    copy has before any item comes, None where they are those of the key.
+    copy has before any item comes, None where they are those of the key; ``reading`` is the fingerprint of the
+    settings by which items become columns.
     """
 
     name: str
@@ -28,6 +29,7 @@ class SourceTable:
     size_bytes: int
     service_time: float | None = None
     declared: TableSchema | None = None
+    reading: str = ""
 
     @property
     def columns(self) -> TableSchema:
@@ -42,8 +44,8 @@ class Source(Protocol):
     this source has met so far, and widen it where an item does not fit.
     """
 
-    def learn(self, schema: TableSchema) -> None:
-        """Decode with at least ``schema`` from now on."""
+    def learn(self, schema: TableSchema, reading: str) -> None:
+        """Decode with at least ``schema`` from now on, unless it was made by other settings: by another ``reading``."""
         ...
 
     def describe(self) -> SourceTable:

@@ -358,7 +358,7 @@ def test_a_schema_that_was_stored_is_decoded_with():
     stored = TableSchema.of_keys((("id", "S"), ("at", "N"))).including({("n",): TEXT})
     script = Script({"Table": TABLE}, {"Items": [{"id": {"S": "a"}, "at": {"N": "1"}, "n": {"N": "2.50"}}]})
     source = DynamoDBSource(script, "orders")
-    source.learn(stored)
+    source.learn(stored, Mapping().fingerprint)
     source.describe()
     page = source.scan_page(0, 1, None)
     assert page.changes.schema == stored

@@ -119,7 +119,7 @@ def test_so_does_a_page_of_values_of_the_same_shapes(kind, data):
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", MAPPINGS | CLOSED)
-@settings(generous, max_examples=300)
+@settings(generous, max_examples=150)
 @given(data=st.data())
 def test_so_do_thousands_of_pages(kind, data):
     mapping = (MAPPINGS | CLOSED)[kind]

@@ -208,7 +208,7 @@ def test_a_stored_copy_keeps_its_frozen_columns_after_a_restart(frozen):
     stored = frozen.scan().schema
     again = Frozen()
     again.put("a", n={"N": "1"}, other={"S": "x"})
-    again.source.learn(stored)
+    again.source.learn(stored, Mapping(freeze=True).fingerprint)
     again.source.describe()
     assert again.scan().schema == stored
     assert not again.samples()
@@ -230,3 +230,10 @@ def test_a_copy_that_has_declared_columns_and_no_items_is_still_to_be_sampled():
     decoder = Decoder(TableSchema(()), Mapping(declared=(Declared("total", LONG),), freeze=True))
     decoder.learn(empty)
     assert decoder.wants_sample
+
+
+def test_a_copy_that_was_made_by_other_settings_teaches_nothing(frozen):
+    frozen.put("a", n={"N": "1"})
+    frozen.source.learn(KEYS.including({("old",): TEXT}), Mapping().fingerprint)
+    frozen.source.describe()
+    assert "old" not in frozen.scan().schema.arrow().names

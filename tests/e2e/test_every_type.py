@@ -248,3 +248,25 @@ def test_a_time_format_makes_times_of_strings_and_text_of_them_again(
     assert minute == [{"minute": 30, "year": 2024}]
     put(client, id={"S": "b"}, seen={"S": "not a time"})
     until_rows(process, [{"id": "a", "seen": text}, {"id": "b", "seen": "not a time"}])
+
+
+def test_a_restart_with_other_settings_makes_all_rows_by_them(server, client, pod, headrace):
+    create(client)
+    for number in range(50):
+        put(client, id={"S": f"{number:02}"}, m={"M": {"x": {"N": str(number)}}})
+    first = headrace(pod(server.url))
+    first.until_ready()
+    assert first.sql("SELECT m.x FROM orders WHERE id = '07'") == [{"x": 7}]
+    first.kill()
+    second = headrace(pod(server.url, more=", unnest_depth: 1"))
+    second.until_ready()
+    assert [event["reason"] for event in second.events("reinitialized")] == [
+        "other settings of its columns than the stored copy was made by"
+    ]
+    rows = second.sql("SELECT * FROM orders ORDER BY id")
+    assert rows == [{"id": f"{number:02}", "m.x": number} for number in range(50)]
+    second.kill()
+    third = headrace(pod(server.url, more=", unnest_depth: 1"))
+    third.until_ready()
+    assert third.events("bootstrap_started") == third.events("reinitialized") == []
+    assert third.sql("SELECT * FROM orders ORDER BY id") == rows

@@ -36,6 +36,14 @@ def test_a_table_re_created_under_its_name_starts_over():
     assert outcome == CopyTable("table orders was re-created")
 
 
+def test_other_settings_of_columns_are_those_of_every_row():
+    by_other = replace(CHECKPOINT, reading="other")
+    reason = "other settings of its columns than the stored copy was made by"
+    assert decided(stored(by_other)) == CopyTable(reason)
+    assert decided(stored(CHECKPOINT), replace(TABLE, reading="other")) == CopyTable(reason)
+    assert isinstance(decided(stored(by_other), replace(TABLE, reading="other")), Resume)
+
+
 def test_a_new_stream_is_entered_only_after_the_old_one_is_drained():
     renewed = replace(TABLE, stream_arn="arn-2")
     assert isinstance(decided(stored(CHECKPOINT), renewed), Resume)

@@ -328,11 +328,10 @@ Nothing is added beside it, so the columns never change. Of maps, the object hol
 
 ## Changed settings
 
-A restart with other settings reads by them from then on; rows that are in the file already are not read again. A column
-that was made by both becomes wide enough for both, a declared one too, and a newly declared one comes with the next change
-of the table. With another `unnest_depth`, older rows have their maps in the columns that they had; what went to
-`{UNMAPPED}` stays there, and what `number_type: float` has rounded stays rounded. To read everything by the new settings,
-stop Headrace, delete the dataset's DuckDB file and the `.wal` beside it, and start: the table is copied anew.
+A restart with other settings of this page (`time_format`, `unnest_depth`, `list_type`, `number_type`, `schema_evolution`,
+`columns`) copies the table anew, because rows that do not change any more would keep the columns that they had. The log says
+`reinitialized` with the reason. Until the new copy is complete, queries are answered as after a gap: by the old copy with
+`lag_exceeds_shard_retention_behavior: ready_before_load`, else not yet.
 
 ## How values look
 

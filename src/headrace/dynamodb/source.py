@@ -64,9 +64,10 @@ class DynamoDBSource(Source):
         self._turn = threading.Lock()
         self._sampling = threading.Lock()
 
-    def learn(self, schema: TableSchema) -> None:
-        """Decode with at least ``schema`` from now on."""
-        self._decoder.learn(schema)
+    def learn(self, schema: TableSchema, reading: str) -> None:
+        """Decode with at least ``schema`` from now on, if it was made by this mapping."""
+        if reading == self._mapping.fingerprint:
+            self._decoder.learn(schema)
 
     def describe(self) -> SourceTable:
         """DescribeTable; the table's key is learned from it.
@@ -91,6 +92,7 @@ class DynamoDBSource(Source):
             size_bytes=int(table.get("TableSizeBytes") or 0),
             service_time=answered_at,
             declared=self._declared(keys),
+            reading=self._mapping.fingerprint,
         )
 
     def list_shards(self, stream_arn: str, start_after: str | None) -> ShardListing:

@@ -58,7 +58,8 @@ def decide(
 
     ``gap`` was found while reading; ``drained`` says that the stream was off and read to its end. A table
     or stream that was re-created explains both, and is copied anew whatever the configured behaviour:
-    nothing of the old stream is missing, or all of it.
+    nothing of the old stream is missing, or all of it. So is a table whose items are to become other columns:
+    rows that do not change any more would keep their old ones.
     """
     copy = stored.building or stored.live
     if copy is None:
@@ -66,6 +67,8 @@ def decide(
     checkpoint = copy.checkpoint
     if checkpoint.table_id != table.table_id:
         return CopyTable(f"table {table.name} was re-created")
+    if checkpoint.reading != table.reading:
+        return CopyTable("other settings of its columns than the stored copy was made by")
     moved = checkpoint.stream_arn != table.stream_arn
     if moved and (gap is not None or drained or checkpoint.scan_ended_at is None):
         return CopyTable(f"the stream of {table.name} was turned off and on again")

@@ -64,11 +64,11 @@ def _of_source(request: SourceRequest, source: Source) -> Answer:
 
 
 def _opened(source: Source, sink: ChangeSink) -> Stored:
-    """What is stored; the source decodes with at least its schema from then on."""
+    """What is stored; the source decodes with at least its schema from then on, where that is of its own reading."""
     stored = sink.open()
     for copy in (stored.live, stored.building):
         if copy is not None:
-            source.learn(copy.schema)
+            source.learn(copy.schema, copy.checkpoint.reading)
     return stored
 
 

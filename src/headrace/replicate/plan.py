@@ -65,8 +65,8 @@ def plan_copy(
 ) -> Plan:
     """The transaction that begins a copy: empty, with the lineage of ``shards`` as listed at ``started_at``.
 
-    The columns are those that the table has without items. ``trimmed`` names the parents that are proven to be gone. Without ``segments`` the table's size decides how
-    many there are.
+    The columns are those that the table has without items. ``trimmed`` names the parents that are proven to
+    be gone. Without ``segments`` the table's size decides how many there are.
     """
     lineage = Lineage.first(shards, start_of_stream(started_at), trimmed)
     segments = segments or choose_segments(table.item_count, table.size_bytes)
@@ -76,6 +76,7 @@ def plan_copy(
         started_at=started_at,
         segments=(SegmentState(),) * segments,
         shards=lineage.states(),
+        reading=table.reading,
     )
     return Plan(Work(target, checkpoint, create=table.columns, scanning=True))
 
