@@ -79,11 +79,39 @@ class AwsAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index of the copy over columns in this order."""
+
+    columns: tuple[str, ...]
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresAccess:
+    """How to reach a PostgreSQL server. None leaves the choice to libpq: its environment, then its defaults.
+
+    ``connection_string`` is libpq's, a URI or keywords; what stands beside it here wins. ``schema`` is the one in
+    which the tables are, None the first of the user's search path.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None
+    user: Secret | None = None
+    password: Secret | None = None
+    sslmode: str | None = None
+    sslrootcert: Path | None = None
+    connection_string: Secret | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Acceleration:
     """The local copy.
 
-    ``path`` is absolute, None in memory. ``memory_limit`` is what the engine may use (bytes), None its
-    default.
+    ``path`` is the engine's file, absolute; None in memory, and where the engine is a server. ``memory_limit`` is what the
+    engine may use (bytes), None its default. ``busy_timeout`` is how long SQLite waits for a lock (seconds). ``postgres``
+    is there for that engine alone.
     """
 
     engine: Engine = Engine.DUCKDB
@@ -92,6 +120,9 @@ class Acceleration:
     path: Path | None = None
     on_conflict: tuple[str, ...] | None = None
     memory_limit: int | None = None
+    indexes: tuple[Index, ...] = ()
+    busy_timeout: float = 5.0
+    postgres: PostgresAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)

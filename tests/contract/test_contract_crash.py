@@ -18,7 +18,8 @@ from headrace.accelerator import Notes, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
 from headrace.column_type import BOOL, INT, TEXT, list_of, struct_of
 from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
-from support.copies import Harness, batch, checkpoint, create, schema_of, work
+from support.copies import batch, checkpoint, create, schema_of, work
+from support.engines import harness_of
 
 ORDERS = schema_of(n=INT, text=TEXT)
 WIDE = schema_of(n=TEXT, text=TEXT, extra=list_of(INT))
@@ -70,7 +71,7 @@ LIFE = [
 
 def test_a_lost_process_leaves_exactly_its_last_commit_whatever_that_was(tmp_path):
     """Invariant 1: rows, columns, notes, swap and checkpoint come back together from the log."""
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     try:
         for number, one in enumerate(LIFE):
@@ -94,7 +95,7 @@ SWAP = next(number for number, one in enumerate(LIFE) if one.swap)
 @pytest.mark.parametrize("last", [4, SWAP, 9], ids=["rows", "swap", "rewrite"])
 def test_a_log_cut_anywhere_in_the_last_commit_gives_the_commit_before_or_the_commit(tmp_path, last):
     """Invariant 1: rows without checkpoint, or checkpoint without rows, cannot be cut out of the log."""
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     try:
         for one in LIFE[:last]:
@@ -207,7 +208,7 @@ def test_a_process_killed_while_it_writes_a_table_anew_comes_back_with_one_whole
 @pytest.mark.parametrize("room", [30_000, 60_000, 200_000])
 def test_a_full_disk_loses_nothing_and_the_same_work_succeeds_once_there_is_room(tmp_path, room):
     """A limit on the size of files stands for the disk: DuckDB's writes fail at the same places."""
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -234,7 +235,7 @@ def test_a_full_disk_loses_nothing_and_the_same_work_succeeds_once_there_is_room
 
 
 def test_a_disk_that_is_full_while_a_table_is_written_anew_leaves_the_old_one(tmp_path):
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -258,7 +259,7 @@ def test_a_disk_that_is_full_while_a_table_is_written_anew_leaves_the_old_one(tm
 
 def test_a_disk_that_is_full_for_a_checkpoint_keeps_the_commit_and_names_the_cure(tmp_path):
     """DuckDB commits into its log, then finds no room to move it into the database, and gives that up."""
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -309,7 +310,7 @@ class _FailingCommit:
 @pytest.mark.parametrize("engine", ["duckdb-memory", "duckdb-file"])
 def test_a_commit_that_fails_is_unknown_until_the_stored_checkpoint_is_read(tmp_path, engine, happens):
     """Invariant 1: the checkpoint tells, and doing the work again changes nothing."""
-    harness = Harness(engine, tmp_path)
+    harness = harness_of(engine, tmp_path)
     harness.sink.open()
     try:
         harness.sink.apply(create(1, checkpoint=checkpoint()))
@@ -331,7 +332,7 @@ def test_a_commit_that_fails_is_unknown_until_the_stored_checkpoint_is_read(tmp_
 @pytest.mark.parametrize("engine", ["duckdb-memory", "duckdb-file"])
 def test_readers_never_see_half_a_batch_nor_rows_apart_from_their_checkpoint(tmp_path, engine):
     """Invariant 1, from the side of readers, with columns, deletions and swaps under way."""
-    harness = Harness(engine, tmp_path)
+    harness = harness_of(engine, tmp_path)
     harness.sink.open()
     harness.sink.apply(create(0))
     harness.sink.apply(work(0, batch(ORDERS, *({"id": str(n), "n": 0} for n in range(50)))))
@@ -382,7 +383,7 @@ def test_readers_never_see_half_a_batch_nor_rows_apart_from_their_checkpoint(tmp
 
 def test_a_key_that_a_source_scans_twice_is_there_once_when_the_scan_ends(tmp_path):
     """Invariant 4: the way that trusts the Scan to return each key once is checked before it counts."""
-    harness = Harness("duckdb-memory", tmp_path)
+    harness = harness_of("duckdb-memory", tmp_path)
     harness.sink.open()
     try:
         harness.sink.apply(create(1, checkpoint=checkpoint()))
@@ -398,7 +399,7 @@ def test_a_key_that_a_source_scans_twice_is_there_once_when_the_scan_ends(tmp_pa
 
 
 def test_a_failed_statement_leaves_the_connection_ready_for_the_next_work(tmp_path):
-    harness = Harness("duckdb-memory", tmp_path)
+    harness = harness_of("duckdb-memory", tmp_path)
     harness.sink.open()
     try:
         with pytest.raises(AcceleratorError):

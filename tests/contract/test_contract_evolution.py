@@ -14,13 +14,14 @@ from headrace import column_type
 from headrace.accelerator import Notes, Target
 from headrace.column_type import BOOL, INT, NULL, TEXT, ColumnType, list_of, struct_of
 from headrace.schema import TableSchema
-from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
+from support.copies import KEYS, batch, checkpoint, create, schema_of, work
+from support.engines import ENGINES, harness_of
 from support.typed_values import VALUES, in_column, number, type_of
 
 
 @pytest.fixture(params=ENGINES)
 def copy(request, tmp_path):
-    harness = Harness(request.param, tmp_path)
+    harness = harness_of(request.param, tmp_path)
     harness.sink.open()
     yield harness
     harness.close()
@@ -193,7 +194,7 @@ def test_a_key_may_go_all_the_way_with_its_notes(copy):
 
 @pytest.fixture(scope="module")
 def one_duck(tmp_path_factory):
-    harness = Harness("duckdb-memory", tmp_path_factory.mktemp("duck"))
+    harness = harness_of("duckdb-memory", tmp_path_factory.mktemp("duck"))
     harness.sink.open()
     yield harness
     harness.close()
@@ -276,7 +277,7 @@ def test_any_of_a_thousand_sequences_leaves_duckdb_with_the_rows_of_plain_dictio
 
 
 def agree(duck, plan):
-    plain = Harness("memory", None)
+    plain = harness_of("memory", None)
     if duck.sink.open().building is not None:
         duck.sink.apply(work(0, target=Target.BUILDING, swap=True))
     for one in plan:

@@ -22,7 +22,8 @@ from headrace.column_type import (
     map_of,
     struct_of,
 )
-from support.copies import ENGINES, Harness, batch, create, schema_of, work
+from support.copies import batch, create, schema_of, work
+from support.engines import ENGINES, harness_of
 from support.typed_values import VALUES, in_column, number, times, type_of
 
 HALF = number("0.5")
@@ -152,7 +153,7 @@ FORMS = [
 
 @pytest.fixture(params=ENGINES)
 def copy(request, tmp_path):
-    harness = Harness(request.param, tmp_path)
+    harness = harness_of(request.param, tmp_path)
     harness.sink.open()
     yield harness
     harness.close()
@@ -189,7 +190,7 @@ def test_a_widened_value_is_still_there(copy, narrow, value, other, becomes, by_
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """DuckDB and plain dictionaries."""
-    harnesses = [Harness("duckdb-memory", tmp_path_factory.mktemp("duck")), Harness("memory", None)]
+    harnesses = [harness_of("duckdb-memory", tmp_path_factory.mktemp("duck")), harness_of("memory", None)]
     for harness in harnesses:
         harness.sink.open()
     yield harnesses

@@ -15,19 +15,8 @@ from headrace.change import Redriven
 from headrace.column_type import INT, TEXT
 from headrace.errors import AcceleratorError, AcceleratorFull, RowRefused
 from headrace.schema import TableSchema
-from support.copies import (
-    BROKEN,
-    ENGINES,
-    Harness,
-    batch,
-    broken_texts,
-    checkpoint,
-    create,
-    dead,
-    paged,
-    schema_of,
-    work,
-)
+from support.copies import BROKEN, batch, broken_texts, checkpoint, create, dead, paged, schema_of, work
+from support.engines import ENGINES, harness_of
 from support.typed_values import number
 
 ORDERS = schema_of(n=INT)
@@ -36,7 +25,7 @@ TEXTS = schema_of(n=INT, text=TEXT)
 
 @pytest.fixture(params=ENGINES)
 def copy(request, tmp_path):
-    harness = Harness(request.param, tmp_path)
+    harness = harness_of(request.param, tmp_path)
     harness.sink.open()
     yield harness
     harness.close()
@@ -287,10 +276,7 @@ def test_a_row_that_cannot_be_set_aside_is_not_skipped(copy):
 
 def test_what_fails_without_any_row_is_no_fault_of_the_rows(copy):
     copy.sink.apply(create(1))
-    if copy.instance is None:
-        copy.sink._prepared = _refuse_all
-    else:
-        copy.sink._write = _refuse_all
+    copy.plant(_refuse_all)
     with pytest.raises(RowRefused, match="whatever the rows"):
         copy.sink.apply(work(2, one("a", 1)))
 
@@ -306,10 +292,7 @@ def test_a_disk_that_fails_makes_no_letter(copy, error):
     def fail(*_):
         raise error
 
-    if copy.instance is None:
-        copy.sink._prepared = fail
-    else:
-        copy.sink._write = fail
+    copy.plant(fail)
     with pytest.raises(type(error)):
         copy.sink.apply(work(2, one("a", 1)))
     assert copy.letters() == {}
@@ -392,7 +375,7 @@ def test_letters_survive_the_process(copy):
     before = copy.sink.letters(None, Which.ANY, None)
     copy.restart()
     copy.sink.open()
-    if copy.survives or copy.instance is None:
+    if copy.remembers:
         assert copy.sink.letters(None, Which.ANY, None) == before
         assert len(before) == 3
 
@@ -408,7 +391,7 @@ WORKS = st.lists(st.lists(CHANGES, max_size=6) | st.just("retry"), max_size=8)
 @given(works=WORKS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_letter_waits_exactly_while_it_is_the_last_that_was_heard_of_its_key(engine, tmp_path, works):
-    copy = Harness(engine, tmp_path)
+    copy = harness_of(engine, tmp_path)
     try:
         copy.sink.open()
         copy.sink.apply(create())

@@ -10,7 +10,8 @@ from headrace.accelerator import Notes, Target
 from headrace.column_type import BINARY, BOOL, INT, JSON, LONG, NULL, TEXT, list_of, map_of, struct_of
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
-from support.copies import ENGINES, KEYS, Harness, batch, checkpoint, create, schema_of, work
+from support.copies import KEYS, batch, checkpoint, create, schema_of, work
+from support.engines import ENGINES, harness_of
 from support.typed_values import number, times
 
 NAIVE, ZONED = "2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00"
@@ -59,7 +60,7 @@ VALUES = {
 
 @pytest.fixture(params=ENGINES)
 def copy(request, tmp_path):
-    harness = Harness(request.param, tmp_path)
+    harness = harness_of(request.param, tmp_path)
     harness.sink.open()
     yield harness
     harness.close()

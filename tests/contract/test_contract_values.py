@@ -12,7 +12,8 @@ from headrace.dynamodb.decode import Decoder
 from headrace.mapping import ListType, Mapping, NumberType
 from headrace.schema import REST
 from support.attribute_values import items, scalars, values
-from support.copies import ENGINES, KEYS, Harness, create, work
+from support.copies import KEYS, create, work
+from support.engines import ENGINES, harness_of
 from support.held import JsonOf, holds, plain
 
 MAPPINGS = {
@@ -110,7 +111,7 @@ def assert_every_value_is_there(rows, schema, answers, mapping):
 
 @pytest.fixture(params=ENGINES, scope="module")
 def harness(request, tmp_path_factory):
-    one = Harness(request.param, tmp_path_factory.mktemp("values"))
+    one = harness_of(request.param, tmp_path_factory.mktemp("values"))
     one.sink.open()
     yield one
     one.close()

@@ -1,23 +1,15 @@
-"""Batches, works and engines for tests of accelerators."""
+"""Batches and works for tests of accelerators."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import duckdb
 import pyarrow as pa
 
-from headrace.accelerator import Notes, StoredLetter, Target, Which, Work
-from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits, rows
-from headrace.accelerators.duckdb.casts import restored
-from headrace.accelerators.memory import MemoryAccelerator
-from headrace.accelerators.plain import plain_rows
+from headrace.accelerator import Notes, Target, Work
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint, SegmentState
 from headrace.column_type import ColumnType
@@ -27,10 +19,6 @@ from headrace.schema import TableSchema
 KEYS = TableSchema.of_keys((("id", "S"),))
 GONE = object()
 """In place of an item's attributes: the item was deleted."""
-
-
-ENGINES = ("memory", "duckdb-memory", "duckdb-file")
-"""What the contract suite runs over: each engine in each mode."""
 
 
 def schema_of(keys: TableSchema = KEYS, **columns: ColumnType) -> TableSchema:
@@ -105,93 +93,3 @@ def work(mark: int, *stream: ChangeBatch, **changes: Any) -> Work:
 def create(mark: int = 0, keys: TableSchema = KEYS, **changes: Any) -> Work:
     """The first transaction of a copy, while its Scan runs."""
     return work(mark, create=keys, scanning=True, notes=Notes.KEEP, **changes)
-
-
-class Harness:
-    """One engine under test: a dataset's accelerator, its rows, and another process's view of it."""
-
-    dataset = "orders"
-
-    def __init__(self, engine: str, folder: Path) -> None:
-        self.engine = engine
-        self.path = folder / "data" / "orders.duckdb" if engine == "duckdb-file" else None
-        self.instance: DuckDBInstance | None = None
-        self.sink = self._new_sink()
-
-    @property
-    def survives(self) -> bool:
-        """Whether the copy outlives the process."""
-        return self.path is not None
-
-    def live(self) -> dict[tuple[Any, ...], dict[str, Any]]:
-        """The live rows by key."""
-        return self.rows_in(self.dataset) if self.instance else self.sink.live_rows()
-
-    def building(self) -> dict[tuple[Any, ...], dict[str, Any]]:
-        """The rows of the copy that is being built."""
-        return self.rows_in("headrace_building") if self.instance else self.sink.building_rows()
-
-    def rows_in(self, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-        """The rows of a table, which must hold each key once, by key."""
-        stored = self.sink.open()
-        copy = stored.live if table == self.dataset else stored.building
-        if copy is None:
-            return {}
-        cursor = self.instance.cursor()
-        table_ = cursor.execute('SELECT * FROM "' + table + '"').to_arrow_table()
-        cursor.close()
-        assert table_.column_names == [column.name for column in copy.schema.columns]
-        found = plain_rows(restored(table_, copy.schema.arrow()))
-        keys = [column.name for column in copy.schema.keys]
-        rows = {tuple(row[key] for key in keys): row for row in found}
-        assert len(rows) == len(found), "a key is there twice"
-        return rows
-
-    def letters(self, which: Which = Which.ANY) -> dict[str, StoredLetter]:
-        """The letters of the live copy, by sequence number, those of the Scan by key."""
-        found, after = {}, None
-        while some := self.sink.letters(None, which, after):
-            after = some[-1].letter.id
-            found |= {_name(stored.letter): stored for stored in some}
-        return found
-
-    @contextmanager
-    def refusing(self, value: object) -> Iterator[None]:
-        """The engine refuses rows whose ``n`` is ``value``, as DuckDB refuses what it cannot convert."""
-        if self.instance is None:
-            self.sink.refuses = lambda row: "Conversion Error: planted" if row.get("n") == value else None
-            yield
-            self.sink.refuses = lambda _: None
-            return
-        true = rows.replace_rows
-
-        def replace_rows(connection: Any, merged: Any, *arguments: Any, **options: Any) -> None:
-            if "n" in merged.written.column_names and value in merged.written.column("n").to_pylist():
-                raise duckdb.ConversionException("Conversion Error: planted")
-            true(connection, merged, *arguments, **options)
-
-        with mock.patch.object(rows, "replace_rows", replace_rows):
-            yield
-
-    def restart(self) -> None:
-        """Close everything and come back as a new process would."""
-        self.close()
-        if self.survives:
-            self.sink = self._new_sink()
-
-    def close(self) -> None:
-        self.sink.close()
-        if self.instance is not None:
-            self.instance.close()
-
-    def _new_sink(self) -> Any:
-        if self.engine == "memory":
-            return MemoryAccelerator()
-        self.instance = DuckDBInstance({self.dataset: self.path}, Limits(memory=2**30, threads=2))
-        return DuckDBAccelerator(self.instance, self.dataset)
-
-
-def _name(letter: DeadLetter) -> str:
-    if letter.sequence is not None:
-        return letter.sequence.text
-    return str(json.loads(letter.key)["id"]["S"])

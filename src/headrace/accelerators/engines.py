@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
+from headrace.accelerator import ChangeSink
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.dataset import Dataset, Engine, Mode
+from headrace.dataset import Acceleration, Dataset, Engine, Mode
 from headrace.errors import ConfigError
+from headrace.explanation import ItemKey, StoredKey
+from headrace.leaf import Leaf
+
+
+class Accelerator(ChangeSink, Protocol):
+    """A ChangeSink that also tells what it holds. Any thread may ask."""
+
+    def rows(self) -> int:
+        """The number of live rows, 0 where there is no live copy. Raises AcceleratorError."""
+        ...
+
+    def look_up(self, key: ItemKey) -> StoredKey:
+        """What is stored of one key, as one commit left it. Raises AcceleratorError."""
+        ...
 
 
 class Engines:
     """The accelerators of a runtime's datasets, by name.
 
-    Nothing is opened here but the SQL engine: each dataset's database is attached by its accelerator's
+    Nothing is opened here but the SQL engine: each dataset's database is opened by its accelerator's
     ``open``. Datasets without acceleration have no accelerator. Raises ConfigError for an engine that is
-    not built, AcceleratorError for two datasets in one file.
+    not built or lacks what it needs, AcceleratorError for two datasets in one file.
     """
 
     def __init__(self, datasets: Sequence[Dataset], limits: Limits | None = None) -> None:
-        files = {}
-        for dataset in datasets:
-            acceleration = dataset.acceleration
-            if acceleration is None:
-                continue
-            if acceleration.engine is not Engine.DUCKDB:
-                raise ConfigError(
-                    f"dataset {dataset.name}: engine {acceleration.engine} is not built yet; use duckdb"
-                )
-            if acceleration.mode is Mode.FILE and acceleration.path is None:
-                raise ConfigError(f"dataset {dataset.name}: mode file needs a path")
-            files[dataset.name] = acceleration.path if acceleration.mode is Mode.FILE else None
-        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(datasets)))
-        self._sinks = {name: DuckDBAccelerator(self._instance, name) for name in files}
+        accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
+        native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
+        files = {name: _file(name, one) for name, one in native.items()}
+        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)))
+        self._sinks: dict[str, Accelerator] = {}
+        self._leaves: dict[str, Leaf] = {}
+        for name, acceleration in accelerated.items():
+            self._add(name, acceleration)
 
-    def sink(self, dataset: str) -> DuckDBAccelerator:
+    def sink(self, dataset: str) -> Accelerator:
         """The dataset's accelerator; KeyError where it has none."""
         return self._sinks[dataset]
+
+    @property
+    def leaves(self) -> Mapping[str, Leaf]:
+        """The datasets that are not tables of the SQL engine, by name: how statements read them."""
+        return self._leaves
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A fresh connection for one reader; see DuckDBInstance.cursor."""
@@ -49,8 +65,22 @@ class Engines:
             sink.close()
         self._instance.close()
 
+    def _add(self, name: str, acceleration: Acceleration) -> None:
+        match acceleration.engine:
+            case Engine.DUCKDB:
+                self._sinks[name] = DuckDBAccelerator(self._instance, name)
+            case engine:
+                raise ConfigError(f"dataset {name}: engine {engine} is not built yet; use duckdb")
 
-def _largest_limit(datasets: Sequence[Dataset]) -> int | None:
+
+def _file(name: str, acceleration: Acceleration) -> Path | None:
+    """Where the copy is kept, None in memory."""
+    if acceleration.mode is Mode.FILE and acceleration.path is None:
+        raise ConfigError(f"dataset {name}: mode file needs a path")
+    return acceleration.path if acceleration.mode is Mode.FILE else None
+
+
+def _largest_limit(native: Mapping[str, Acceleration]) -> int | None:
     """They share one engine, so the one that needs most decides."""
-    named = [dataset.acceleration.memory_limit for dataset in datasets if dataset.acceleration is not None]
+    named = [one.memory_limit for one in native.values()]
     return max((limit for limit in named if limit is not None), default=None)

@@ -1,0 +1,24 @@
+"""The engines that the contract suite runs over, each in each mode, behind one face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from support.engines.duckdb import DuckDBHarness
+from support.engines.harness import Harness
+from support.engines.memory import MemoryHarness
+
+HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
+    "memory": MemoryHarness,
+    "duckdb-memory": lambda _: DuckDBHarness(None),
+    "duckdb-file": lambda folder: DuckDBHarness(folder / "data" / "orders.duckdb"),
+}
+"""Each makes a harness whose files, if it has any, are in a folder."""
+
+ENGINES = tuple(HARNESSES)
+
+
+def harness_of(engine: str, folder: Path | None) -> Harness:
+    """One engine under test."""
+    return HARNESSES[engine](folder)
