@@ -1,9 +1,9 @@
 """Names of columns and of struct fields, from the attributes that they hold.
 
 A column is named after its attribute, an unnested one after its path: ``b.x``. SQL engines take names that
-differ only in case for one, know no empty name and no NUL, and the prefix ``headrace_`` is ours. Where an
-attribute's name cannot be had, it gets a checksum of its exact path: ``Id_2abd43f2``. Reserved words, dots, quotes
-and spaces are kept: SQL quotes them.
+differ only in case for one, know no empty name and no NUL; a column ``rowid`` would hide the number by which they find a
+row, and the prefix ``headrace_`` is ours. Where an attribute's name cannot be had, it gets a checksum of its exact path:
+``Id_2abd43f2``. Reserved words, dots, quotes and spaces are kept: SQL quotes them.
 
 Of attributes that want one name, the first keeps it: those that came first in rank (keys, then declared columns),
 then the shortest path (a real ``b.x`` before one unnested from ``b``), then by code point, small letters before
@@ -18,6 +18,9 @@ from typing import Final
 
 RESERVED_PREFIX: Final = "headrace_"
 """Column and table names with this prefix are Headrace's own."""
+
+ROW_NUMBER: Final = "rowid"
+"""What engines call the number of a row, in whatever case."""
 
 Path = tuple[str, ...]
 """An attribute, and within maps the names of the members down to the value."""
@@ -53,7 +56,9 @@ def _precedence(path: Path) -> tuple[int, Path, Path]:
 
 
 def _kept(name: str) -> str | None:
-    return name if name and "\0" not in name and not name.lower().startswith(RESERVED_PREFIX) else None
+    lower = name.lower()
+    free = lower != ROW_NUMBER and not lower.startswith(RESERVED_PREFIX)
+    return name if name and "\0" not in name and free else None
 
 
 def _checked(name: str, path: Path) -> str:

@@ -19,7 +19,8 @@ from headrace.accelerators.plain import plain_rows
 from headrace.accelerators.widen import widen
 from headrace.column_type import BINARY, BOOL, INT, JSON, NULL, TEXT, ColumnType, list_of, map_of, struct_of
 from headrace.schema import TableSchema
-from support.copies import Harness, batch, create, paged, schema_of, work
+from support.copies import batch, create, paged, schema_of, work
+from support.engines import harness_of
 from support.typed_values import VALUES, in_column, number, times, type_of
 
 TABLES = CopyTables.of("orders", Target.LIVE)
@@ -99,10 +100,10 @@ def test_duckdbs_own_casts_say_what_widening_says(connection, values, others):
 def test_a_table_written_anew_in_slices_keeps_its_order_whatever_is_missing_in_it(connection, monkeypatch):
     monkeypatch.setattr(evolution, "_FIRST_SLICE", 3)
     monkeypatch.setattr(evolution, "_LARGEST_SLICE", 70)
-    old = schema_of(v=struct_of({"a": INT}), ROWID=TEXT)
-    new = old.including({("v",): TEXT, ("rowid",): INT})
-    rows = batch(old, *({"id": f"{n * 7919 % 1000}", "v": {"a": n}, "ROWID": "x"} for n in range(1000))).rows
-    connection.execute('CREATE OR REPLACE TABLE orders (id VARCHAR, v STRUCT(a BIGINT), "ROWID" VARCHAR)')
+    old = schema_of(v=struct_of({"a": INT}), Other=TEXT)
+    new = old.including({("v",): TEXT, ("other",): INT})
+    rows = batch(old, *({"id": f"{n * 7919 % 1000}", "v": {"a": n}, "Other": "x"} for n in range(1000))).rows
+    connection.execute('CREATE OR REPLACE TABLE orders (id VARCHAR, v STRUCT(a BIGINT), "Other" VARCHAR)')
     with registered(connection, pa.Table.from_batches([rows])):
         connection.execute(f"INSERT INTO orders SELECT * FROM {BATCH}")
     connection.execute("DELETE FROM orders WHERE v.a % 3 = 0 OR v.a BETWEEN 400 AND 600 OR v.a > 990")
@@ -112,9 +113,9 @@ def test_a_table_written_anew_in_slices_keeps_its_order_whatever_is_missing_in_i
     connection.execute("DELETE FROM orders WHERE id = '919'")
     connection.execute("COMMIT")
     found = plain_rows(connection.execute("SELECT * FROM orders").to_arrow_table())
-    other = new.column("ROWID").name
+    renamed = new.column("Other").name
     assert found == [
-        {"id": f"{n * 7919 % 1000}", "v": f'{{"a":{n}}}', other: "x", "rowid": None} for n in kept if n != 1
+        {"id": f"{n * 7919 % 1000}", "v": f'{{"a":{n}}}', renamed: "x", "other": None} for n in kept if n != 1
     ]
 
 
@@ -130,7 +131,7 @@ def test_slices_are_bounded_by_their_bytes(connection, monkeypatch):
 
 def test_a_time_that_duckdb_cannot_hold_is_set_aside(tmp_path):
     """Invariant 3: beyond the year 294247 there are no microseconds left."""
-    harness = Harness("duckdb-memory", tmp_path)
+    harness = harness_of("duckdb-memory", tmp_path)
     harness.sink.open()
     try:
         table = schema_of(at=times("UTC", MS + "Z07:00"))
@@ -145,7 +146,7 @@ def test_a_time_that_duckdb_cannot_hold_is_set_aside(tmp_path):
 
 
 def test_a_rewrite_beside_notes_leaves_nothing_of_its_own_behind(tmp_path):
-    harness = Harness("duckdb-file", tmp_path)
+    harness = harness_of("duckdb-file", tmp_path)
     harness.sink.open()
     try:
         keys = TableSchema.of_keys((("id", "N"),))

@@ -60,8 +60,8 @@ def test_batches_of_different_schemas_meet_in_one_transaction(copy):
 
 def test_a_column_that_widens_through_a_new_table_takes_everything_else_along(copy):
     """Rows keep their values, deletions of the same transaction find their rows, notes and letters stay."""
-    orders = schema_of(v=struct_of({"a": INT}), rowid=TEXT, n=INT, s=TEXT)
-    rows = [{"id": f"{n}", "v": {"a": n}, "rowid": "same", "n": n, "s": "x" * 50} for n in range(5000)]
+    orders = schema_of(v=struct_of({"a": INT}), other=TEXT, n=INT, s=TEXT)
+    rows = [{"id": f"{n}", "v": {"a": n}, "other": "same", "n": n, "s": "x" * 50} for n in range(5000)]
     copy.sink.apply(create())
     copy.sink.apply(work(1, batch(orders, *rows), scanning=True))
     copy.sink.apply(
@@ -77,7 +77,7 @@ def test_a_column_that_widens_through_a_new_table_takes_everything_else_along(co
         for row in rows
         if row["n"] % 7 and row["n"] != 1
     }
-    nothing = dict.fromkeys(("v", "rowid", "n", "s"))
+    nothing = dict.fromkeys(("v", "other", "n", "s"))
     expected[("2",)] = nothing | {"id": "2", "v": "x", "n": "y"}
     expected[("new",)] = nothing | {"id": "new"}
     assert copy.live() == expected

@@ -163,13 +163,14 @@ def test_a_table_knows_its_key():
     assert TableSchema.of_keys((("s", "S"),)).keys[0].type == TEXT
 
 
-@pytest.mark.parametrize("attribute", ["ID", "", "headrace_x", "Headrace_y", "a\0b", "\0"])
+@pytest.mark.parametrize("attribute", ["ID", "", "headrace_x", "Headrace_y", "rowid", "RowId", "a\0b", "\0"])
 def test_a_name_that_an_engine_cannot_take_gets_a_checksum_and_stays_the_same(attribute):
     once = KEYS.including({(attribute,): TEXT}).column(attribute).name
     again = KEYS.including({(attribute,): TEXT}).column(attribute).name
     assert once == again != attribute
     assert "\0" not in once
     assert not once.lower().startswith("headrace_")
+    assert once.lower() != "rowid"
 
 
 def test_the_example_in_the_documents_is_what_happens():

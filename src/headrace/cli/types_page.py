@@ -9,7 +9,7 @@ from functools import reduce
 
 import pyarrow as pa
 
-from headrace.column_name import RESERVED_PREFIX, assign_names
+from headrace.column_name import RESERVED_PREFIX, ROW_NUMBER, assign_names
 from headrace.column_type import (
     BINARY,
     BOOL,
@@ -293,7 +293,7 @@ _NAMES = f"""\
 ## Names
 
 A column has its attribute's name, one from a flattened map its path: `b.x`. Two names that differ only in case are one in
-SQL, and names that are empty, hold a NUL or begin with `{RESERVED_PREFIX}` cannot be had. Of attributes that want one name,
+SQL, and names that are empty, hold a NUL, are `{ROW_NUMBER}` or begin with `{RESERVED_PREFIX}` cannot be had. Of attributes that want one name,
 the key goes first, then declared columns, then shorter paths, then small letters before capital ones. The others get a
 checksum of their exact name: beside `id`, `Id` is called `{{renamed}}`. So the names follow from the attributes alone, and a
 new one may rename another; that is told like a new type.

@@ -108,14 +108,7 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, table: _Table) -> None:
 
 def _slices(connection: duckdb.DuckDBPyConnection, table: _Table) -> Iterator[pa.Table]:
     """The rows of a table in their order, a bounded number of bytes at a time, with the types of its schema."""
-    for column in table.old.columns:
-        # A column of this name hides the number of the row.
-        if column.name.lower() == "rowid":
-            connection.execute(f"ALTER TABLE {table.name} RENAME COLUMN {quoted(column.name)} TO {_ASIDE}0")
-    names = [
-        f"{_ASIDE}0" if column.name.lower() == "rowid" else quoted(column.name)
-        for column in table.old.columns
-    ]
+    names = [quoted(column.name) for column in table.old.columns]
     arrow = table.old.arrow()
     (last,) = connection.execute(f"SELECT max(rowid) FROM {table.name}").fetchone() or (None,)
     first, size = 0, _FIRST_SLICE
