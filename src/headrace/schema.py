@@ -60,16 +60,8 @@ class Column:
         return not self.fixed or holds(self.type, own, any_layout=self.origin is Origin.DECLARED)
 
     def joined(self, own: ColumnType) -> ColumnType:
-        """The column's type once values of the type ``own`` have come.
-
-        That of a fixed column stays as it is stored, and a declared one as it is; but what is known of the
-        numbers and times in a frozen one goes on, or it could not be exact text when it is free again.
-        """
-        joined = self.type.join(own)
-        if not self.fixed:
-            return joined
-        alike = joined.kind is self.type.kind and joined.arrow() == self.type.arrow()
-        return joined if alike and self.origin is Origin.ITEMS else self.type
+        """The column's type once values of the type ``own`` have come; that of a fixed column stays."""
+        return self.type if self.fixed else self.type.join(own)
 
 
 @dataclass(frozen=True)

@@ -214,17 +214,6 @@ def test_a_stored_copy_keeps_its_frozen_columns_after_a_restart(frozen):
     assert not again.samples()
 
 
-def test_columns_follow_the_items_again_once_they_are_not_frozen(frozen):
-    frozen.put("a", n={"N": "1"})
-    frozen.source.describe()
-    stored = frozen.scan().schema
-    decoder = Decoder(TableSchema(()))
-    decoder.learn(stored)
-    body = {"Items": [{"id": {"S": "a"}, "n": {"N": "0.5"}, "new": {"S": "x"}}]}
-    rows = decoder.scan_page(json.dumps(body).encode(), at=0.0).changes.rows.to_pylist()
-    assert rows == [{"id": "a", "n": 0.5, "_unmapped": None, "new": "x"}]
-
-
 def test_a_copy_that_has_declared_columns_and_no_items_is_still_to_be_sampled():
     empty = declared_schema(KEYS, Mapping(declared=(Declared("total", LONG),)))
     decoder = Decoder(TableSchema(()), Mapping(declared=(Declared("total", LONG),), freeze=True))

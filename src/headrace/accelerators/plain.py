@@ -7,7 +7,6 @@ are dictionaries by field name, maps by key, times counts of their column's unit
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -120,12 +119,9 @@ def _number(plain: str, stored: pa.DataType) -> Any:
 
 
 def _time(count: int, times: Times) -> str:
-    """By the first layout that writes it: all do, but where the column was fixed."""
-    for layout in map(Layout.of, sorted(times.layouts)):
-        if layout.unit == _unit(times):
-            with suppress(ValueError):
-                return layout.format(count, times.zone)
-    raise ValueError(f"no layout of the column writes the time {count}")
+    """By the last layout of the unit: all of them write the time alike."""
+    layouts = [layout for layout in map(Layout.of, sorted(times.layouts)) if layout.unit == _unit(times)]
+    return layouts[-1].format(count, times.zone)
 
 
 def _digits(number: Any) -> str:

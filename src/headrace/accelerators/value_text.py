@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -71,25 +70,10 @@ def quoted(values: pa.StringArray) -> pa.StringArray:
 
 
 def _times(values: pa.Array, times: Times) -> pa.StringArray:
-    """By one of the layouts, all of which write the times alike; in a column that was fixed, by any that writes each."""
+    """By one of the layouts: all of them write the times alike."""
     unit = times.arrow().unit
-    layouts = [layout for layout in map(Layout.of, sorted(times.layouts)) if layout.unit == unit]
-    try:
-        return format_all(layouts[0], values, times.zone)
-    except ValueError:
-        if len(layouts) == 1:
-            raise
-    counts = values.cast(pa.int64()).to_pylist()
-    return pa.array(
-        [None if count is None else _written(count, layouts, times.zone) for count in counts], pa.string()
-    )
-
-
-def _written(count: int, layouts: Sequence[Layout], zone: str | None) -> str:
-    for layout in layouts:
-        with suppress(ValueError):
-            return layout.format(count, zone)
-    raise ValueError(f"no layout of the column writes the time {count}")
+    layout = next(layout for layout in map(Layout.of, sorted(times.layouts)) if layout.unit == unit)
+    return format_all(layout, values, times.zone)
 
 
 def _lists(values: pa.Array, element: ColumnType) -> pa.StringArray:

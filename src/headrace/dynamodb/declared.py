@@ -11,23 +11,17 @@ from headrace.schema import UNMAPPED, Column, Origin, TableSchema, rest_column
 
 
 def declared_schema(schema: TableSchema, mapping: Mapping) -> TableSchema:
-    """``schema`` with the columns that ``mapping`` declares, and none fixed but those and the key's.
+    """``schema`` with the columns that ``mapping`` declares, where it has them not; itself before its key is known.
 
-    A declared column that is known with another type keeps what it holds: it becomes wide enough for both.
+    A column that is there already was made by the same settings, or is of the key.
     """
     if not schema.columns:
         return schema
-    columns = {column.path: column for column in map(_free, schema.columns)}
-    for declared in mapping.declared:
-        path = _path(declared, mapping)
-        known = columns.get(path)
-        if known is None or not known.key:
-            columns[path] = _declared(declared, path, known)
+    wanted = [_declared(declared, mapping) for declared in mapping.declared]
     if mapping.json_column is not None or mapping.freeze:
-        rest = rest_column(mapping.json_column or UNMAPPED)
-        columns[rest.path] = rest
-    made = TableSchema.of(columns.values())
-    return schema if made == schema else made
+        wanted.append(rest_column(mapping.json_column or UNMAPPED))
+    missing = [column for column in wanted if schema.column(column.path) is None]
+    return TableSchema.of([*schema.columns, *missing]) if missing else schema
 
 
 def frozen_schema(schema: TableSchema) -> TableSchema:
@@ -35,17 +29,11 @@ def frozen_schema(schema: TableSchema) -> TableSchema:
     return TableSchema.of(_frozen(column) for column in schema.columns)
 
 
-def _free(column: Column) -> Column:
-    if column.key or not column.path:
-        return column
-    return replace(column, origin=Origin.ITEMS, fixed=False)
-
-
-def _declared(declared: Declared, path: Path, known: Column | None) -> Column:
-    type_ = NULL if known is None else known.type
-    if declared.type is not None:
-        type_ = declared.type if type_ in (NULL, declared.type) else declared.type.join(type_)
-    return Column(path, declared.name, type_, Origin.DECLARED, fixed=declared.type is not None)
+def _declared(declared: Declared, mapping: Mapping) -> Column:
+    fixed = declared.type is not None
+    return Column(
+        _path(declared, mapping), declared.name, declared.type or NULL, Origin.DECLARED, fixed=fixed
+    )
 
 
 def _frozen(column: Column) -> Column:
