@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -86,12 +87,17 @@ class Index:
     unique: bool = False
 
 
+KeyClaims = abc.Mapping[str, tuple[str, ...]]
+"""What a Spicepod takes for the table's key, by where it says so: references to columns, in any order."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresAccess:
     """How to reach a PostgreSQL server. None leaves the choice to libpq: its environment, then its defaults.
 
-    ``connection_string`` is libpq's, a URI or keywords; what stands beside it here wins. ``schema`` is the one in
-    which the tables are, None the first of the user's search path.
+    ``connection_string`` is libpq's, a URI or keywords; what stands beside it here wins. ``sslrootcert`` is a file,
+    absolute, or the path ``system``: the certificates of the system, as libpq calls them. ``schema`` is the one
+    in which the tables are, None the first of the user's search path.
     """
 
     host: str | None = None
@@ -109,7 +115,9 @@ class PostgresAccess:
 class Acceleration:
     """The local copy.
 
-    ``path`` is the engine's file, absolute; None in memory, and where the engine is a server. ``memory_limit`` is what the
+    ``path`` is the engine's file, absolute; None in memory, and where the engine is a server: its copy outlives the
+    process, so its mode is FILE. ``on_conflict`` and ``primary_key`` are what the Spicepod takes for the table's key,
+    None where it says nothing. ``indexes`` name columns as ``column_reference`` does. ``memory_limit`` is what the
     engine may use (bytes), None its default. ``busy_timeout`` is how long SQLite waits for a lock (seconds). ``postgres``
     is there for that engine alone.
     """
@@ -119,10 +127,17 @@ class Acceleration:
     refresh_mode: RefreshMode = RefreshMode.FULL
     path: Path | None = None
     on_conflict: tuple[str, ...] | None = None
+    primary_key: tuple[str, ...] | None = None
     memory_limit: int | None = None
     indexes: tuple[Index, ...] = ()
     busy_timeout: float = 5.0
     postgres: PostgresAccess | None = None
+
+    @property
+    def key_claims(self) -> KeyClaims:
+        """What the Spicepod takes for the table's key."""
+        claims = {"on_conflict": self.on_conflict, "primary_key": self.primary_key}
+        return {where: names for where, names in claims.items() if names is not None}
 
 
 @dataclass(frozen=True, slots=True)

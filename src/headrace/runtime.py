@@ -203,10 +203,10 @@ class Runtime:
         )
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
-        on_conflict = dataset.acceleration.on_conflict if dataset.acceleration is not None else None
+        claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
         # Processes that are throttled together must not come back together.
         salt = f"{socket.gethostname()}/{uuid.uuid4()}"
-        machine = Machine(dataset.name, dataset.replication, on_conflict, salt)
+        machine = Machine(dataset.name, dataset.replication, claims, salt)
         source, sink = self._sources[dataset.name], self._engines.sink(dataset.name)
         return ThreadRunner(machine, source, sink, self._observe)
 

@@ -156,8 +156,8 @@ def test_a_wrong_shape_is_refused_at_its_place(folder, old, new, message):
         (
             "on_conflict:;   (id, version): upsrt",
             (
-                "7:24: datasets[0].acceleration.on_conflict['(id, version)']: 'upsrt' is not one of upsert, drop; did "
-                "you mean 'upsert'?"
+                "7:24: datasets[0].acceleration.on_conflict['(id, version)']: 'upsrt' is not one of upsert, "
+                "upsert_dedup, upsert_dedup_by_row_id; did you mean 'upsert'?"
             ),
         ),
         (

@@ -264,12 +264,12 @@ def test_nothing_falls_back_silently_to_another_refresh_mode(only):
             ),
         ),
         (
-            {"acceleration": "on_conflict:;   id: drop"},
-            "acceleration.on_conflict: drop is not built; a change replaces the row of its key",
-        ),
-        (
-            {"acceleration": "indexes:;   (a, b): unique"},
-            "acceleration.indexes: indexes are not built yet; queries scan the columns they read",
+            {"acceleration": "indexes:;   (a, b): enabled"},
+            (
+                "acceleration.indexes: engine duckdb has none; queries scan the columns they read, in parallel and past "
+                "what cannot match; where single rows are asked for by other columns than the key, choose engine: sqlite "
+                "or engine: postgres"
+            ),
         ),
         (
             {"more": "columns:;   - name: id;   - name: v;     embeddings: []"},

@@ -19,10 +19,12 @@ datasets:
       aws_secret_access_key: SECRET
       aws_session_token: ${env:the_key}
     acceleration:
+      engine: postgres
       refresh_mode: changes
       params:
+        pg_user: SECRET
         pg_pass: SECRET
-        pg_connection_string: ${secrets:the_key}
+        pg_connection_string: postgresql://me:${secrets:the_key}@db.internal/orders
 """.replace("SECRET", SECRET)
 
 
@@ -53,9 +55,11 @@ def test_a_loaded_secret_is_hidden_everywhere(folder, caplog, capsys):
     said = everything_said(folder, BUILT, caplog, capsys)
     assert "access key and session token from the Spicepod" in said
     assert SECRET not in said
-    access = folder.load(BUILT, {"THE_KEY": SECRET}).datasets[0].access
-    assert access.access_key_id.reveal() == SECRET
-    assert SECRET not in repr(replace(access, region="x"))
+    (dataset,) = folder.load(BUILT, {"THE_KEY": SECRET}).datasets
+    access, server = dataset.access, dataset.acceleration.postgres
+    assert access.access_key_id.reveal() == server.user.reveal() == server.password.reveal() == SECRET
+    assert server.connection_string.reveal() == f"postgresql://me:{SECRET}@db.internal/orders"
+    assert SECRET not in repr(replace(access, region="x")) + repr(replace(server, host="x"))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,12 @@ def test_a_loaded_secret_is_hidden_everywhere(folder, caplog, capsys):
         ("aws_access_key_id: ", "endpoint_url: http://user:"),
         ("aws_access_key_id: ", f"endpoint_url: http://user:{SECRET}@host\n      x: "),
         ("pg_connection_string: ", "pg_port: "),
+        ("pg_connection_string: postgresql://", "pg_connection_string: "),
+        ("pg_connection_string: postgresql://", "pg_connection_string: mysql://"),
+        ("pg_connection_string: postgresql://me:", "pg_schema: pg_"),
+        ("pg_pass: ", "pg_sslrootcert: -----BEGIN "),
+        ("engine: postgres", "engine: sqlite"),
+        ("engine: postgres", "engine: postgres\n      mode: memory"),
         ("pg_connection_string: ", "pg_sslmode: "),
         ("pg_connection_string: ", "snapshots: "),
         ("pg_connection_string: ", "duckdb_memory_limit: "),

@@ -5,7 +5,7 @@ import pytest
 from headrace.accelerator import Stored, StoredCopy
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState, Stage
 from headrace.position import Position, SequenceNumber
-from headrace.replicate.entry import CopyTable, Gap, Resume, decide
+from headrace.replicate.entry import CopyTable, Gap, Resume, decide, unfit_key
 from headrace.source import SourceTable
 from support.batches import SCHEMA
 
@@ -71,3 +71,42 @@ def test_a_copy_being_built_is_continued_before_the_one_that_is_served():
     building = StoredCopy(replace(CHECKPOINT, rows_scanned=5), SCHEMA)
     outcome = decided(Stored(StoredCopy(CHECKPOINT, SCHEMA), building))
     assert outcome == Resume(building)
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (("id",), ("id",)),
+        (("Id",), ("id",)),
+        (("id",), ("ID",)),
+        (("pk", "sk"), ("sk", "pk")),
+        (("Id", "id"), ("id", "Id")),
+        (("a,b",), ("a,b",)),
+    ],
+)
+@pytest.mark.parametrize("where", ["on_conflict", "primary_key"])
+def test_a_claim_that_names_the_tables_key_fits_in_any_order_and_capitals(keys, names, where):
+    table = replace(TABLE, keys=tuple((key, "S") for key in keys))
+    assert unfit_key(table, {where: names}) is None
+
+
+@pytest.mark.parametrize("names", [("id", "version"), ("version",), ("id", "ID"), ("id_",)])
+@pytest.mark.parametrize(
+    ("keys", "right"),
+    [(("id", "at"), "(id, at)"), (("id", "Id", "at")[1:], "(Id, at)"), (("a,b", "("), '("a,b", "(")')],
+)
+def test_a_claim_that_does_not_is_told_the_right_one_as_it_is_written(names, keys, right):
+    table = replace(TABLE, keys=tuple((key, "S") for key in keys))
+    wrong = f"({', '.join(names)})"
+    assert unfit_key(table, {"on_conflict": names}) == (
+        f"acceleration.on_conflict names {wrong}, but the key of table orders is {right}; "
+        f"write `{right}: upsert`, or leave on_conflict out"
+    )
+    assert unfit_key(table, {"primary_key": names}) == (
+        f"acceleration.primary_key names {wrong}, but the key of table orders is {right}; "
+        f"write `primary_key: {right}`, or leave primary_key out"
+    )
+
+
+def test_no_claim_is_no_mistake():
+    assert unfit_key(TABLE, {}) is None

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from headrace.config.kind import choice, file_path, flag, hidden, integer, size, text, threshold
+from collections.abc import Mapping
+
+from headrace.config.kind import (
+    certificate,
+    choice,
+    connection_string,
+    duration,
+    file_path,
+    flag,
+    hidden,
+    integer,
+    size,
+    text,
+    threshold,
+)
+from headrace.config.naming import schema_name
 from headrace.config.parameter import Parameter, Unbuilt
+from headrace.config.quantity import SECOND
+from headrace.dataset import Engine
+
+BUILT = frozenset({Engine.DUCKDB})
+"""The engines that this version has. A dataset of another is not loaded."""
 
 _NO_SNAPSHOTS = Unbuilt("snapshots are not built yet; none is written or restored")
-_NO_POSTGRES = Unbuilt("engine postgres is not built yet")
+_NO_POOL = Unbuilt("no effect; connections are made as they are needed")
 _DUCKDB_DECIDES = Unbuilt("not built yet; DuckDB's own default holds")
+
+
+def _unless_built(engine: Engine) -> Unbuilt | None:
+    return None if engine in BUILT else Unbuilt(f"engine {engine} is not built yet")
+
+
+_SQLITE = _unless_built(Engine.SQLITE)
+_POSTGRES = _unless_built(Engine.POSTGRES)
+_CAYENNE = _unless_built(Engine.CAYENNE)
 
 DUCKDB_FILE = Parameter(
     "duckdb_file",
@@ -19,6 +48,76 @@ DUCKDB_MEMORY_LIMIT = Parameter(
     size(64 * 2**20),
     "The most memory that DuckDB uses for its buffers, all datasets together: the largest that any names. "
     "Without it, half of the memory there is.",
+)
+SQLITE_FILE = Parameter(
+    "sqlite_file",
+    file_path(),
+    "The SQLite file of `mode: file`. Without it, `.headrace/data/NAME.sqlite`.",
+    unbuilt=_SQLITE,
+)
+BUSY_TIMEOUT = Parameter(
+    "busy_timeout",
+    duration(most=3600 * SECOND),
+    "How long SQLite waits for a lock that another process holds.",
+    default="5s",
+    aliases=("sqlite_busy_timeout",),
+    unbuilt=_SQLITE,
+)
+PG_HOST = Parameter(
+    "pg_host",
+    text("a host name, an address, or the folder of a socket"),
+    "The server. Without it, what `PGHOST` says, else this machine's socket.",
+    unbuilt=_POSTGRES,
+)
+PG_PORT = Parameter(
+    "pg_port",
+    integer(1, 65535),
+    "The server's port. Without it, what `PGPORT` says, else 5432.",
+    unbuilt=_POSTGRES,
+)
+PG_DB = Parameter(
+    "pg_db",
+    text("a database's name"),
+    "The database. Without it, what `PGDATABASE` says, else that of the user's name.",
+    unbuilt=_POSTGRES,
+)
+PG_USER = Parameter(
+    "pg_user",
+    hidden(),
+    "The user. Without it, what `PGUSER` says, else the one who runs Headrace.",
+    unbuilt=_POSTGRES,
+)
+PG_PASS = Parameter(
+    "pg_pass",
+    hidden(),
+    "The password. Without it, what `PGPASSWORD` or the password file says.",
+    unbuilt=_POSTGRES,
+)
+PG_SSLMODE = Parameter(
+    "pg_sslmode",
+    choice("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "How the connection is encrypted, as libpq has it: from `verify-ca` up, the server must prove who it is. Without it, "
+    "what `PGSSLMODE` says, else `prefer`.",
+    unbuilt=_POSTGRES,
+)
+PG_SSLROOTCERT = Parameter(
+    "pg_sslrootcert",
+    certificate(),
+    "The certificates of the authorities that are trusted; `system` takes the system's.",
+    unbuilt=_POSTGRES,
+)
+PG_CONNECTION_STRING = Parameter(
+    "pg_connection_string",
+    connection_string(),
+    "What libpq takes for a connection, as a URI or as keywords. What the other keys here say wins over it.",
+    unbuilt=_POSTGRES,
+)
+PG_SCHEMA = Parameter(
+    "pg_schema",
+    schema_name(),
+    "The schema in which the tables are; it must exist. Without it, the first of the user's search path, most often "
+    "`public`.",
+    unbuilt=_POSTGRES,
 )
 SNAPSHOTS = Parameter(
     "snapshots",
@@ -70,7 +169,7 @@ SNAPSHOT_PARAMETERS: tuple[Parameter[object], ...] = (
 )
 """These may stand under ``acceleration`` too."""
 
-ACCELERATION: tuple[Parameter[object], ...] = (
+_OF_DUCKDB: tuple[Parameter[object], ...] = (
     DUCKDB_FILE,
     Parameter(
         "duckdb_data_dir",
@@ -97,11 +196,44 @@ ACCELERATION: tuple[Parameter[object], ...] = (
         "The number of rows up to which DuckDB uses an index.",
         unbuilt=_DUCKDB_DECIDES,
     ),
+)
+_OF_SQLITE: tuple[Parameter[object], ...] = (SQLITE_FILE, BUSY_TIMEOUT)
+_OF_POSTGRES: tuple[Parameter[object], ...] = (
+    PG_HOST,
+    PG_PORT,
+    PG_DB,
+    PG_USER,
+    PG_PASS,
+    PG_SSLMODE,
+    PG_SSLROOTCERT,
+    PG_CONNECTION_STRING,
+    PG_SCHEMA,
+    Parameter(
+        "pg_connection_pool_min",
+        integer(0),
+        "How many connections are kept open at least.",
+        unbuilt=_POSTGRES or _NO_POOL,
+    ),
+)
+_OF_CAYENNE: tuple[Parameter[object], ...] = (
+    Parameter("cayenne_file_path", file_path(), "The folder of Cayenne's files.", unbuilt=_CAYENNE),
+    Parameter("cayenne_metadata_dir", file_path(), "The folder of Cayenne's metastore.", unbuilt=_CAYENNE),
+)
+
+ENGINES: Mapping[Engine, tuple[Parameter[object], ...]] = {
+    Engine.DUCKDB: _OF_DUCKDB,
+    Engine.SQLITE: _OF_SQLITE,
+    Engine.POSTGRES: _OF_POSTGRES,
+    Engine.CAYENNE: _OF_CAYENNE,
+}
+"""The parameters that belong to one engine."""
+
+EVERY_ENGINE: tuple[Parameter[object], ...] = (
     Parameter(
         "connection_pool_size",
         integer(1),
         "How many connections to the engine are kept.",
-        unbuilt=Unbuilt("no effect; every thread has a cursor of its own"),
+        unbuilt=_NO_POOL,
     ),
     Parameter(
         "on_refresh_sort_columns",
@@ -109,48 +241,15 @@ ACCELERATION: tuple[Parameter[object], ...] = (
         "Columns by which rows are sorted on a refresh.",
         unbuilt=Unbuilt("sorting is not built yet; rows keep the order in which they arrive"),
     ),
-    Parameter(
-        "sqlite_file",
-        file_path(),
-        "The SQLite file of `mode: file`.",
-        unbuilt=Unbuilt("engine sqlite is not built yet"),
-    ),
-    Parameter(
-        "busy_timeout",
-        text("a duration"),
-        "How long SQLite waits for a lock.",
-        unbuilt=Unbuilt("engine sqlite is not built yet"),
-    ),
-    Parameter(
-        "cayenne_file_path",
-        file_path(),
-        "The folder of Cayenne's files.",
-        unbuilt=Unbuilt("engine cayenne is not built yet"),
-    ),
-    Parameter(
-        "cayenne_metadata_dir",
-        file_path(),
-        "The folder of Cayenne's metastore.",
-        unbuilt=Unbuilt("engine cayenne is not built yet"),
-    ),
-    Parameter("pg_host", text("a host name"), "PostgreSQL's host.", unbuilt=_NO_POSTGRES),
-    Parameter("pg_port", integer(1, 65535), "PostgreSQL's port.", unbuilt=_NO_POSTGRES),
-    Parameter("pg_db", text("a database name"), "PostgreSQL's database.", unbuilt=_NO_POSTGRES),
-    Parameter("pg_user", hidden(), "PostgreSQL's user.", unbuilt=_NO_POSTGRES),
-    Parameter("pg_pass", hidden(), "PostgreSQL's password.", unbuilt=_NO_POSTGRES),
-    Parameter(
-        "pg_sslmode",
-        choice("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-        "How PostgreSQL's connection is encrypted.",
-        unbuilt=_NO_POSTGRES,
-    ),
-    Parameter("pg_sslrootcert", file_path(), "PostgreSQL's certificate authority.", unbuilt=_NO_POSTGRES),
-    Parameter(
-        "pg_connection_string",
-        hidden(),
-        "PostgreSQL's connection string, instead of the keys above.",
-        unbuilt=_NO_POSTGRES,
-    ),
     *SNAPSHOT_PARAMETERS,
 )
+"""The parameters that every engine takes."""
+
+ACCELERATION: tuple[Parameter[object], ...] = (
+    *(parameter for table in ENGINES.values() for parameter in table),
+    *EVERY_ENGINE,
+)
 """Every parameter of an acceleration, in the order of documentation."""
+
+FILES: Mapping[Engine, Parameter[str]] = {Engine.DUCKDB: DUCKDB_FILE, Engine.SQLITE: SQLITE_FILE}
+"""Which parameter names the file of an engine that keeps its copy in one."""

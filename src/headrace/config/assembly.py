@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from headrace.config import acceleration as accelerating
 from headrace.config import connector
+from headrace.config.accelerated import Accelerated
 from headrace.config.columns import Columns
 from headrace.config.document import Document
 from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
@@ -21,7 +22,6 @@ from headrace.dataset import (
     Dataset,
     Engine,
     GapBehavior,
-    Mode,
     RefreshMode,
     Replication,
 )
@@ -29,11 +29,13 @@ from headrace.mapping import Mapping
 
 T = TypeVar("T")
 
-DATA_FOLDER = Path(".headrace") / "data"
-"""Where accelerators keep their files, from the Spicepod's folder, unless it names others."""
-
 POLLS_TO_BE_FRESH = 5
 """So many successive empty polls show that a shard is at its end."""
+
+_NO_INDEXES = (
+    "engine duckdb has none; queries scan the columns they read, in parallel and past what cannot match; "
+    "where single rows are asked for by other columns than the key, choose engine: sqlite or engine: postgres"
+)
 
 
 @dataclass(slots=True)
@@ -142,43 +144,12 @@ class Assembly:
         entry = self.entry.acceleration
         if entry is None or not entry.enabled:
             return None
-        mode = Mode(entry.mode)
         path = (*self.path, "acceleration")
-        if entry.engine == "arrow" and mode is Mode.FILE:
-            self._refuse((*path, "mode"), "engine arrow lives in memory; write engine: duckdb to keep a file")
-        if entry.refresh_sql is not None and entry.refresh_mode == "changes":
-            self._refuse((*path, "refresh_sql"), "refresh_sql is not supported with refresh_mode: changes")
-        engine = Engine.DUCKDB if entry.engine == "arrow" else Engine(entry.engine)
-        return Acceleration(
-            engine=engine,
-            mode=mode,
-            refresh_mode=RefreshMode(entry.refresh_mode),
-            path=self._file(mode) if engine is Engine.DUCKDB else None,
-            on_conflict=self._on_conflict(entry),
-            memory_limit=self.engine.get(accelerating.DUCKDB_MEMORY_LIMIT),
-        )
-
-    def _file(self, mode: Mode) -> Path | None:
-        at = (*self.path, "acceleration", "params", accelerating.DUCKDB_FILE.name)
-        named = self.engine.get(accelerating.DUCKDB_FILE)
-        if mode is Mode.MEMORY:
-            if named is not None:
-                self._refuse(at, "a copy in memory has no file; write mode: file, or remove the key")
-            return None
-        file = self.folder / (named or DATA_FOLDER / f"{self.entry.name}.duckdb")
-        if file.is_dir():
-            self._refuse(at, f"{file} is a folder; name a file")
-        return file
-
-    def _on_conflict(self, entry: AccelerationEntry) -> tuple[str, ...] | None:
-        if not entry.on_conflict:
-            return None
-        if len(entry.on_conflict) > 1:
-            self._refuse(
-                (*self.path, "acceleration", "on_conflict"),
-                "a table has one key; write one line, such as (id, version): upsert",
-            )
-        return next(iter(entry.on_conflict))
+        accelerated = Accelerated(self.document, path, self.folder, self.entry.name, entry, self.engine)
+        acceleration = accelerated.acceleration()
+        self.problems += accelerated.problems
+        self.warnings += accelerated.warnings
+        return acceleration
 
     def _blocks(self, acceleration: Acceleration | None) -> list[str]:
         """Sentences about what keeps the dataset from working at all."""
@@ -186,10 +157,11 @@ class Assembly:
             sentence = "SQL straight from DynamoDB is not built yet, so this dataset answers no query"
             return [f"acceleration: {sentence}; add acceleration with refresh_mode: changes"]
         blocks = []
-        if acceleration.engine is not Engine.DUCKDB:
+        if acceleration.engine not in accelerating.BUILT:
+            others = " or ".join(engine for engine in Engine if engine in accelerating.BUILT)
             blocks.append(
                 f"acceleration.engine: {acceleration.engine} is not built yet, so this dataset is not loaded; "
-                "use duckdb"
+                f"use {others}"
             )
         if acceleration.refresh_mode is not RefreshMode.CHANGES:
             blocks.append(
@@ -212,10 +184,8 @@ class Assembly:
             block = self.document.at((*self.path, "acceleration"))
             sentences += unbuilt_sentences(AccelerationEntry, block, "acceleration.")
             sentences += self.engine.unbuilt(accelerating.ACCELERATION, "acceleration.params")
-            if "drop" in (entry.on_conflict or {}).values():
-                sentences.append(
-                    "acceleration.on_conflict: drop is not built; a change replaces the row of its key"
-                )
+            if entry.indexes and entry.engine in ("duckdb", "arrow"):
+                sentences.append(f"acceleration.indexes: {_NO_INDEXES}")
         return sentences
 
     def _refuse(self, path: KeyPath, message: str) -> None:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace.column_reference import format_reference
 from headrace.config.pod import Pod
 from headrace.config.quantity import SECOND, format_duration, format_size
-from headrace.dataset import Acceleration, AwsAccess, Dataset, GapBehavior, Mode, RefreshMode, Replication
+from headrace.dataset import (
+    Acceleration,
+    AwsAccess,
+    Dataset,
+    Engine,
+    GapBehavior,
+    Mode,
+    PostgresAccess,
+    RefreshMode,
+    Replication,
+)
 from headrace.mapping import ListType, Mapping, NumberType
 from headrace.type_name import type_name
 
@@ -53,8 +64,9 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         return
     yield "copy", _copy(dataset.acceleration)
     yield "refresh", _refresh(dataset.acceleration)
-    if dataset.acceleration.on_conflict:
-        yield "key", f"{', '.join(dataset.acceleration.on_conflict)} (checked against the table's)"
+    yield "key", _key(dataset.acceleration)
+    if dataset.acceleration.indexes:
+        yield "indexes", _indexes(dataset.acceleration)
     if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
         yield from _following(dataset.replication)
     yield from _columns(dataset.mapping)
@@ -69,11 +81,42 @@ def _credentials(access: AwsAccess) -> str:
 
 
 def _copy(acceleration: Acceleration) -> str:
+    if acceleration.postgres is not None:
+        return f"postgres, {_server(acceleration.postgres)}; a restart resumes from it"
     if acceleration.mode is Mode.MEMORY:
         return f"{acceleration.engine} in memory; a restart scans the table again"
     if acceleration.path is None:
         return f"{acceleration.engine} on disk"
     return f"{acceleration.engine} in {acceleration.path}; a restart resumes from it"
+
+
+def _server(access: PostgresAccess) -> str:
+    """Which server, as far as no secret tells it."""
+    string = (
+        "pg_connection_string" if access.connection_string is not None else "PGHOST, else of this machine"
+    )
+    host = access.host or f"the server of {string}"
+    port = f", port {access.port}" if access.port else ""
+    database = f", database {access.database}" if access.database else ""
+    schema = f", schema {access.schema}" if access.schema else ""
+    return f"{host}{port}{database}{schema}"
+
+
+def _key(acceleration: Acceleration) -> str:
+    claims = list(acceleration.key_claims.values())
+    if not claims:
+        return "the table's"
+    return f"{', '.join(claims[0])} (checked against the table's)"
+
+
+def _indexes(acceleration: Acceleration) -> str:
+    if acceleration.engine is Engine.DUCKDB:
+        return "none; queries scan"
+    named = (
+        format_reference(index.columns) + (" unique" if index.unique else "")
+        for index in acceleration.indexes
+    )
+    return f"{', '.join(named)}; each as soon as its columns are there"
 
 
 def _refresh(acceleration: Acceleration) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from headrace.config.acceleration import ACCELERATION
+from headrace.config.acceleration import ENGINES, EVERY_ENGINE
 from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.entry import Entry, Key
@@ -21,6 +21,7 @@ from headrace.config.model import (
 )
 from headrace.config.parameter import Parameter, described
 from headrace.config.starter import STARTER
+from headrace.dataset import Engine
 
 _INTRODUCTION = """\
 # Configuration
@@ -44,6 +45,8 @@ for editors.
 - **Durations** are written `100ms`, `1s`, `1m30s`, `2h` or `30d` (units ns, us, ms, s, m, h, d), or as a bare `0`.
 - **Sizes** are written `64MiB` (powers of 1024), `1GB` (powers of 1000), or as a bare number of bytes.
 - **Paths** that are relative start at the Spicepod's folder.
+- **Columns** are written `id`, several `(id, version)`: an attribute's exact name, or a column's, in capitals or not. Names
+  with commas, brackets or quotes stand in double quotes, a quote within them doubled.
 - **References**: under `params` and `acceleration.params`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
   `NAME` (the name in upper case), else `SPICE_NAME`. Each is looked up in the process's environment, then in
   `.env.local`, then in `.env`, beside the Spicepod. What stands for nothing is an error, except for
@@ -77,6 +80,12 @@ declaration, and keeps its own type whatever is declared: text, exact numbers or
 holds](types.md#declared-columns)."""
 
 
+_OF_ENGINE = {
+    Engine.POSTGRES: "What is left out is up to libpq: its environment variables, then its defaults. Which server is meant is "
+    "told by keys, or by `pg_connection_string`, or by both: then the keys win, each over its part of the string."
+}
+
+
 def configuration_page() -> str:
     """The whole page."""
     sections = [
@@ -97,8 +106,13 @@ def configuration_page() -> str:
         ),
         _section(
             "`params` of an acceleration",
-            "The snapshot keys may stand here or directly under `acceleration`.",
-            _parameters(ACCELERATION),
+            "Each key of the tables below belongs to one engine, and is an error beside another. These do not. The snapshot "
+            "keys may stand here or directly under `acceleration`.",
+            _parameters(EVERY_ENGINE),
+        ),
+        *(
+            _section(f"`params` of `engine: {engine}`", _OF_ENGINE.get(engine, ""), _parameters(table))
+            for engine, table in ENGINES.items()
         ),
         _section(
             "`metrics` of a dataset", "A list; without it, every metric is published.", _keys(MetricEntry)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+from headrace.column_reference import parse_reference
 from headrace.config.problem import BadValueError, not_one_of
 from headrace.config.quantity import (
     DURATION_EXAMPLES,
@@ -28,6 +29,8 @@ REFERENCE_PATTERN = r"\$\{.+\}"
 """Where a reference to a secret may stand instead of a value."""
 
 UNLIMITED = 2**63 - 1
+
+_UPSERTS = ("upsert", "upsert_dedup", "upsert_dedup_by_row_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,21 +234,56 @@ def column_names() -> Kind[tuple[str, ...]]:
     """One column or several: ``id``, or ``(id, version)``. Gives the names in order."""
 
     def parse(given: str) -> tuple[str, ...]:
-        inner = given.strip()
-        several = inner.startswith("(")
-        if several != inner.endswith(")"):
-            raise BadValueError(
-                f"'{given}' has an odd bracket; write id, or (id, version), "
-                "in quotes where it stands between braces"
-            )
-        names = tuple(part.strip() for part in inner[1:-1].split(",")) if several else (inner,)
-        if not all(names):
-            raise BadValueError(f"'{given}' lacks a name; write id, or (id, version)")
-        if len(set(names)) < len(names):
-            raise BadValueError(f"'{given}' names a column twice")
-        return names
+        try:
+            return parse_reference(given)
+        except ValueError as error:
+            raise BadValueError(str(error)) from None
 
-    return Kind(parse, "`id`, or `(id, version)`", {"type": "string", "minLength": 1})
+    says = "`id`, or `(id, version)`; names with commas, brackets or quotes stand in double quotes"
+    return Kind(parse, says, {"type": "string", "minLength": 1})
+
+
+def conflict_rule() -> Kind[str]:
+    """What a change of a known key does: ``upsert``, which Spice writes in three ways."""
+
+    def parse(given: str) -> str:
+        if given == "drop":
+            raise BadValueError(
+                "'drop' would keep the first version of each item for ever, and the copy would not be the table; "
+                "write upsert"
+            )
+        if given not in _UPSERTS:
+            raise BadValueError(not_one_of(given, _UPSERTS))
+        return given
+
+    return Kind(parse, ", ".join(f"`{word}`" for word in _UPSERTS), {"enum": [*_UPSERTS]})
+
+
+def connection_string() -> Kind[Secret]:
+    """What libpq takes for a connection: a URI or keywords. It is a secret, whole."""
+    says = "a URI (`postgresql://...`) or keywords (`host=... dbname=...`)"
+
+    def parse(given: str) -> Secret:
+        if "\0" in given or not re.match(r"\s*(postgres(ql)?://|[a-z_]+\s*=)", given):
+            # Never the text itself: it may hold a password.
+            raise BadValueError("is neither a URI (postgresql://...) nor keywords (host=... dbname=...)")
+        return Secret(given)
+
+    return Kind(parse, says, {"type": "string"}, secret=True)
+
+
+def certificate() -> Kind[str]:
+    """A file of certificates, or ``system``."""
+    file = file_path()
+
+    def parse(given: str) -> str:
+        if given.lstrip().startswith("-----BEGIN"):
+            raise BadValueError(
+                "a certificate itself is not taken; save it in a file, and write the file's path"
+            )
+        return file.parse(given)
+
+    return Kind(parse, f"`system`, or {file.says}", file.schema)
 
 
 def or_reference(schema: Mapping[str, Any]) -> dict[str, Any]:

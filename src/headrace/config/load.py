@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.config.acceleration import ACCELERATION
+from headrace.config.acceleration import ACCELERATION, FILES
 from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
@@ -142,10 +142,16 @@ def _same_files(document: Document, datasets: list[Dataset]) -> list[Problem]:
         file = dataset.acceleration.path if dataset.acceleration else None
         earlier = first.setdefault(file.resolve(), index) if file else index
         if earlier != index:
-            path: KeyPath = ("datasets", index, "acceleration", "params", "duckdb_file")
+            path: KeyPath = ("datasets", index, "acceleration", "params", _file_key(dataset))
             message = f"datasets[{earlier}] keeps its copy in {file} too; give each dataset a file of its own"
             problems.append(document.at_value(path, message))
     return problems
+
+
+def _file_key(dataset: Dataset) -> str:
+    """The parameter that names the dataset's file."""
+    assert dataset.acceleration is not None
+    return FILES[dataset.acceleration.engine].name
 
 
 def _unbuilt(document: Document) -> list[str]:

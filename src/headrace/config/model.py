@@ -14,12 +14,16 @@ import headrace.metric
 from headrace.config import acceleration as accelerating
 from headrace.config.column_types import declared_type
 from headrace.config.entry import Entry, Key
-from headrace.config.kind import choice, column_names, duration, flag, integer, prose, text
+from headrace.config.kind import choice, column_names, conflict_rule, duration, flag, integer, prose, text
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Parameter, Unbuilt
+from headrace.dataset import Engine
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
+
+_LACKING = ", ".join(f"`{engine}`" for engine in Engine if engine not in accelerating.BUILT)
+_NO_ENGINE = f" Not built yet: {_LACKING}." if _LACKING else ""
 
 _STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
 _NO_RETENTION = Unbuilt("retention is not built yet; rows stay until DynamoDB deletes their items")
@@ -75,11 +79,19 @@ class AccelerationEntry(Entry):
 
     enabled: Annotated[bool, Key(flag(), "Whether there is a local copy.")] = True
     engine: Annotated[
-        str, Key(choice(*ENGINES), "What holds the copy. `arrow` is another name for `duckdb` in memory.")
+        str,
+        Key(
+            choice(*ENGINES),
+            f"What holds the copy. `arrow` is another name for `duckdb` in memory.{_NO_ENGINE}",
+        ),
     ] = "duckdb"
-    mode: Annotated[str, Key(choice("memory", "file"), "Whether the copy outlives the process (`file`).")] = (
-        "memory"
-    )
+    mode: Annotated[
+        str,
+        Key(
+            choice("memory", "file"),
+            "Whether the copy outlives the process (`file`). Not with `engine: postgres`, whose server keeps it.",
+        ),
+    ] = "memory"
     refresh_mode: Annotated[
         str,
         Key(
@@ -90,12 +102,14 @@ class AccelerationEntry(Entry):
     on_conflict: Annotated[
         dict[
             Annotated[tuple[str, ...], Key(column_names(), "The table's key.")],
-            Annotated[str, Key(choice("upsert", "drop"), "What a change of a known key does.")],
+            Annotated[str, Key(conflict_rule(), "What a change of a known key does.")],
         ]
         | None,
         Field(
             description="The table's key, as `id: upsert` or `(id, version): upsert`. Not needed: the key is "
-            "known. Where it is given, it must be the table's."
+            "known. Where it is given, it must be the table's. `upsert_dedup` and `upsert_dedup_by_row_id` are other "
+            "names for `upsert`: of several changes of a key, the last one holds. `drop` is refused: the copy would not "
+            "be the table."
         ),
     ] = None
     params: Annotated[Any, Key(None, "Parameters of the engine.")] = None
@@ -103,8 +117,7 @@ class AccelerationEntry(Entry):
         tuple[str, ...] | None,
         Key(
             column_names(),
-            "The primary key.",
-            Unbuilt("no effect; the key of DynamoDB's table is the key"),
+            "The table's key. Not needed: the key is known. Where it is given, it must be the table's.",
         ),
     ] = None
     indexes: Annotated[
@@ -113,8 +126,10 @@ class AccelerationEntry(Entry):
             Annotated[str, Key(choice("enabled", "unique"), "The kind of index.")],
         ]
         | None,
-        Field(description="Indexes of the copy."),
-        Unbuilt("indexes are not built yet; queries scan the columns they read"),
+        Field(
+            description="Indexes of the copy, as `status: enabled` or `(customer, created): enabled`; `unique` keeps "
+            "columns unique too. With `engine: duckdb` there are none."
+        ),
     ] = None
     snapshots: Annotated[str | None, _of(accelerating.SNAPSHOTS)] = None
     snapshots_trigger: Annotated[str | None, _of(accelerating.SNAPSHOTS_TRIGGER)] = None

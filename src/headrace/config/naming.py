@@ -1,4 +1,4 @@
-"""What a dataset may be called, and what it may be read from."""
+"""What a dataset, a column and a schema may be called, and what a dataset may be read from."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def table_source() -> Kind[str]:
     return Kind(_parse_source, f"`{_SCHEME}:TABLE`", schema)
 
 
+def schema_name() -> Kind[str]:
+    """A schema of PostgreSQL, exactly as it is called, without quotes.
+
+    Names that begin with ``pg_`` are the server's own
+    (https://www.postgresql.org/docs/current/sql-createschema.html).
+    """
+    return Kind(_parse_schema, "a schema's name, without quotes", {"type": "string", "minLength": 1})
+
+
 def _parse_name(text: str) -> str:
     if not _NAME.fullmatch(text):
         cure = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
@@ -60,6 +69,14 @@ def _parse_column(text: str) -> str:
         raise BadValueError("expected the name of an attribute")
     if text.lower().startswith(RESERVED_PREFIX):
         raise BadValueError(f"'{text}' begins with '{RESERVED_PREFIX}', which names Headrace's own columns")
+    return text
+
+
+def _parse_schema(text: str) -> str:
+    if not text.strip() or "\0" in text or len(text.encode()) > LONGEST_NAME:
+        raise BadValueError(f"expected the name of a schema, of at most {LONGEST_NAME} bytes")
+    if text.startswith("pg_") or text == "information_schema":
+        raise BadValueError(f"'{text}' is a schema of PostgreSQL's own; name one of yours")
     return text
 
 

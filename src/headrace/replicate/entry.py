@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from headrace.accelerator import Stored, StoredCopy
 from headrace.checkpoint import Checkpoint
-from headrace.dataset import GapBehavior
+from headrace.column_reference import format_reference, referenced
+from headrace.dataset import GapBehavior, KeyClaims
 from headrace.position import Position
 from headrace.source import SourceTable
 
@@ -75,16 +76,21 @@ def decide(
     return gap or _outlived(checkpoint, service_now) or Resume(copy)
 
 
-def unfit_key(table: SourceTable, on_conflict: tuple[str, ...] | None) -> str | None:
-    """What is wrong with the key that the Spicepod names in ``on_conflict``; None if it names the table's, or none."""
-    key = tuple(attribute for attribute, _ in table.keys)
-    if on_conflict is None or sorted(on_conflict) == sorted(key):
-        return None
-    wrong, right = ", ".join(on_conflict), ", ".join(key)
-    return (
-        f"acceleration.on_conflict names ({wrong}), but the key of table {table.name} is ({right}); "
-        f"write `({right}): upsert`, or leave on_conflict out"
-    )
+def unfit_key(table: SourceTable, claims: KeyClaims) -> str | None:
+    """What is wrong with what the Spicepod takes for the table's key; None if nothing is.
+
+    ``claims`` are named after keys under ``acceleration``.
+    """
+    schema = table.columns
+    for where, names in claims.items():
+        if {referenced(schema, name) for name in names} != set(schema.keys):
+            right = format_reference([attribute for attribute, _ in table.keys])
+            cure = f"{right}: upsert" if where == "on_conflict" else f"{where}: {right}"
+            return (
+                f"acceleration.{where} names {format_reference(names)}, but the key of table {table.name} is {right}; "
+                f"write `{cure}`, or leave {where} out"
+            )
+    return None
 
 
 def start_of_stream(scan_started_at: float) -> Position:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
-from headrace.dataset import GapBehavior, Replication
+from headrace.dataset import GapBehavior, KeyClaims, Replication
 from headrace.errors import HeadraceError, TableUnusable, Unavailable
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
@@ -77,16 +77,16 @@ CHECK = 5.0
 class Machine:
     """One dataset's replication.
 
-    ``on_conflict`` is what the Spicepod takes for the table's key, None if it says nothing. ``salt`` spreads
+    ``claims`` are what the Spicepod takes for the table's key, None if it says nothing. ``salt`` spreads
     the backoff of datasets and processes.
     """
 
     def __init__(
-        self, dataset: str, settings: Replication, on_conflict: tuple[str, ...] | None = None, salt: str = ""
+        self, dataset: str, settings: Replication, claims: KeyClaims | None = None, salt: str = ""
     ) -> None:
         self.dataset = dataset
         self.settings = settings
-        self._on_conflict = on_conflict
+        self._claims = claims or {}
         self._outbox = Outbox()
         self._clock = ServiceClock()
         self._health = Health(dataset, self._outbox, f"{salt}/{dataset}")
@@ -223,7 +223,7 @@ class Machine:
         self._enter(now)
 
     def _described_as(self, request: Describe, table: SourceTable, now: float) -> None:
-        unfit = unfit_key(table, self._on_conflict)
+        unfit = unfit_key(table, self._claims)
         if unfit is not None:
             self._errands.failed(request, TableUnusable(unfit), now)
             return
