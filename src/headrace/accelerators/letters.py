@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from headrace.accelerator import LetterTally, Work
-from headrace.accelerators.keys import key_of_json, keys_of_rows
+import pyarrow as pa
+
+from headrace.accelerator import LetterTally, StoredLetter, Work
+from headrace.accelerators.keys import key_of_json, keys_of_rows, values_of_key
 from headrace.change import ChangeBatch, DeadLetter
+from headrace.position import SequenceNumber
 from headrace.schema import TableSchema
 
 _NO_KEY = (
@@ -53,6 +57,123 @@ class Filing:
 
     letters: tuple[Filed, ...]
     keys: AbstractSet[str]
+
+
+LetterRow = tuple[str | None, str | None, str | None, str, str, int, int | None]
+"""Shard, sequence number, key, reason, record, and the microseconds since 1970 at which it was seen and superseded."""
+
+
+def stored_letter(row: LetterRow) -> StoredLetter:
+    """A letter as an engine stores it."""
+    shard, number, key, reason, record, seen, superseded = row
+    sequence = None if number is None else SequenceNumber(number)
+    letter = DeadLetter(shard, sequence, key, reason, record, seen / 1e6)
+    return StoredLetter(letter, None if superseded is None else superseded / 1e6)
+
+
+class LetterStore(Protocol):
+    """The dead letters of one copy as sets, inside a transaction. Keys are in the form of ``keys``."""
+
+    def known(self, ids: Sequence[str]) -> Mapping[str, Known]:
+        """Which letters of these ids are stored."""
+        ...
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Remove the letters of these ids; how many there were."""
+        ...
+
+    def change_reasons(self, reasons: Mapping[str, str]) -> None:
+        """Give letters, by id, other reasons."""
+        ...
+
+    def supersede(self, keys: Collection[str], at: float) -> int:
+        """Have all waiting letters of these keys superseded ``at``; how many there were."""
+        ...
+
+    def store(self, letters: Sequence[Filed], at: float) -> None:
+        """Add letters, of which none of the id is stored; superseded ones are so ``at``."""
+        ...
+
+    def of_stream(self, keys: Collection[str]) -> AbstractSet[str]:
+        """Which keys a letter of the stream is stored of."""
+        ...
+
+    def count_waiting(self) -> int:
+        """How many are not superseded."""
+        ...
+
+
+Noted = Callable[[pa.Table], Collection[int]]
+"""Which rows of a table of key columns are noted."""
+
+
+class CopyLetters:
+    """The letters of one copy, of which there are ``stored``, ``waiting`` of them not superseded.
+
+    Nothing is asked of its store, or changed there, for a copy that holds no letter and gets none.
+    """
+
+    def __init__(self, store: LetterStore, stored: int = 0, waiting: int = 0) -> None:
+        self.stored = stored
+        self.waiting = waiting
+        self._store = store
+
+    def due(self, work: Work) -> Due:
+        """Which redriven letters of ``work`` may be applied."""
+        ids = [one.id for one in work.redriven]
+        return due(work, self._store.known(ids) if self.stored and ids else {})
+
+    def file(self, work: Work, coming: Due, schema: TableSchema, noted: Noted | None) -> LetterTally:
+        """Do to the letters what ``work`` asks; ``noted`` None says that there are no notes."""
+        self._remove(coming.applied)
+        if coming.reasons:
+            self._store.change_reasons(coming.reasons)
+        superseded = self._file(work, schema, noted) if self.waiting or work.dead else 0
+        discarded = self._remove(work.discarded)
+        if coming.applied or superseded or discarded or work.dead:
+            self.waiting = self._store.count_waiting() if self.stored else 0
+        return replace(
+            coming.tally,
+            added=len(work.dead),
+            superseded=superseded,
+            discarded=discarded,
+            undiscarded=len(work.discarded) - discarded,
+            stored=self.stored,
+            waiting=self.waiting,
+        )
+
+    def _file(self, work: Work, schema: TableSchema, noted: Noted | None) -> int:
+        """Supersede older letters and store new ones; how many became superseded."""
+        filing = file_letters(work, schema, lambda keys: self._outlived(keys, schema, noted))
+        self._remove([filed.letter.id for filed in filing.letters])
+        superseded = sum(filed.superseded for filed in filing.letters)
+        if self.stored and filing.keys:
+            superseded += self._store.supersede(filing.keys, work.at)
+        if filing.letters:
+            self._store.store(filing.letters, work.at)
+            self.stored += len(filing.letters)
+        return superseded
+
+    def _outlived(self, keys: Collection[str], schema: TableSchema, noted: Noted | None) -> set[str]:
+        """Which keys the stream has touched while the Scan ran, or has a letter of."""
+        listed = sorted(keys)
+        outlived = set(self._store.of_stream(listed)) if self.stored else set()
+        held = [(key, values) for key in listed if (values := values_of_key(key, schema)) is not None]
+        if noted is not None and held:
+            names = [column.name for column in schema.keys]
+            rows = pa.Table.from_pylist(
+                [dict(zip(names, values, strict=True)) for _, values in held],
+                schema=pa.schema([schema.arrow().field(name) for name in names]),
+            )
+            outlived |= {held[row][0] for row in noted(rows)}
+        return outlived
+
+    def _remove(self, ids: Sequence[str]) -> int:
+        if not (self.stored and ids):
+            return 0
+        removed = self._store.remove(ids)
+        self.stored -= removed
+        return removed
 
 
 def due(work: Work, known: Mapping[str, Known]) -> Due:

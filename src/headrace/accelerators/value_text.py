@@ -38,7 +38,7 @@ def texts(values: pa.Array, type_: ColumnType) -> pa.StringArray:  # noqa: PLR09
         case ColumnType(Kind.MAP, element=ColumnType() as element):
             return _maps(values, element)
         case ColumnType(Kind.STRUCT) if type_.members:
-            return _structs(values, type_)
+            return objects(values, type_, jsons)
         case _:
             return values
 
@@ -66,7 +66,7 @@ def digits(numbers: pa.Array) -> pa.StringArray:
 def quoted(values: pa.StringArray) -> pa.StringArray:
     """Texts as JSON strings."""
     escaped = _where(pc.match_substring_regex(values, _TO_ESCAPE), values, _escaped)
-    return _enclosed('"', escaped, '"')
+    return enclosed('"', escaped, '"')
 
 
 def _times(values: pa.Array, times: Times) -> pa.StringArray:
@@ -79,7 +79,7 @@ def _times(values: pa.Array, times: Times) -> pa.StringArray:
 def _lists(values: pa.Array, element: ColumnType) -> pa.StringArray:
     lists = Lists.of(values)
     written = pc.fill_null(quoted(texts(lists.items, element)), "null")
-    return _enclosed("[", pc.binary_join(lists.of_items(written), ","), "]")
+    return enclosed("[", pc.binary_join(lists.of_items(written), ","), "]")
 
 
 def _maps(values: pa.Array, element: ColumnType) -> pa.StringArray:
@@ -92,20 +92,24 @@ def _maps(values: pa.Array, element: ColumnType) -> pa.StringArray:
     )
     members = quoted(keys.take(order)), jsons(items.take(order), element)
     written = pc.binary_join_element_wise(*members, ":")
-    return _enclosed("{", pc.binary_join(lists.of_items(written), ","), "}")
+    return enclosed("{", pc.binary_join(lists.of_items(written), ","), "}")
 
 
-def _structs(values: pa.Array, type_: ColumnType) -> pa.StringArray:
+def objects(
+    values: pa.StructArray, type_: ColumnType, written: Callable[[pa.Array, ColumnType], pa.StringArray]
+) -> pa.StringArray:
+    """Structs as JSON objects by attribute, their members as ``written`` writes them, those that are null left out."""
     members = [
-        pc.fill_null(_enclosed(f'"{_escaped(member.attribute)}":', jsons(column, member.type), ","), "")
+        pc.fill_null(enclosed(f'"{_escaped(member.attribute)}":', written(column, member.type), ","), "")
         for member, column in zip(type_.members, values.flatten(), strict=True)
     ]
     # Arrow's join drops rows of nothing but nulls where it is told to skip nulls, so there are none.
-    written = pc.ascii_rtrim(pc.binary_join_element_wise(*members, ""), ",")
-    return pc.if_else(values.is_null(), None, _enclosed("{", written, "}"))
+    joined = pc.ascii_rtrim(pc.binary_join_element_wise(*members, ""), ",")
+    return pc.if_else(values.is_null(), None, enclosed("{", joined, "}"))
 
 
-def _enclosed(before: str, values: pa.StringArray, after: str) -> pa.StringArray:
+def enclosed(before: str, values: pa.StringArray, after: str) -> pa.StringArray:
+    """Each text between two others; null stays null."""
     return pc.binary_join_element_wise(before, values, after, "")
 
 

@@ -15,10 +15,10 @@ import duckdb
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
 from headrace.accelerators.duckdb.casts import restored
-from headrace.accelerators.duckdb.stored_schema import decode_schema
 from headrace.accelerators.duckdb.tables import CopyRow
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.accelerators.plain import plain_rows
+from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.schema import TableSchema
 from support.simulation.model import POISON, Broken, Key, Row

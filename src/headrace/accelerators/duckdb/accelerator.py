@@ -8,18 +8,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, Which, Work
-from headrace.accelerators.duckdb import letters, lookup, rows
+from headrace.accelerators.duckdb import letters, rows
 from headrace.accelerators.duckdb import tables as ddl
 from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
 from headrace.accelerators.duckdb.evolution import evolve
 from headrace.accelerators.duckdb.instance import DuckDBInstance
-from headrace.accelerators.duckdb.letters import CopyLetters
-from headrace.accelerators.duckdb.stored_schema import decode_schema, encode_schema
+from headrace.accelerators.duckdb.letters import DuckDBLetters
+from headrace.accelerators.duckdb.lookup import DuckDBKeyReader
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
+from headrace.accelerators.letters import CopyLetters
+from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.merge import join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
+from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.explanation import ItemKey, StoredKey
@@ -130,7 +134,7 @@ class DuckDBAccelerator:
         try:
             with translated(f"cannot look into {self._dataset}"):
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return lookup.stored_key(cursor, self._live, self._building, key)
+                return stored_key(DuckDBKeyReader(cursor, self._dataset), key)
         finally:
             with suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")
@@ -162,14 +166,15 @@ class DuckDBAccelerator:
         connection.execute("BEGIN TRANSACTION")
         tables = self._live if work.target is Target.LIVE else self._building
         row = ddl.read_copy(connection, work.target)
+        letters_ = DuckDBLetters(connection, self._dataset, work.target)
         if work.create is not None:
-            none = CopyLetters(connection, self._dataset, work.target)
+            none = CopyLetters(letters_)
             return _Before(tables, work.create, row, scan_only=True, noted=False, letters=none)
         if row is None:
             raise AcceleratorError(
                 f"there is no {work.target} copy to apply to; the first work on a copy must create it"
             )
-        stored = CopyLetters(connection, self._dataset, work.target, row.letters, row.waiting)
+        stored = CopyLetters(letters_, row.letters, row.waiting)
         return _Before(tables, self._schema_of(row), row, row.scan_only, row.noted, stored)
 
     def _write(self, connection: duckdb.DuckDBPyConnection, work: Work, before: _Before) -> Applied:
@@ -188,10 +193,14 @@ class DuckDBAccelerator:
             rows.note(connection, merged, tables, schema)
         if work.notes is Notes.DROP and before.scan_only:
             rows.remove_twins(connection, tables, schema)
-        notes = tables if before.noted or noting else None
-        tally = before.letters.file(work, coming, schema, notes)
+        noted = before.noted or noting
+
+        def among_notes(keys: pa.Table) -> list[int]:
+            return rows.noted(connection, keys, tables, schema)
+
+        tally = before.letters.file(work, coming, schema, among_notes if noted else None)
         scan_only = before.scan_only and work.notes is Notes.KEEP and (noting or not stream)
-        self._finish(connection, work, before, schema, noted=notes is not None, scan_only=scan_only)
+        self._finish(connection, work, before, schema, noted=noted, scan_only=scan_only)
         return Applied(merged.written.num_rows, merged.removed.num_rows, schema, tally)
 
     def _finish(

@@ -16,7 +16,7 @@ import duckdb
 from headrace.accelerator import DEAD_LETTERS, StoredCopy, Target
 from headrace.accelerators.duckdb.casts import sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
-from headrace.accelerators.duckdb.stored_schema import decode_schema
+from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.schema import Column, TableSchema

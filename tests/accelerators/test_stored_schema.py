@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
-from headrace.accelerators.duckdb.stored_schema import decode_schema, encode_schema
 from headrace.accelerators.duckdb.tables import FORMAT
+from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.column_type import INT
 from headrace.errors import AcceleratorError
 from headrace.schema import Column, Origin, TableSchema, rest_column
