@@ -198,7 +198,11 @@ class Checks:
         if view is None:
             return False
         version = self._version_of(view)
-        if self._oldest_open(self._coverage(view.checkpoint)) is not None or self.retriable():
+        coverage = self._coverage(view.checkpoint)
+        # An old copy may be equal by chance while its successor is being made.
+        if coverage.arn != next(reversed(self._ledger.streams)):
+            return False
+        if self._oldest_open(coverage) is not None or self.retriable():
             return False
         shown = {key: int(row[version]) for key, row in view.rows.items()}
         return all(
@@ -290,7 +294,7 @@ class Checks:
         before = self._seen.get(key, 0)
         if row is None:
             gone = self._model.gone_since(key, before)
-            if gone is None and self._model.may_be_missed(key, before):
+            if self._model.may_be_missed(key, before, gone):
                 # A copy that was made anew does not hold what could not be decoded.
                 return
             if gone is None:

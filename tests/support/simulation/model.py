@@ -74,9 +74,10 @@ class Model:
         poison = None if item is None else item.get(POISON)
         return None if poison is None else str(poison["S"])
 
-    def may_be_missed(self, key: Key, index: int) -> bool:
-        """Whether some state from ``index`` on may have been set aside."""
-        return any(self.poison(key, at) for at in range(index, len(self.states[key])))
+    def may_be_missed(self, key: Key, first: int, end: int | None = None) -> bool:
+        """Whether some state from ``first`` on, and before ``end``, may have been set aside."""
+        until = len(self.states[key]) if end is None else end
+        return any(self.poison(key, at) for at in range(first, until))
 
     def top(self, key: Key) -> int:
         """The index of the item's present state."""
