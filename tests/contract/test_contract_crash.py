@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -160,49 +159,62 @@ def test_a_process_killed_while_it_applies_comes_back_at_a_commit(tmp_path, comm
     assert dict(live) == expected
 
 
-WIDEN_FOR_EVER = """
+WIDEN = """
 import sys
 from pathlib import Path
-from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
+from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, evolution
 from headrace.column_type import INT, TEXT, struct_of
 from support.copies import batch, create, schema_of, work
+
+def reach(moment):
+    if moment == sys.argv[2]:
+        print(moment, flush=True)
+        sys.stdin.read()
+
+def slices(connection, table, true=evolution._slices):
+    reach("before the first slice")
+    for number, rows in enumerate(true(connection, table)):
+        yield rows
+        if number == 0:
+            reach("between two slices")
+    reach("before the old table goes")
+
+evolution._slices = slices
+evolution._FIRST_SLICE = 1000
 sink = DuckDBAccelerator(DuckDBInstance({"orders": Path(sys.argv[1])}), "orders")
 sink.open()
-for mark in range(0, 1_000_000, 2):
-    sink.apply(create(mark))
-    maps = [{"id": str(number), "v": {"n": number}} for number in range(3000)]
-    sink.apply(work(mark, batch(schema_of(v=struct_of({"n": INT})), *maps), scanning=True))
-    print(mark, flush=True)
-    sink.apply(work(mark + 1, batch(schema_of(v=TEXT), {"id": "0", "v": "x"}), scanning=True))
-    print(mark + 1, flush=True)
+sink.apply(create(0))
+maps = [{"id": str(number), "v": {"n": number}} for number in range(3000)]
+sink.apply(work(1, batch(schema_of(v=struct_of({"n": INT})), *maps), scanning=True))
+sink.apply(work(2, batch(schema_of(v=TEXT), {"id": "0", "v": "x"}), scanning=True))
+reach("after the commit")
 """
 
 
-@pytest.mark.parametrize("delay", [0.002, 0.01, 0.02, 0.03])
-def test_a_process_killed_while_it_writes_a_table_anew_comes_back_with_one_whole(tmp_path, delay):
+@pytest.mark.parametrize(
+    "moment",
+    ["before the first slice", "between two slices", "before the old table goes", "after the commit"],
+)
+def test_a_process_killed_while_it_writes_a_table_anew_comes_back_with_one_whole(tmp_path, moment):
     """Invariant 1: the narrow table with the narrow schema, or the wide one with the wide."""
     path = tmp_path / "orders.duckdb"
     with subprocess.Popen(
-        [sys.executable, "-c", WIDEN_FOR_EVER, str(path)],
+        [sys.executable, "-c", WIDEN, str(path), moment],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[1],
     ) as child:
-        while int(child.stdout.readline()) != 2:
-            pass
-        time.sleep(delay)
+        assert child.stdout.readline().decode() == f"{moment}\n"
         child.send_signal(signal.SIGKILL)
-        child.stdout.read()
     stored, live, _ = rows_of(path)
-    mark = int(stored.live.checkpoint.scan_ended_at)
-    narrow = stored.live.schema.columns[1:2] == schema_of(v=struct_of({"n": INT})).columns[1:]
-    if narrow:
-        assert mark % 2 == 0
-        assert dict(live) == {str(n): {"n": n} for n in range(3000)}
-    elif stored.live.schema == schema_of(v=TEXT):
-        assert mark % 2 == 1
-        assert dict(live) == {str(n): f'{{"n":{n}}}' for n in range(3000)} | {"0": "x"}
+    if moment == "after the commit":
+        assert stored.live.checkpoint == checkpoint(2)
+        assert stored.live.schema == schema_of(v=TEXT)
+        assert dict(live) == {str(n): f'{{"n":{n}}}' for n in range(1, 3000)} | {"0": "x"}
     else:
-        assert live == [], "made anew a moment ago"
+        assert stored.live.checkpoint == checkpoint(1)
+        assert stored.live.schema == schema_of(v=struct_of({"n": INT}))
+        assert dict(live) == {str(n): {"n": n} for n in range(3000)}
 
 
 @pytest.mark.parametrize("room", [30_000, 60_000, 200_000])
