@@ -106,6 +106,18 @@ class Layout:
         units: tuple[Unit, ...] = ("ms", "ms", "us", "ns")
         return units[(digits + 2) // 3]
 
+    @cached_property
+    def family(self) -> tuple[Layout, ...]:
+        """This layout, and where it leaves out zeros at a fraction's end the one that writes them.
+
+        Go's Parse reads the texts of both by either (package time, "Parse"), and what writes ``.120`` always writes three digits.
+        """
+        whole = "".join(
+            piece.text.replace("9", "0") if isinstance(piece, Fraction) else piece.text
+            for piece in self.pieces
+        )
+        return (self,) if whole == self.text else (self, Layout.of(whole))
+
     def parse(self, text: str) -> Moment | None:
         """The time that ``text`` is, None unless that time, formatted, is exactly ``text``."""
         moment = self._read(text)

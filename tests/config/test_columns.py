@@ -78,6 +78,14 @@ def test_a_time_format_may_come_from_the_environment(only):
     assert mapping.layouts == (Layout.of(SPACED),)
 
 
+def test_a_time_format_that_trims_its_fraction_takes_the_untrimmed_one_along(only):
+    mapping = only(params="time_format: 2006-01-02T15:04:05.999Z07:00").mapping
+    assert [layout.text for layout in mapping.layouts] == [
+        "2006-01-02T15:04:05.999Z07:00",
+        "2006-01-02T15:04:05.000Z07:00",
+    ]
+
+
 def test_the_time_format_of_a_time_column_is_another_thing(only):
     dataset = only(more="time_column: at; time_format: unix_seconds")
     assert dataset.mapping == Mapping()

@@ -92,6 +92,20 @@ def test_every_pattern_of_the_documents_reads_its_example_and_writes_it_again(la
     assert format_all(layout, parsed.times, parsed.zone).to_pylist() == [text]
 
 
+def test_a_layout_that_trims_its_fraction_and_the_one_that_does_not_write_all_times_of_javascript():
+    trimmed, whole = Layout.of("Jan 2, 2006 15:04:05,999 MST").family
+    assert whole.text == "Jan 2, 2006 15:04:05,000 MST"
+    assert whole.family == (whole,)
+    texts = [
+        "Mar 15, 2024 14:30:00,123 UTC",
+        "Mar 15, 2024 14:30:00,120 UTC",
+        "Mar 15, 2024 14:30:00,000 UTC",
+    ]
+    assert layouts_of(texts[0], trimmed.family).layouts == {trimmed.text, whole.text}
+    assert layouts_of(texts[1], trimmed.family).layouts == {whole.text}
+    assert format_all(whole, parse_all(whole, pa.array(texts)).times, "UTC").to_pylist() == texts
+
+
 @pytest.mark.parametrize(
     ("layout", "text", "zone"),
     [

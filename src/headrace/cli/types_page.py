@@ -264,7 +264,8 @@ a second zone: a column has one zone, which its type names.
   Microsecond for up to six, Nanosecond for more. Instants in nanoseconds stay text, because engines keep instants in
   microseconds at best.
 
-`time_format` is one layout. Without it, these layouts of ISO 8601 are tried:
+`time_format` is one layout. Where it leaves out zeros at a fraction's end (`.999`), the one that writes them (`.000`) is
+tried beside it. Without it, these layouts of ISO 8601 are tried:
 
 ```
 {_FAMILY}

@@ -46,7 +46,7 @@ class Columns:
     def mapping(self) -> Mapping:
         """How items become columns; it holds only if ``problems`` stays empty."""
         format_ = self.connection.get(connector.TIME_FORMAT)
-        layouts = ISO_8601 if format_ is None else (format_,)
+        layouts = ISO_8601 if format_ is None else format_.family
         json_column = self._json_column()
         return Mapping(
             layouts=layouts,
