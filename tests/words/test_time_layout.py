@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from headrace.time_layout import PER_SECOND, Layout, Moment
 from headrace.time_text import ISO_8601, Parsed, Reading, format_all, layouts_of, layouts_of_all, parse_all
 from headrace.time_token import offset_of, zone_of
+from support.time_formats import DOCUMENTED
 
 FIRST, LAST = -62_167_219_200, 253_402_300_799
 """The first second of year 0 and the last of year 9999."""
@@ -69,19 +70,7 @@ def layouts_and_moments(draw, most=1):
     ]
 
 
-@pytest.mark.parametrize(
-    ("layout", "text"),
-    [
-        ("2006-01-02T15:04:05Z07:00", "2024-03-15T14:30:00Z"),
-        ("2006-01-02T15:04:05.999Z07:00", "2024-03-15T14:30:00.123-07:00"),
-        ("2006-01-02T15:04:05", "2024-03-15T14:30:00"),
-        ("2006-01-02 15:04:05", "2024-03-15 14:30:00"),
-        ("01/02/2006 15:04:05", "03/15/2024 14:30:00"),
-        ("02/01/2006 15:04:05", "15/03/2024 14:30:00"),
-        ("Jan 2, 2006 3:04:05 PM", "Mar 15, 2024 2:30:00 PM"),
-        ("20060102150405", "20240315143000"),
-    ],
-)
+@pytest.mark.parametrize(("layout", "text"), DOCUMENTED)
 def test_every_pattern_of_the_documents_reads_its_example_and_writes_it_again(layout, text):
     layout = Layout.of(layout)
     moment = layout.parse(text)
