@@ -1,4 +1,4 @@
-"""The figures: decoding, bootstrap against peers, memory at 10 million items, freshness.
+"""The figures: decoding, bootstrap against peers, memory at 10 million items, applying changes, freshness.
 
     python bench/run.py [--quick] [--json FILE]
 
@@ -13,6 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import apply
 import bootstrap
 import decode
 import freshness
@@ -64,6 +65,15 @@ def main() -> None:
     memory = bootstrap.large(large)
     bootstrap.show_large(memory)
     figures["memory"] = memory
+
+    applied = [
+        found
+        for engine in apply.ENTRIES
+        for rows in ((10_000,) if arguments.quick else (100_000, 1_000_000))
+        for found in apply.measure(engine, "text", rows, apply.SIZES, 20 if arguments.quick else 60)
+    ]
+    apply.show(applied)
+    figures["apply"] = [asdict(found) for found in applied]
 
     stretches = freshness.measure(rate=1000, seconds=seconds, windows=windows, interval=0.005)
     freshness.show(stretches, 1000, seconds)
