@@ -8,7 +8,7 @@ or spaces at its ends. A quote within quotes is written twice, as in SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from headrace.schema import Column, TableSchema
@@ -59,6 +59,11 @@ def referenced(schema: TableSchema, name: str) -> Column | None:
     lowered = name.lower()
     by_name = (column for column in schema.columns if column.name.lower() == lowered)
     return schema.column(name) or next(by_name, None)
+
+
+def is_there(name: str, attributes: Collection[str], columns: Iterable[str]) -> bool:
+    """Whether a reference means one of these columns by ``name``; ``attributes`` are those that have one."""
+    return name in attributes or name.lower() in {column.lower() for column in columns}
 
 
 def _wrong(inner: str, place: int) -> str:

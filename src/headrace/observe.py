@@ -90,10 +90,14 @@ class SchemaEvolved:
 
 @dataclass(frozen=True, slots=True)
 class ColumnsKnown:
-    """The columns of the copy that is served, by name with the names of their types, when it is opened or they change."""
+    """The columns of the copy that is served, by name with the names of their types, when it is opened or they change.
+
+    ``attributes`` are those that have a column of their own.
+    """
 
     dataset: str
     columns: tuple[tuple[str, str], ...]
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

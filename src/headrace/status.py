@@ -35,7 +35,8 @@ class DatasetStatus:
     ``rows`` are None while they are not known. ``reason`` says why it is not ready, live or fresh.
     ``dead_letters`` are those that wait: changes that its rows lack. ``columns`` is None until a copy is
     known; ``schema_changes`` counts what has happened to columns since the process started, those that its first
-    Scan found included.
+    Scan found included. ``waiting_indexes`` are references to columns of which some are not there yet, so that the
+    index over them is not either.
     """
 
     name: str
@@ -52,3 +53,4 @@ class DatasetStatus:
     columns: int | None = None
     schema_changes: int = 0
     last_schema_change: LastChange | None = None
+    waiting_indexes: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ def server(module_server):
             "columns": 7,
             "schema_changes": 0,
             "last_schema_change": None,
+            "waiting_indexes": [],
             "reason": None,
         }
     ]

@@ -168,6 +168,12 @@ def test_status_tells_what_has_happened_to_columns(server):
     assert "\x1b" not in told
 
 
+def test_status_tells_which_indexes_wait_for_their_columns(server):
+    server.datasets[0] |= {"waiting_indexes": ["(status)", "(customer, created)"]}
+    told = run("status", "--http", server.url).stdout.splitlines()
+    assert told[-2] == "orders: no item has all columns of these indexes yet: (status); (customer, created)"
+
+
 def test_status_of_a_runtime_that_is_not_ready_says_why_and_leaves_with_3(server):
     server.datasets[0] |= {"ready": False, "status": "Loading", "rows": None, "lag_ms": None}
     server.not_ready = "orders: the Scan is under way"

@@ -98,7 +98,7 @@ def test_validate_says_which_key_and_which_indexes(folder):
         == '(status), (customer, created) unique, ("a, b"); each as soon as its columns are there'
     )
     assert said(folder, "engine: sqlite")["key"] == "the table's"
-    assert said(folder, "indexes:;   status: enabled")["indexes"] == "none; queries scan"
+    assert "indexes" not in said(folder, "indexes:;   status: enabled")
 
 
 def test_indexes_keep_the_order_of_their_columns(only):
@@ -118,8 +118,8 @@ def test_every_upsert_is_one(only, rule):
 
 
 def test_both_ways_to_name_the_key_may_agree(only):
-    acceleration = only(acceleration="primary_key: (b, a); on_conflict:;   (a, b): upsert").acceleration
-    assert acceleration.key_claims == {"on_conflict": ("a", "b"), "primary_key": ("b", "a")}
+    acceleration = only(acceleration="primary_key: (b, A); on_conflict:;   (a, b): upsert").acceleration
+    assert acceleration.key_claims == {"on_conflict": ("a", "b"), "primary_key": ("b", "A")}
 
 
 AT = "datasets[0].acceleration"

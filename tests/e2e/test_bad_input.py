@@ -209,15 +209,43 @@ def test_sql_that_writes_is_refused_and_changes_nothing(headrace, pod, server, t
         assert file.execute("SELECT count(*) FROM orders").fetchone() == (5,)
 
 
-def test_an_on_conflict_that_is_not_the_key_names_the_key(headrace, tmp_path, server):
-    TableUnderTest(server.url)
-    (tmp_path / "spicepod.yaml").write_text(
-        DATASET
-        + f"    params: {{endpoint_url: '{server.url}', aws_region: us-east-1}}\n"
-        + "    acceleration: {engine: duckdb, refresh_mode: changes, on_conflict: {'(id, version)': upsert}}\n"
+@pytest.mark.parametrize(
+    ("where", "wrong", "right"),
+    [
+        ("on_conflict", "{'(id, version)': upsert}", "`(id): upsert`"),
+        ("primary_key", "version", "`primary_key: (id)`"),
+    ],
+)
+def test_a_key_that_is_not_the_tables_is_told_the_right_one_and_leaves_the_copy_alone(
+    headrace, tmp_path, server, where, wrong, right
+):
+    TableUnderTest(server.url).fill(20)
+    text = (
+        f"{DATASET}    params: {{endpoint_url: '{server.url}', aws_region: us-east-1}}\n"
+        "    acceleration: {engine: duckdb, mode: file, refresh_mode: changes"
     )
-    process = headrace(tmp_path)
-    reason = reason_of(process, "on_conflict")
-    assert "(id, version)" in reason
-    assert "(id): upsert" in reason
-    process.stop()
+    pod = tmp_path / "spicepod.yaml"
+    pod.write_text(text + ", on_conflict: {ID: upsert}, primary_key: id}\n")
+    first = headrace(tmp_path)
+    first.until_ready()
+    assert first.stop() == 0
+
+    pod.write_text(f"{text}, {where}: {wrong}}}\n")
+    second = headrace(tmp_path)
+    reason = reason_of(second, where)
+    assert right in reason
+    assert second.dataset("orders")["status"] == "Error"
+    refusal = second.get("/v1/ready")
+    assert refusal.status == 503
+    assert right in refusal.data.decode()
+    told = [event for event in second.events("status_changed") if right in event.get("reason", "")]
+    assert told[0]["level"] == "error"
+    assert second.ask("SELECT count(*) FROM orders")[0] == 503
+    assert second.stop() == 0
+
+    pod.write_text(text + "}\n")
+    third = headrace(tmp_path)
+    third.until_ready()
+    assert third.events("bootstrap_started") == third.events("reinitialized") == []
+    assert third.sql("SELECT count(*) AS n FROM orders") == [{"n": 20}]
+    third.stop()

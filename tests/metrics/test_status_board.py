@@ -1,7 +1,8 @@
 import threading
 import time
+from dataclasses import replace
 
-from headrace.dataset import Acceleration, Dataset, Engine
+from headrace.dataset import Acceleration, Dataset, Engine, Index
 from headrace.errors import AcceleratorError
 from headrace.evolution import ColumnChange, Happened
 from headrace.metrics.status import StatusBoard
@@ -82,6 +83,21 @@ def test_what_happens_to_columns_is_counted_and_the_last_of_it_kept_with_its_tim
     assert (orders.columns, orders.schema_changes) == (3, 3)
     assert orders.last_schema_change == LastChange("price: Int64 -> Float64", 2000.0)
     assert (users.columns, users.schema_changes, users.last_schema_change) == (None, 0, None)
+
+
+def test_indexes_wait_until_all_their_columns_are_there():
+    asked = (Index(("Status",)), Index(("customer", "created")), Index(("headrace_x",)), Index(("b.x",)))
+    acceleration = Acceleration(Engine.SQLITE, indexes=asked)
+    board = StatusBoard([replace(ORDERS, acceleration=acceleration), USERS])
+    assert [status.waiting_indexes for status in board.statuses()] == [(), ()]
+    board(ColumnsKnown("orders", (("id", "Utf8"), ("created", "Utf8")), ("id", "created")))
+    board(ColumnsKnown("users", (("id", "Utf8"),), ("id",)))
+    orders, users = board.statuses()
+    assert orders.waiting_indexes == ("(Status)", "(customer, created)", "(headrace_x)", "(b.x)")
+    assert users.waiting_indexes == ()
+    columns = ("id", "created", "status", "item_headrace_x_1", "b.x")
+    board(ColumnsKnown("orders", tuple((name, "Utf8") for name in columns), (*columns[:3], "headrace_x")))
+    assert board.statuses()[0].waiting_indexes == ("(customer, created)",)
 
 
 def test_waiting_ends_when_the_statuses_become_what_is_waited_for():

@@ -197,7 +197,13 @@ def test_a_table_that_is_not_ready_is_not_queried(call, system):
 def test_datasets_are_listed_with_their_status(call, system):
     last = LastChange("price: Int64 -> Float64", 1_700_000_000.0)
     system.status = replace(
-        system.status, lag_ms=None, reason="why", columns=2, schema_changes=3, last_schema_change=last
+        system.status,
+        lag_ms=None,
+        reason="why",
+        columns=2,
+        schema_changes=3,
+        last_schema_change=last,
+        waiting_indexes=("(status)",),
     )
     assert call("GET", "/v1/datasets?status=true").json() == [
         {
@@ -215,6 +221,7 @@ def test_datasets_are_listed_with_their_status(call, system):
             "columns": 2,
             "schema_changes": 3,
             "last_schema_change": {"text": "price: Int64 -> Float64", "at": "2023-11-14T22:13:20.000Z"},
+            "waiting_indexes": ["(status)"],
         }
     ]
     system.status = replace(system.status, last_schema_change=None)

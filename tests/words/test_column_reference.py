@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.column_reference import format_reference, parse_reference, referenced
+from headrace.column_reference import format_reference, is_there, parse_reference, referenced
 from headrace.column_type import INT, TEXT
 from headrace.schema import TableSchema
 
@@ -63,6 +63,10 @@ def test_a_name_is_an_attributes_exactly_or_a_columns_in_any_capitals():
     found = {
         name: referenced(schema, name) for name in ("Id", "id", "ID", renamed.upper(), "STATUS", "B.x", "b")
     }
+    attributes = [column.path[0] for column in schema.columns if len(column.path) == 1]
+    columns = [column.name for column in schema.columns]
+    for name, column in found.items():
+        assert is_there(name, attributes, columns) is (column is not None)
     paths = {name: column and column.path for name, column in found.items()}
     assert paths == {
         "Id": ("Id",),

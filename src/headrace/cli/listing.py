@@ -30,6 +30,16 @@ def schema_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
+def index_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """For each dataset with indexes that wait for columns, which."""
+    for dataset in datasets:
+        waiting = dataset.get("waiting_indexes")
+        if waiting:
+            yield one_line(
+                f"{dataset['name']}: no item has all columns of these indexes yet: {'; '.join(waiting)}"
+            )
+
+
 def as_json(value: object) -> str:
     """As indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)

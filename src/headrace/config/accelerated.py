@@ -151,7 +151,7 @@ class Accelerated:
 
     def _primary_key(self) -> tuple[str, ...] | None:
         key, other = self.entry.primary_key, self._on_conflict_alone()
-        if key is not None and other is not None and sorted(key) != sorted(other):
+        if key is not None and other is not None and _folded(key) != _folded(other):
             place = self.document.key_place((*self.path, "on_conflict"))
             self._refuse(
                 (*self.path, "primary_key"),
@@ -184,10 +184,15 @@ class Accelerated:
             if unique and engine is Engine.DUCKDB:
                 self._refuse(at, _NOT_UNIQUE)
             indexes.append(Index(columns, unique))
-        return indexes
+        return indexes if engine is not Engine.DUCKDB else []
 
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.at_value(path, message))
+
+
+def _folded(names: tuple[str, ...]) -> list[str]:
+    """Names as SQL compares them, in any order."""
+    return sorted(name.lower() for name in names)
 
 
 _NOT_UNIQUE = (

@@ -11,7 +11,6 @@ from headrace.dataset import (
     Acceleration,
     AwsAccess,
     Dataset,
-    Engine,
     GapBehavior,
     Mode,
     PostgresAccess,
@@ -110,8 +109,6 @@ def _key(acceleration: Acceleration) -> str:
 
 
 def _indexes(acceleration: Acceleration) -> str:
-    if acceleration.engine is Engine.DUCKDB:
-        return "none; queries scan"
     named = (
         format_reference(index.columns) + (" unique" if index.unique else "")
         for index in acceleration.indexes

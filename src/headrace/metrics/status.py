@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from headrace.column_reference import format_reference, is_there
 from headrace.dataset import Dataset
 from headrace.errors import HeadraceError
 from headrace.observe import ColumnsKnown, DeadLettersStored, Observation, SchemaEvolved, StatusChanged
@@ -37,6 +38,7 @@ class _Columns:
     count: int | None = None
     changes: int = 0
     last: LastChange | None = None
+    waiting: tuple[str, ...] = ()
 
 
 class StatusBoard:
@@ -74,8 +76,10 @@ class StatusBoard:
                 with self._changed:
                     self._letters[dataset] = waiting
             case ColumnsKnown(dataset, columns):
+                lacking = _waiting_indexes(self._datasets[dataset], observation)
                 with self._changed:
-                    self._columns[dataset] = replace(self._columns[dataset], count=len(columns))
+                    known = self._columns[dataset]
+                    self._columns[dataset] = replace(known, count=len(columns), waiting=lacking)
             case SchemaEvolved(dataset, changes) if changes:
                 with self._changed:
                     known, last = self._columns[dataset], LastChange(changes[-1].text, self._wall())
@@ -160,4 +164,16 @@ class StatusBoard:
             columns=columns.count,
             schema_changes=columns.changes,
             last_schema_change=columns.last,
+            waiting_indexes=columns.waiting,
         )
+
+
+def _waiting_indexes(dataset: Dataset, known: ColumnsKnown) -> tuple[str, ...]:
+    """The indexes that the dataset asks for and of which a column is not there."""
+    asked = dataset.acceleration.indexes if dataset.acceleration is not None else ()
+    columns = [name for name, _ in known.columns]
+    return tuple(
+        format_reference(index.columns)
+        for index in asked
+        if not all(is_there(name, known.attributes, columns) for name in index.columns)
+    )

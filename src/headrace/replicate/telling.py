@@ -112,7 +112,8 @@ class Telling:
             self._tell(SchemaEvolved(self._dataset, changes))
         if changes or before is None:
             columns = tuple((column.name, type_name(column.type)) for column in schema.columns)
-            self._tell(ColumnsKnown(self._dataset, columns))
+            attributes = tuple(column.attribute for column in schema.columns if len(column.path) == 1)
+            self._tell(ColumnsKnown(self._dataset, columns, attributes))
 
     def _stored(self, stored: int, waiting: int) -> None:
         if self._letters != (stored, waiting):

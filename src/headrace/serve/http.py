@@ -182,6 +182,7 @@ def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
             "columns": status.columns,
             "schema_changes": status.schema_changes,
             "last_schema_change": _change(status.last_schema_change),
+            "waiting_indexes": list(status.waiting_indexes),
         }
     return listed
 
