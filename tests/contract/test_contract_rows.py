@@ -168,7 +168,7 @@ def test_keys_of_every_type_tell_rows_apart(copy, keys, first, second):
 
 def test_values_of_all_types_come_back_as_they_were(copy):
     table = schema_of(**{name: type_ for name, (type_, _) in VALUES.items()})
-    row = {"id": "a"} | {name: value for name, (_, value) in VALUES.items()}
+    row = {"id": "a"} | {name: copy.holding(value) for name, (_, value) in VALUES.items()}
     empty = dict.fromkeys(row) | {"id": "b"}
     copy.sink.apply(create())
     copy.sink.apply(work(1, batch(table, row, empty)))

@@ -119,7 +119,7 @@ def harness(request, tmp_path_factory):
 
 def tell(harness, mapping, answers, data):
     answers = [
-        (way, [named(item, 10 * number + place) for place, item in enumerate(page)])
+        (way, [named(harness.holding(item), 10 * number + place) for place, item in enumerate(page)])
         for number, (way, page) in enumerate(answers)
     ]
     rows, schema = copied(harness, mapping, answers)
@@ -153,11 +153,11 @@ def test_every_value_of_thousands_of_items_is_in_its_row(harness, mapping, answe
 def test_what_frozen_columns_do_not_hold_is_in_the_rest(harness, answers, sample):
     mapping = Mapping(freeze=True)
     answers = [
-        (way, [named(item, 10 * number + place) for place, item in enumerate(page)])
+        (way, [named(harness.holding(item), 10 * number + place) for place, item in enumerate(page)])
         for number, (way, page) in enumerate(answers)
     ]
     decoder = Decoder(KEYS, mapping)
-    decoder.freeze([json.dumps({"Items": [named(item, 0) for item in sample]}).encode()])
+    decoder.freeze([json.dumps({"Items": [named(harness.holding(item), 0) for item in sample]}).encode()])
     frozen = decoder.schema
     harness.sink.apply(create())
     for number, (way, page) in enumerate(answers):

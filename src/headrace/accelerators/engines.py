@@ -10,7 +10,7 @@ import duckdb
 
 from headrace.accelerator import ChangeSink
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.dataset import Acceleration, Dataset, Engine, Mode
+from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
@@ -69,8 +69,24 @@ class Engines:
         match acceleration.engine:
             case Engine.DUCKDB:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
+            case Engine.POSTGRES:
+                self._sinks[name] = _postgres(name, acceleration)
             case engine:
                 raise ConfigError(f"dataset {name}: engine {engine} is not built yet; use duckdb")
+
+
+def _postgres(name: str, acceleration: Acceleration) -> Accelerator:
+    """Raises ConfigError where the driver is missing."""
+    try:
+        from headrace.accelerators.postgres import PostgresAccelerator
+    except ImportError as error:
+        if not (error.name or "").startswith("psycopg"):
+            raise
+        raise ConfigError(
+            f"dataset {name}: engine postgres needs its driver ({error}); pip install 'headrace[postgres]'"
+        ) from error
+    access = acceleration.postgres or PostgresAccess()
+    return PostgresAccelerator(name, access, acceleration.indexes)
 
 
 def _file(name: str, acceleration: Acceleration) -> Path | None:

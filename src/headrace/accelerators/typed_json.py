@@ -67,6 +67,35 @@ def encode(values: pa.Array, type_: ColumnType) -> pa.StringArray:  # noqa: PLR0
             return quoted(texts(values, type_))
 
 
+def reads_alike(source: ColumnType, target: ColumnType) -> bool:  # noqa: PLR0911  # One return per kind.
+    """Whether the texts of all values of ``source``, decoded as ``target``, are what ``widen`` makes of the values.
+
+    So a struct may get more members, a number or a time another storage. ``target`` is a join of ``source``.
+    """
+    if source.kind is Kind.NULL or source == target:
+        return True
+    match source, target:
+        case ColumnType(Kind.NUMBER), ColumnType(Kind.NUMBER):
+            return bool(pa.types.is_string(source.arrow()) == pa.types.is_string(target.arrow()))
+        case ColumnType(Kind.LIST, element=ColumnType() as one), ColumnType(
+            Kind.LIST, element=ColumnType() as two
+        ):
+            return reads_alike(one, two)
+        case ColumnType(Kind.MAP, element=ColumnType() as one), ColumnType(
+            Kind.MAP, element=ColumnType() as two
+        ):
+            return reads_alike(one, two)
+        case ColumnType(Kind.STRUCT), ColumnType(Kind.MAP, element=ColumnType() as element):
+            return bool(source.members) and all(reads_alike(each.type, element) for each in source.members)
+        case ColumnType(Kind.STRUCT), ColumnType(Kind.STRUCT):
+            wide = {member.attribute: member.type for member in target.members}
+            return bool(source.members) and all(
+                reads_alike(m.type, wide[m.attribute]) for m in source.members
+            )
+        case _:
+            return source.kind is target.kind
+
+
 def decode(given: pa.StringArray | pa.ChunkedArray, type_: ColumnType) -> pa.Array:
     """The values that ``encode`` wrote, stored as ``type_.arrow()``.
 

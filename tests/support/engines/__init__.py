@@ -8,11 +8,13 @@ from pathlib import Path
 from support.engines.duckdb import DuckDBHarness
 from support.engines.harness import Harness
 from support.engines.memory import MemoryHarness
+from support.engines.postgres import PostgresHarness
 
 HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
     "memory": MemoryHarness,
     "duckdb-memory": lambda _: DuckDBHarness(None),
     "duckdb-file": lambda folder: DuckDBHarness(folder / "data" / "orders.duckdb"),
+    "postgres": PostgresHarness,
 }
 """Each makes a harness whose files, if it has any, are in a folder."""
 

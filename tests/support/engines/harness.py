@@ -21,15 +21,21 @@ Rows = dict[tuple[Any, ...], dict[str, Any]]
 class Harness(ABC):
     """``sink`` is the accelerator.
 
-    ``survives`` says whether the copy outlives the process, ``remembers`` whether it outlives ``restart``.
+    ``survives`` says whether the copy outlives the process, ``remembers`` whether it outlives ``restart``,
+    ``holds_nul`` whether texts may have NUL characters: an engine that does not hold them refuses their rows.
     """
 
     dataset = "orders"
     survives = False
     remembers = False
+    holds_nul = True
 
     def __init__(self) -> None:
         self.sink = self._new_sink()
+
+    def holding(self, value: Any) -> Any:
+        """The value, at whatever depth without what the engine refuses."""
+        return value if self.holds_nul else _without_nul(value)
 
     def live(self) -> Rows:
         """The live rows by key."""
@@ -85,6 +91,18 @@ class Harness(ABC):
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:
         """The rows of a copy, which has the columns ``schema``, read without the accelerator's own help where that can be."""
         raise NotImplementedError
+
+
+def _without_nul(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "\x01")
+        case list() | tuple():
+            return type(value)(map(_without_nul, value))
+        case dict():
+            return {_without_nul(name): _without_nul(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _name(letter: DeadLetter) -> str:
