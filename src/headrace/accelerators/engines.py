@@ -71,8 +71,20 @@ class Engines:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
             case Engine.POSTGRES:
                 self._sinks[name] = _postgres(name, acceleration)
+            case Engine.SQLITE:
+                self._add_sqlite(name, acceleration)
             case engine:
-                raise ConfigError(f"dataset {name}: engine {engine} is not built yet; use duckdb")
+                raise ConfigError(
+                    f"dataset {name}: engine {engine} is not built yet; use duckdb, sqlite or postgres"
+                )
+
+    def _add_sqlite(self, name: str, acceleration: Acceleration) -> None:
+        from headrace.accelerators.sqlite import SQLiteAccelerator
+
+        _file(name, acceleration)
+        sqlite = SQLiteAccelerator(name, acceleration)
+        self._sinks[name] = sqlite
+        self._leaves[name] = sqlite.leaf()
 
 
 def _postgres(name: str, acceleration: Acceleration) -> Accelerator:

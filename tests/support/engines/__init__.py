@@ -9,12 +9,15 @@ from support.engines.duckdb import DuckDBHarness
 from support.engines.harness import Harness
 from support.engines.memory import MemoryHarness
 from support.engines.postgres import PostgresHarness
+from support.engines.sqlite import SQLiteHarness
 
 HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
     "memory": MemoryHarness,
     "duckdb-memory": lambda _: DuckDBHarness(None),
     "duckdb-file": lambda folder: DuckDBHarness(folder / "data" / "orders.duckdb"),
     "postgres": PostgresHarness,
+    "sqlite-memory": lambda _: SQLiteHarness(None),
+    "sqlite-file": lambda folder: SQLiteHarness(folder / "data" / "orders.sqlite"),
 }
 """Each makes a harness whose files, if it has any, are in a folder."""
 

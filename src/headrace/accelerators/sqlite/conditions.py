@@ -1,0 +1,83 @@
+"""Conditions of statements as SQLite's SQL, where it answers them as DuckDB would.
+
+Texts compare by the bytes of their UTF-8 (the BINARY collation), binary values by their bytes, booleans and times as
+their numbers. Decimals are stored as their plain digits: equal ones have equal texts, and that is all.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from headrace.accelerators.sqlite.door import quoted
+from headrace.accelerators.sqlite.storage import Stored, parameter
+from headrace.column_type import ColumnType
+from headrace.leaf import Comparison, Fit, Predicate
+
+MOST_VALUES: Final = 1000
+"""Values of one IN beyond which DuckDB finds them itself: a statement has room for 32,766 in all."""
+
+_NULLS: Final = {Comparison.IS_NULL: "IS NULL", Comparison.IS_NOT_NULL: "IS NOT NULL"}
+_EQUALITIES: Final = (Comparison.EQUAL, Comparison.IN)
+_FIRST_SURROGATE: Final = 0xD800
+_AFTER_SURROGATES: Final = 0xE000
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as SQL, with its parameters."""
+
+    sql: str
+    values: tuple[Stored, ...] = ()
+
+
+def fit(predicate: Predicate, type_: ColumnType) -> Fit:
+    """Whether SQLite carries a predicate out on a column of a type: EXACT, or NO."""
+    return Fit.EXACT if _is_exact(predicate, type_.arrow()) else Fit.NO
+
+
+def condition(predicate: Predicate) -> Condition:
+    """A predicate that SQLite carries out."""
+    column = quoted(predicate.column)
+    values = tuple(parameter(value) for value in predicate.values)
+    match predicate.comparison:
+        case Comparison.IS_NULL | Comparison.IS_NOT_NULL as comparison:
+            return Condition(f"{column} {_NULLS[comparison]}")
+        case Comparison.IN:
+            return Condition(f"{column} IN ({', '.join('?' * len(values))})", values)
+        case Comparison.STARTS_WITH:
+            return _starting(column, str(values[0]))
+        case comparison:
+            return Condition(f"{column} {comparison} ?", values)
+
+
+def _is_exact(predicate: Predicate, stored: pa.DataType) -> bool:
+    if predicate.comparison in _NULLS:
+        return True
+    if pa.types.is_nested(stored) or len(predicate.values) > MOST_VALUES:
+        return False
+    if pa.types.is_floating(stored) and _has_nan(predicate.values):
+        # To DuckDB it is the greatest number, to SQLite it is NULL.
+        return False
+    if predicate.comparison is Comparison.STARTS_WITH:
+        return bool(pa.types.is_string(stored))
+    return not pa.types.is_decimal(stored) or predicate.comparison in _EQUALITIES
+
+
+def _has_nan(values: Sequence[pa.Scalar]) -> bool:
+    return any(math.isnan(value.as_py()) for value in values)
+
+
+def _starting(column: str, prefix: str) -> Condition:
+    """A range, which an index serves too, and which a NUL does not end."""
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return Condition(f"{column} >= ?", (prefix,))
+    after = ord(kept[-1]) + 1
+    after = _AFTER_SURROGATES if after == _FIRST_SURROGATE else after
+    return Condition(f"({column} >= ? AND {column} < ?)", (prefix, kept[:-1] + chr(after)))

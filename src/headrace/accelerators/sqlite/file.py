@@ -1,0 +1,251 @@
+"""One dataset's database file: held by one process, written by one connection, read by any number."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from headrace.accelerators.sqlite.door import translate, translated
+from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown
+
+OLDEST: Final = (3, 37, 0)
+"""The first SQLite with STRICT tables."""
+
+LOCK_SUFFIX: Final = ".lock"
+"""Of the file beside a database that its process holds locked: SQLite's own locks are there only while it writes."""
+
+_FOLDER: Final = "headrace-sqlite-"
+_WRITER_CACHE: Final = 64 * 2**20
+_READER_CACHE: Final = 8 * 2**20
+_PAGE_BYTES: Final = 4096
+_LOG_BYTES: Final = 64 * 2**20
+"""Size of the log at which its pages move into the database: each page once, however often it was written."""
+
+
+class Reader(sqlite3.Connection):
+    """A connection that reads: one that can be referred to weakly, as SQLite's own cannot."""
+
+
+_Connection = TypeVar("_Connection", bound=sqlite3.Connection)
+
+
+class SQLiteFile:
+    """The database of one dataset. ``path`` None: in memory.
+
+    In a file, a commit is durable when it returns: the log is synced each time (WAL, ``synchronous`` FULL).
+
+    *In memory* is a file all the same, of this process alone: readers of a database that SQLite itself keeps in memory
+    block its writer. It lies in a new folder among the system's temporary files, is never synced, so that the
+    system writes of it what it has no memory for, and is removed when it is closed. What processes have left
+    that were killed is removed by the next that opens one.
+    """
+
+    def __init__(self, dataset: str, path: Path | None, patience: float, cache: int | None = None) -> None:
+        self.dataset = dataset
+        self.path = path
+        self._patience = patience
+        self._cache = cache or _WRITER_CACHE
+        self._lock = threading.RLock()
+        self._held: _Held | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
+
+    def open(self) -> None:
+        """Take hold of the file, made where it is missing, and open the writing connection anew.
+
+        Raises AcceleratorLocked where another process holds it, AcceleratorError where it cannot be opened.
+        """
+        with self._lock:
+            if sqlite3.sqlite_version_info < OLDEST:
+                raise AcceleratorError(
+                    f"this Python has SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, OLDEST))} is the first "
+                    "that will do; use another Python, or engine: duckdb"
+                )
+            self._disconnect()
+            if self._held is None:
+                self._held = _private() if self.path is None else _shared(self.path)
+            try:
+                self._connection = self._connected()
+            except BaseException:
+                self._let_go()
+                raise
+
+    @contextmanager
+    def lane(self) -> Iterator[sqlite3.Connection]:
+        """Hold the writing connection. Raises CommitUnknown where ``open`` must be called first."""
+        with self._lock:
+            if self._connection is None:
+                raise CommitUnknown(
+                    f"{self.dataset}: the database must be opened again and its checkpoint read"
+                )
+            yield self._connection
+
+    def give_up(self) -> None:
+        """Have the next caller open the database again: only its checkpoint tells what was committed."""
+        with self._lock:
+            self._disconnect()
+
+    def reader(self) -> Reader | None:
+        """A connection that reads, None while the file is not open. Any thread may use it, one at a time."""
+        held = self._held
+        if held is None or self._connection is None:
+            return None
+        with translated(f"cannot open a connection to {self.dataset}"):
+            connection = self._connect(held.database, Reader)
+            try:
+                connection.execute(f"PRAGMA cache_size = {-_READER_CACHE // 1024}")
+                connection.execute("PRAGMA query_only = ON")
+            except BaseException:
+                connection.close()
+                raise
+        self._readers.add(connection)
+        return connection
+
+    def close(self) -> None:
+        """Interrupt readers, and let go of the file; in memory, of its rows. Safe to call twice."""
+        with self._lock:
+            for reader in tuple(self._readers):
+                # Its thread may be inside SQLite: it closes it itself.
+                with suppress(sqlite3.Error):
+                    reader.interrupt()
+            self._let_go()
+
+    def _connected(self) -> sqlite3.Connection:
+        assert self._held is not None, "the file is held"
+        where = f"cannot open {self._held.database}"
+        try:
+            connection = self._connect(self._held.database, sqlite3.Connection)
+        except sqlite3.Error as error:
+            raise translate(error, where) from error
+        try:
+            with translated(where):
+                for setting, value in self._settings().items():
+                    connection.execute(f"PRAGMA {setting} = {value}")
+                _expect_log(connection, where)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self, database: Path, kind: type[_Connection]) -> _Connection:
+        return sqlite3.connect(
+            database, timeout=self._patience, isolation_level=None, check_same_thread=False, factory=kind
+        )
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "journal_mode": "WAL",
+            # Beyond what SQLite does by itself on macOS, where a sync leaves data in the drive's cache.
+            "synchronous": "OFF" if self.path is None else "FULL",
+            "fullfsync": "OFF" if self.path is None else "ON",
+            "wal_autocheckpoint": str(_LOG_BYTES // _PAGE_BYTES),
+            "journal_size_limit": str(_LOG_BYTES),
+            "cache_size": str(-self._cache // 1024),
+            # Some builds overwrite what is deleted; that is a secret nowhere: the log has it too.
+            "secure_delete": "OFF",
+            "trusted_schema": "OFF",
+        }
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _let_go(self) -> None:
+        self._disconnect()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+
+def _expect_log(connection: sqlite3.Connection, where: str) -> None:
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if journal != "wal":
+        raise AcceleratorError(
+            f"{where}: its file system lets processes share no memory, so readers would stop the writer; "
+            "keep the file on a local disk"
+        )
+
+
+class _Held:
+    """A database file that no other process may open, while ``lock`` is open. ``folder``, if any, goes with it."""
+
+    def __init__(self, database: Path, lock: int, folder: Path | None = None) -> None:
+        self.database = database
+        self._lock = lock
+        self._folder = folder
+
+    def release(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _shared(path: Path) -> _Held:
+    """Hold a file at a place that other processes know. The lock's file stays, or two might hold one each."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise AcceleratorError(f"cannot make {path}: {error}") from error
+    if not _locked(lock):
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        who = f"process {holder}" if holder else "another process"
+        raise AcceleratorLocked(
+            f"{path} is held by {who}; stop that process, or give this dataset another sqlite_file"
+        )
+    # A lock without the holder's number is a lock all the same, should the disk be full.
+    with suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return _Held(path, lock)
+
+
+def _private() -> _Held:
+    """Hold a new file in a folder of its own, and remove the folders of processes that are gone."""
+    parent = Path(tempfile.gettempdir())
+    try:
+        for folder in parent.glob(f"{_FOLDER}*"):
+            _remove_if_left(folder)
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=parent))
+            lock = os.open(folder / LOCK_SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Another process may just have taken the new folder for one that was left.
+            if _locked(lock) and (folder / LOCK_SUFFIX).exists():
+                return _Held(folder / "rows.sqlite", lock, folder)
+            os.close(lock)
+    except OSError as error:
+        raise AcceleratorError(f"cannot make a temporary file in {parent}: {error}") from error
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        lock = os.open(folder / LOCK_SUFFIX, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if _locked(lock):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
