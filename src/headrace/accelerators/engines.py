@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
@@ -14,6 +14,9 @@ from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
+
+if TYPE_CHECKING:
+    from headrace.accelerators.postgres import PostgresAccelerator
 
 
 class Accelerator(ChangeSink, Protocol):
@@ -70,7 +73,8 @@ class Engines:
             case Engine.DUCKDB:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
             case Engine.POSTGRES:
-                self._sinks[name] = _postgres(name, acceleration)
+                postgres = _postgres(name, acceleration)
+                self._sinks[name], self._leaves[name] = postgres, postgres.leaf()
             case Engine.SQLITE:
                 self._add_sqlite(name, acceleration)
             case engine:
@@ -87,7 +91,7 @@ class Engines:
         self._leaves[name] = sqlite.leaf()
 
 
-def _postgres(name: str, acceleration: Acceleration) -> Accelerator:
+def _postgres(name: str, acceleration: Acceleration) -> PostgresAccelerator:
     """Raises ConfigError where the driver is missing."""
     try:
         from headrace.accelerators.postgres import PostgresAccelerator

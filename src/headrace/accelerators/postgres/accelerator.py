@@ -13,6 +13,7 @@ from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.postgres import copies, letters
 from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.door import is_lost, translate, translated
+from headrace.accelerators.postgres.leaf import LettersLeaf, PostgresLeaf
 from headrace.accelerators.postgres.lookup import PostgresKeyReader, reading
 from headrace.accelerators.postgres.readers import Readers
 from headrace.accelerators.postgres.session import Session, open_session
@@ -97,6 +98,14 @@ class PostgresAccelerator:
                 return StoredKey()
             with reading(reader.connection, reader.names) as known:
                 return stored_key(PostgresKeyReader(reader.connection, reader.names, known), key)
+
+    def leaf(self) -> PostgresLeaf:
+        """The live copy for statements."""
+        return PostgresLeaf(self._readers, self._dataset)
+
+    def letters_leaf(self) -> LettersLeaf:
+        """The dead letters of all copies for statements."""
+        return LettersLeaf(self._readers, self._dataset)
 
     def close(self) -> None:
         """End all sessions; the copy stays."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -23,45 +24,60 @@ from headrace.accelerators.relational import CopyRow
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
 
-_TRIES = 20
-"""How often a reader begins again because a table was made or replaced just then."""
+PATIENCE = 10.0
+"""Seconds that a reader waits for tables that are being made, changed or replaced."""
 
 
 @contextmanager
 def reading(connection: psycopg.Connection, names: Names) -> Iterator[dict[Target, PostgresCopy]]:
-    """A transaction that sees one commit: what is stored of the copies there are, and in it their tables.
+    """``begin_reading``, and the end of it."""
+    try:
+        yield begin_reading(connection, names, tuple(Target))
+    finally:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+
+
+def begin_reading(
+    connection: psycopg.Connection, names: Names, targets: Sequence[Target]
+) -> dict[Target, PostgresCopy]:
+    """Begin a transaction that sees one commit: what is stored of those copies of ``targets`` that there are.
 
     A table is locked before the commit is chosen. Else one that takes its name later would be read in its place, and
     seem empty, for its rows are younger than the commit.
     """
-    for _ in range(_TRIES):
+    until = time.monotonic() + PATIENCE
+    while True:
         try:
-            locked = _begin(connection, names)
-            found = _copies(connection, names)
+            locked = _begin(connection, names, targets)
+            found = _copies(connection, names, targets)
             if _needed(names, found) <= locked:
-                yield found
-                return
-        except psycopg.errors.UndefinedTable:
+                return found
+        except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable):
             pass
-        finally:
-            with suppress(psycopg.Error):
-                connection.execute("ROLLBACK")
-    raise AcceleratorError(f"the tables of {names.dataset} are being replaced again and again; ask again")
+        connection.execute("ROLLBACK")
+        if time.monotonic() > until:
+            raise AcceleratorError(f"the tables of {names.dataset} are being changed; ask again")
+        connection.execute("SELECT pg_sleep(0.01)")
 
 
-def _begin(connection: psycopg.Connection, names: Names) -> set[str]:
+def _begin(connection: psycopg.Connection, names: Names, targets: Sequence[Target]) -> set[str]:
     """Begin a transaction that sees no commit yet, and lock the tables that there are by now."""
-    tables = _needed(names, _copies(connection, names))
+    tables = _needed(names, _copies(connection, names, targets))
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    for table in sorted(tables):
-        connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+    for number, table in enumerate(sorted(tables)):
+        # Whoever holds a lock waits for no other: the writer may wait for this one.
+        patience = "NOWAIT" if number else ""
+        connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE {patience}")
     return tables
 
 
-def _copies(connection: psycopg.Connection, names: Names) -> dict[Target, PostgresCopy]:
+def _copies(
+    connection: psycopg.Connection, names: Names, targets: Sequence[Target]
+) -> dict[Target, PostgresCopy]:
     if not copies.exists(connection, names.checkpoint):
         return {}
-    found = {target: copies.stored(connection, names, target) for target in Target}
+    found = {target: copies.stored(connection, names, target) for target in targets}
     return {target: copy for target, copy in found.items() if copy is not None}
 
 

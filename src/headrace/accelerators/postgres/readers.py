@@ -13,6 +13,7 @@ from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.door import translated
 from headrace.accelerators.postgres.names import Names
 from headrace.accelerators.postgres.session import schema_of
+from headrace.errors import AcceleratorError
 
 MOST_IDLE = 4
 """Sessions that are kept while nobody reads."""
@@ -63,15 +64,28 @@ class Readers:
         if not self._is_open:
             yield None
             return
-        reader = self.take()
-        try:
-            with translated(doing, self.redact):
+        with translated(doing, self.redact):
+            reader = self.take()
+            try:
                 yield reader
-        finally:
-            self.give_back(reader)
+            finally:
+                self.give_back(reader)
+
+    @contextmanager
+    def taken(self, doing: str) -> Iterator[Reader]:
+        """A session that its user gives back itself, unless this raises. Raises AcceleratorError also where it is closed."""
+        with translated(doing, self.redact):
+            reader = self.take()
+            try:
+                yield reader
+            except BaseException:
+                self._end(reader)
+                raise
 
     def take(self) -> Reader:
-        """A session, to be given back. Raises AcceleratorError."""
+        """A session, to be given back. Raises AcceleratorError, psycopg.Error."""
+        if not self._is_open:
+            raise AcceleratorError(f"{self._dataset} is closed")
         while True:
             with self._lock:
                 reader = self._idle.pop() if self._idle else None
@@ -91,8 +105,7 @@ class Readers:
                 if len(self._idle) < MOST_IDLE:
                     self._idle.append(reader)
                     return
-        with suppress(psycopg.Error):
-            reader.connection.close()
+        self._end(reader)
 
     def _connect(self) -> Reader:
         connection = self._server.connect()
@@ -106,9 +119,12 @@ class Readers:
             connection.close()
             raise
 
+    def _end(self, reader: Reader) -> None:
+        with suppress(psycopg.Error):
+            reader.connection.close()
+
     def _empty(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
         for reader in idle:
-            with suppress(psycopg.Error):
-                reader.connection.close()
+            self._end(reader)

@@ -17,6 +17,9 @@ from headrace.errors import AcceleratorError, AcceleratorLocked
 LOCK_PATIENCE_MS = 5_000
 """How long a statement waits for another session's lock on a table, and keeps new readers waiting behind it."""
 
+LEAVING_PATIENCE = 0.5
+"""Seconds that the server gets to notice that a process is gone, whose lock it then lets go of."""
+
 ENDING_PATIENCE = 5.0
 """Seconds that the server gets to end our session of before, which holds the lock though its connection is lost."""
 
@@ -41,7 +44,10 @@ class Session:
     staged: dict[str, str] = field(default_factory=dict)
 
     def close(self) -> None:
-        """End the session, and with it the lock."""
+        """End the session. The lock is let go of before: the server ends a session some time after its client."""
+        with suppress(psycopg.Error):
+            if self.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+                self.connection.execute("SELECT pg_advisory_unlock_all()")
         with suppress(psycopg.Error):
             self.connection.close()
 
@@ -87,19 +93,19 @@ def schema_of(connection: psycopg.Connection, dataset: str, schema: str | None) 
 
 def _lock(connection: psycopg.Connection, names: Names, former: int | None) -> None:
     key = _key(names)
-    until = time.monotonic() + ENDING_PATIENCE
+    began = time.monotonic()
     while not _is_taken(connection, key):
         holder = _holder(connection, key)
-        if holder is None:
-            continue
-        pid, who = holder
-        if pid != former or time.monotonic() > until:
+        pid, who = holder or (None, "")
+        waited = time.monotonic() - began
+        if holder is not None and waited > (ENDING_PATIENCE if pid == former else LEAVING_PATIENCE):
             raise AcceleratorLocked(
                 f"{names.schema}.{names.dataset} is held by {who}; stop that process, or give this dataset another "
                 "pg_schema or pg_db"
             )
-        connection.execute("SELECT pg_terminate_backend($1)", [pid])
-        connection.execute("SELECT pg_sleep(0.01)")
+        if holder is not None and pid == former:
+            connection.execute("SELECT pg_terminate_backend($1)", [pid])
+        connection.execute("SELECT pg_sleep(0.02)")
 
 
 def _key(names: Names) -> int:
