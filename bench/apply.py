@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -67,8 +68,8 @@ class Contestant(Protocol):
         """Take all rows, by pages of PAGE."""
         ...
 
-    def apply(self, changes: Changes) -> None:
-        """Apply one batch; durable on return."""
+    def ready(self, changes: Changes) -> Callable[[], None]:
+        """What applies one batch; durable on its return."""
         ...
 
     def totals(self) -> tuple[int, int]:
@@ -103,12 +104,23 @@ class Headrace:
             self._sink.apply(Work(Target.LIVE, self._checkpoint(scanned), scan=(page,), scanning=True))
         self._sink.apply(Work(Target.LIVE, self._checkpoint(scanned), scanning=True, notes=Notes.DROP))
 
-    def apply(self, changes: Changes) -> None:
+    def ready(self, changes: Changes) -> Callable[[], None]:
         self._mark += 1
         batch = self._batch(changes.rows, changes.gone)
-        self._sink.apply(Work(Target.LIVE, self._checkpoint(0), stream=(batch,)))
+        work = Work(Target.LIVE, self._checkpoint(0), stream=(batch,))
+
+        def apply() -> None:
+            self._sink.apply(work)
+
+        return apply
 
     def totals(self) -> tuple[int, int]:
+        leaf = self._engines.leaves.get("orders")
+        if leaf is not None:
+            reading = leaf.begin()
+            qty = pa.Table.from_batches(reading.scan(["qty"], [])).column("qty")
+            reading.close()
+            return len(qty), pc.sum(qty).as_py()
         cursor = self._engines.cursor()
         rows, qty = cursor.execute("SELECT count(*), sum(qty)::BIGINT FROM orders").fetchall()[0]
         cursor.close()
@@ -156,7 +168,10 @@ class DuckDBPrimaryKey:
             self._connection.execute("INSERT INTO orders SELECT * FROM batch")
             self._connection.unregister("batch")
 
-    def apply(self, changes: Changes) -> None:
+    def ready(self, changes: Changes) -> Callable[[], None]:
+        return lambda: self._apply(changes)
+
+    def _apply(self, changes: Changes) -> None:
         given = pa.table(changes.rows)
         kept, gone = given.filter(pc.invert(changes.gone)), given.filter(changes.gone)
         self._connection.register("kept", kept)
@@ -174,6 +189,50 @@ class DuckDBPrimaryKey:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class SQLitePrimaryKey:
+    """A SQLite table with a primary key, its log synced at each commit, given ready tuples; else as SQLite comes."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        type_ = "TEXT" if key == "text" else "INTEGER"
+        self._connection.execute(
+            f"CREATE TABLE orders (id {type_} PRIMARY KEY, name TEXT, city TEXT, note TEXT, state TEXT, "
+            "qty INTEGER, cents INTEGER, weight REAL, visits INTEGER, active INTEGER)"
+        )
+
+    def load(self, pages: Iterable[pa.RecordBatch]) -> None:
+        for rows in pages:
+            self._apply(_tuples(pa.table(rows)), [])
+
+    def ready(self, changes: Changes) -> Callable[[], None]:
+        given = pa.table(changes.rows)
+        kept = _tuples(given.filter(pc.invert(changes.gone)))
+        gone = _tuples(given.filter(changes.gone).select(["id"]))
+        return lambda: self._apply(kept, gone)
+
+    def totals(self) -> tuple[int, int]:
+        rows, qty = self._connection.execute("SELECT count(*), sum(qty) FROM orders").fetchone()
+        return rows, qty
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _apply(self, kept: Sequence[tuple[Any, ...]], gone: Sequence[tuple[Any, ...]]) -> None:
+        self._connection.execute("BEGIN")
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept
+        )
+        self._connection.executemany("DELETE FROM orders WHERE id = ?", gone)
+        self._connection.execute("COMMIT")
+
+
+def _tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
+    whole = [column.cast(pa.int8()) if column.type == pa.bool_() else column for column in rows.columns]
+    return list(zip(*(column.to_pylist() for column in whole), strict=True))
 
 
 Make = Callable[[Path, str], Contestant]
@@ -198,9 +257,14 @@ def _duckdb_in_memory(_: Path, key: str) -> Contestant:
     return Headrace(Acceleration(Engine.DUCKDB, Mode.MEMORY, memory_limit=_MEMORY), key)
 
 
+def _sqlite(folder: Path, key: str) -> Contestant:
+    return Headrace(Acceleration(Engine.SQLITE, Mode.FILE, path=folder / "headrace.sqlite"), key)
+
+
 ENTRIES: Mapping[str, Entry] = {
     "duckdb": Entry(_duckdb, lambda folder, key: DuckDBPrimaryKey(folder / "plain.duckdb", key), 200_000),
     "duckdb-memory": Entry(_duckdb_in_memory, lambda _, key: DuckDBPrimaryKey(None, key)),
+    "sqlite": Entry(_sqlite, lambda folder, key: SQLitePrimaryKey(folder / "plain.sqlite", key), 150_000),
 }
 
 LATENCY_AIM = 60.0
@@ -268,9 +332,10 @@ def measure(engine: str, key: str, rows: int, sizes: Sequence[int], batches: int
 
 
 def _clock(contestant: Contestant, changes: Changes, taken: list[Taken]) -> None:
+    apply = contestant.ready(changes)
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
-    contestant.apply(changes)
+    apply()
     taken.append(Taken(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)))
 
 

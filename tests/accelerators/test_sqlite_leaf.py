@@ -150,7 +150,8 @@ SCALAR_TYPES = st.sampled_from(
     ]
 )
 EDGES = ["", "a", "ab", "a\0b", "b", "é", "\ud7ff", "\ue000", "a\U0010ffff", "\U0010ffff", "A", "10", "9"]
-FLOATS = st.sampled_from([0.0, -0.0, 1.5, -1e300, float("inf"), float("nan")])
+# No -0.0: DuckDB itself finds that it equals 0.0, and that it is not in (0.0, 0.0).
+FLOATS = st.sampled_from([0.0, 1.5, -1e300, float("inf"), float("nan")])
 
 
 def values_of(type_):

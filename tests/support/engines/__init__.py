@@ -23,6 +23,9 @@ HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
 
 ENGINES = tuple(HARNESSES)
 
+IN_FILES = ("duckdb-file", "sqlite-file")
+"""Those of which a process that is gone leaves files; their harnesses are FileHarnesses."""
+
 
 def harness_of(engine: str, folder: Path | None) -> Harness:
     """One engine under test."""

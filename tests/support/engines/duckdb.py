@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,16 +13,13 @@ import pyarrow as pa
 from headrace.accelerator import Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits, rows
 from headrace.accelerators.duckdb.casts import restored
-from support.engines.harness import Harness
+from support.engines.harness import FailingCommit, FileHarness
 
 
-class DuckDBHarness(Harness):
-    """``path`` None: in memory."""
+class DuckDBHarness(FileHarness):
+    """DuckDB."""
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.survives = self.remembers = path is not None
-        super().__init__()
+    log = ".wal"
 
     @contextmanager
     def refusing(self, value: object) -> Iterator[None]:
@@ -36,6 +32,17 @@ class DuckDBHarness(Harness):
 
         with mock.patch.object(rows, "replace_rows", replace_rows):
             yield
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        cursor = self.instance.cursor()
+        yield cursor
+        cursor.close()
+
+    def fail_the_commit(self, *, happens: bool) -> None:
+        lane = self.instance._lanes[self.dataset]
+        error = duckdb.InvalidInputException("the line went dead")
+        lane.connection = FailingCommit(lane.connection, error, happens=happens)
 
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault

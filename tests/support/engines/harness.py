@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from headrace.accelerator import StoredLetter, Target, Which
+from headrace.accelerator import Stored, StoredLetter, Target, Which
 from headrace.accelerators.plain import plain_rows
 from headrace.change import DeadLetter
 
@@ -103,6 +105,65 @@ def _without_nul(value: Any) -> Any:
             return {_without_nul(name): _without_nul(one) for name, one in value.items()}
         case _:
             return value
+
+
+class FileHarness(Harness):
+    """An engine whose copy may be in files: ``path`` is the database, None in memory.
+
+    ``log`` is what the log's name has more than the database's; a file for the lock alone ends with ``.lock``.
+    """
+
+    log: ClassVar[str]
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.survives = self.remembers = path is not None
+        super().__init__()
+
+    @contextmanager
+    @abstractmethod
+    def reading(self) -> Iterator[Any]:
+        """A connection of the engine's driver, on which each statement sees one commit."""
+
+    @abstractmethod
+    def fail_the_commit(self, *, happens: bool) -> None:
+        """Let the next COMMIT fail, after it has happened or without."""
+
+    def found(self) -> tuple[Stored, Rows, Rows]:
+        """All that is there."""
+        return self.sink.open(), self.live(), self.building()
+
+    def lost(self, folder: Path) -> FileHarness:
+        """As the next process finds the files if this one is gone now: nothing is closed."""
+        assert self.path is not None, "it is in files"
+        return type(self)(copied(self.path, folder))
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a database and all that is beside it as it is."""
+    folder.mkdir()
+    for file in path.parent.iterdir():
+        if file.is_file():
+            shutil.copy(file, folder / file.name)
+    return folder / path.name
+
+
+class FailingCommit:
+    """A connection on which COMMIT raises ``error``, before or after it has happened."""
+
+    def __init__(self, connection: Any, error: Exception, *, happens: bool) -> None:
+        self._connection = connection
+        self._error = error
+        self._happens = happens
+
+    def execute(self, statement: str, *arguments: Any) -> Any:
+        if statement != "COMMIT":
+            return self._connection.execute(statement, *arguments)
+        self._connection.execute("COMMIT" if self._happens else "ROLLBACK")
+        raise self._error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def _name(letter: DeadLetter) -> str:

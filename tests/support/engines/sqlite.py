@@ -18,18 +18,18 @@ from headrace.accelerators.sqlite.tables import SQLiteCopy
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.dataset import Acceleration, Engine, Index, Mode
 from headrace.errors import RowRefused
-from support.engines.harness import Harness
+from support.engines.harness import FailingCommit, FileHarness
 
 
-class SQLiteHarness(Harness):
-    """``path`` None: in memory."""
+class SQLiteHarness(FileHarness):
+    """SQLite, with ``indexes`` as a Spicepod asks for them."""
+
+    log = "-wal"
 
     def __init__(self, path: Path | None, indexes: tuple[Index, ...] = ()) -> None:
-        self.path = path
-        self.survives = self.remembers = path is not None
         mode = Mode.MEMORY if path is None else Mode.FILE
         self.acceleration = Acceleration(Engine.SQLITE, mode, path=path, indexes=indexes)
-        super().__init__()
+        super().__init__(path)
 
     @contextmanager
     def refusing(self, value: object) -> Iterator[None]:
@@ -43,6 +43,15 @@ class SQLiteHarness(Harness):
         with mock.patch.object(SQLiteCopy, "replace_rows", replace_rows):
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        with closing(sqlite3.connect(self.sink._file._held.database, isolation_level=None)) as connection:
+            yield connection
+
+    def fail_the_commit(self, *, happens: bool) -> None:
+        error = sqlite3.OperationalError("the line went dead")
+        self.sink._file._connection = FailingCommit(self.sink._file._connection, error, happens=happens)
+
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault
 
@@ -51,7 +60,7 @@ class SQLiteHarness(Harness):
 
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:
         name = self.dataset if target is Target.LIVE else "headrace_building"
-        with closing(sqlite3.connect(self.sink._file._held.database)) as connection:
+        with self.reading() as connection:
             (text,) = connection.execute(
                 "SELECT schema FROM headrace_checkpoint WHERE target = ?", (target.value,)
             ).fetchone()

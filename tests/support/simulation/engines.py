@@ -1,26 +1,32 @@
-"""Copies that outlive a crash: in dictionaries, in DuckDB's memory, in a DuckDB file whose log may be cut."""
+"""Copies that outlive a crash, or do not: in dictionaries, in DuckDB, in SQLite; a log in a file may be cut."""
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Protocol
 
 import duckdb
+import pyarrow as pa
 
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.accelerators.duckdb.casts import restored
+from headrace.accelerators.duckdb.casts import restored as restored_rows
 from headrace.accelerators.duckdb.tables import CopyRow
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.accelerators.plain import plain_rows
+from headrace.accelerators.sqlite import SQLiteAccelerator
+from headrace.accelerators.sqlite.storage import restored
+from headrace.accelerators.sqlite.tables import read_copy
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
+from headrace.dataset import Acceleration, Mode
+from headrace.dataset import Engine as EngineName
 from headrace.schema import TableSchema
+from support.simulation.lives import Lives
 from support.simulation.model import POISON, Broken, Key, Row
 from support.simulation.workload import TABLE
 
@@ -102,33 +108,23 @@ class _Watched(DuckDBAccelerator):
 class InDuckDB:
     """The real engine. In a file, a crash copies database and log as they are and goes on with the copies."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.survives = folder is not None
+    def __init__(self, lives: Lives | None) -> None:
+        self.survives = lives is not None
         self.is_mended = True
-        self._folder = folder
-        self._lives = 0
-        self._log_before = 0
-        self._rows_before: list[tuple[Any, ...]] | None = None
+        self._lives = lives
         self._instance: DuckDBInstance | None = None
-        self._path = self._new_path()
 
     def boot(self) -> ChangeSink:
         if self._instance is None:
-            self._instance = DuckDBInstance({TABLE: self._path}, Limits(memory=2**28, threads=1))
+            path = None if self._lives is None else self._lives.path
+            self._instance = DuckDBInstance({TABLE: path}, Limits(memory=2**28, threads=1))
         return _Watched(self._instance, self._about_to_commit)
 
     def crash(self, cut: Random | None) -> None:
-        old = self._path
-        if old is not None:
-            self._path = self._new_path()
-            assert self._path is not None
-            for name in _files(old):
-                shutil.copy(old.parent / name, self._path.parent / name)
-            if cut is not None:
-                self._cut(_log(self._path), cut)
+        left = None if self._lives is None else self._lives.crash(cut)
         self._close()
-        if old is not None:
-            shutil.rmtree(old.parent)
+        if left is not None:
+            shutil.rmtree(left)
 
     def view(self, target: Target) -> View | None:
         if self._instance is None:
@@ -146,63 +142,108 @@ class InDuckDB:
             schema = decode_schema(stored[1])
             table = TABLE if target is Target.LIVE else "headrace_building"
             found = cursor.execute(f"SELECT * FROM {table}").to_arrow_table()
-            if found.column_names != [column.name for column in schema.columns]:
-                raise Broken("agreement", f"the {target} copy has other columns than its schema")
-            listed = plain_rows(restored(found, schema.arrow()))
         finally:
             cursor.close()
-        keys = [column.name for column in schema.keys]
-        rows = {tuple(row[key] for key in keys): row for row in listed}
-        if len(rows) != len(listed):
-            raise Broken("agreement", f"a key is in the {target} copy twice")
-        return View(Checkpoint.decode(stored[0]), schema, rows)
+        return view_of(target, Checkpoint.decode(stored[0]), schema, found)
 
     def close(self) -> None:
         self._close()
+        if self._lives is not None:
+            self._lives.close()
 
     def _about_to_commit(self) -> None:
         """Another connection still sees what was there before, whole."""
-        log = None if self._path is None else _log(self._path)
-        self._log_before = log.stat().st_size if log is not None and log.exists() else 0
-
-    def _cut(self, log: Path, random: Random) -> None:
-        length = log.stat().st_size if log.exists() else 0
-        if length > self._log_before:
-            with log.open("r+b") as file:
-                file.truncate(random.randint(self._log_before, length))
+        if self._lives is not None:
+            self._lives.about_to_commit()
 
     def _close(self) -> None:
         if self._instance is not None:
             self._instance.close()
             self._instance = None
 
-    def _new_path(self) -> Path | None:
-        if self._folder is None:
+
+class _WatchedSQLite(SQLiteAccelerator):
+    """The real engine, which says when it is about to commit."""
+
+    def __init__(self, acceleration: Acceleration, before_commit: Callable[[], None]) -> None:
+        super().__init__(TABLE, acceleration)
+        self._before_commit = before_commit
+
+    def _commit(self, connection: sqlite3.Connection, target: Target, before: object) -> None:
+        self._before_commit()
+        super()._commit(connection, target, before)
+
+
+class InSQLite:
+    """The real engine. In a file, a crash copies database and log as they are and goes on with the copies."""
+
+    def __init__(self, lives: Lives | None) -> None:
+        self.survives = lives is not None
+        self.is_mended = True
+        self._lives = lives
+        self._sink: SQLiteAccelerator | None = None
+
+    def boot(self) -> ChangeSink:
+        self._close()
+        if self._lives is None:
+            self._sink = SQLiteAccelerator(TABLE, Acceleration(EngineName.SQLITE))
+        else:
+            acceleration = Acceleration(EngineName.SQLITE, Mode.FILE, path=self._lives.path)
+            self._sink = _WatchedSQLite(acceleration, self._lives.about_to_commit)
+        return self._sink
+
+    def crash(self, cut: Random | None) -> None:
+        left = None if self._lives is None else self._lives.crash(cut)
+        self._close()
+        if left is not None:
+            shutil.rmtree(left)
+
+    def view(self, target: Target) -> View | None:
+        connection = None if self._sink is None else self._sink._file.reader()
+        if connection is None:
             return None
-        self._lives += 1
-        folder = self._folder / f"life-{self._lives}"
-        folder.mkdir()
-        return folder / "orders.duckdb"
-
-
-def _log(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
-
-
-def _files(path: Path) -> list[str]:
-    return [file.name for file in path.parent.iterdir() if file.is_file()]
-
-
-class InTemporaryFile(InDuckDB):
-    """As InDuckDB, in a folder that goes with it."""
-
-    def __init__(self) -> None:
-        self._temporary = TemporaryDirectory(prefix="headrace-simulation-")
-        super().__init__(Path(self._temporary.name))
+        table = TABLE if target is Target.LIVE else "headrace_building"
+        try:
+            connection.execute("BEGIN")
+            stored = read_copy(connection, target)
+            if stored is None:
+                return None
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            names = [column[0] for column in cursor.description]
+            rows = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+        except sqlite3.OperationalError:
+            # Before its first opening there are no tables.
+            return None
+        finally:
+            connection.close()
+        copy = stored.decoded()
+        types = [column.type for column in copy.schema.columns]
+        if names != copy.schema.arrow().names:
+            raise Broken("agreement", f"the {target} copy has other columns than its schema")
+        found = pa.table([restored(values, type_) for values, type_ in zip(rows, types, strict=True)], names)
+        return view_of(target, copy.checkpoint, copy.schema, found)
 
     def close(self) -> None:
-        super().close()
-        self._temporary.cleanup()
+        self._close()
+        if self._lives is not None:
+            self._lives.close()
+
+    def _close(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+
+def view_of(target: Target, checkpoint: Checkpoint, schema: TableSchema, found: pa.Table) -> View:
+    """What a reader sees of a copy of these rows."""
+    if found.column_names != [column.name for column in schema.columns]:
+        raise Broken("agreement", f"the {target} copy has other columns than its schema")
+    listed = plain_rows(restored_rows(found, schema.arrow()))
+    keys = [column.name for column in schema.keys]
+    rows = {tuple(row[key] for key in keys): row for row in listed}
+    if len(rows) != len(listed):
+        raise Broken("agreement", f"a key is in the {target} copy twice")
+    return View(checkpoint, schema, rows)
 
 
 def make_engine(name: str) -> Engine:
@@ -213,5 +254,11 @@ def make_engine(name: str) -> Engine:
         case "duckdb-memory":
             return InDuckDB(None)
         case "duckdb-file":
-            return InTemporaryFile()
-    raise ValueError(f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file")
+            return InDuckDB(Lives("orders.duckdb", ".wal"))
+        case "sqlite-memory":
+            return InSQLite(None)
+        case "sqlite-file":
+            return InSQLite(Lives("orders.sqlite", "-wal"))
+    raise ValueError(
+        f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file, sqlite-memory, sqlite-file"
+    )

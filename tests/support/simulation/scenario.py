@@ -9,8 +9,12 @@ from headrace.dataset import GapBehavior, Replication
 from headrace.simulator.weather import WEATHER
 from support.simulation.chance import draw_rates
 
-ENGINES = ("memory", "duckdb", "duckdb-memory", "duckdb-file")
-"""``duckdb`` is a file for most seeds, in memory for the others."""
+ENGINES = (
+    "memory",
+    *("duckdb", "duckdb-memory", "duckdb-file"),
+    *("sqlite", "sqlite-memory", "sqlite-file"),
+)
+"""``duckdb`` and ``sqlite`` are a file for most seeds, in memory for the others."""
 
 MISHAPS: dict[str, tuple[float, float]] = {
     "crash before a call": (0.001, 0.02),
@@ -36,7 +40,10 @@ MISHAPS: dict[str, tuple[float, float]] = {
 until an operator mends that) are per item that is written.
 """
 
-_ONLY_ON = {"crash inside a commit": ("duckdb", "duckdb-file"), "refused row": ("memory",)}
+_ONLY_ON = {
+    "crash inside a commit": ("duckdb", "duckdb-file", "sqlite", "sqlite-file"),
+    "refused row": ("memory",),
+}
 POISONS = ("broken record", "refused row")
 
 ACTS: dict[str, tuple[float, float]] = {
@@ -144,8 +151,8 @@ def draw(
 ) -> Scenario:
     """The scenario of a seed; what is given takes the place of what the seed decides."""
     random = Random(f"{seed}/scenario")
-    if engine == "duckdb":
-        engine = "duckdb-file" if random.random() < 0.7 else "duckdb-memory"
+    if engine in ("duckdb", "sqlite"):
+        engine = f"{engine}-file" if random.random() < 0.7 else f"{engine}-memory"
     keys = random.choice(((("id", "S"),), (("id", "S"),), (("id", "N"),), (("id", "S"), ("at", "N"))))
     drawn_items = random.choice((3, 8, 20, 40))
     drawn_writes = random.choice((20, 40, 60))

@@ -45,7 +45,7 @@ class SQLiteAccelerator:
         return SQLiteLeaf.of_letters(self._file)
 
     def open(self) -> Stored:
-        """Open the database anew and read what the last commit left.
+        """Open the database, anew if it has failed, and read what the last commit left.
 
         Raises AcceleratorLocked where another process holds the file, AcceleratorError otherwise.
         """

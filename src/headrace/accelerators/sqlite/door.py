@@ -35,7 +35,6 @@ _UNWRITABLE: Final = (
     "the file and its folder must exist and be writable, and the disk have room",
 )
 _TOLD: Final[Mapping[int | None, tuple[type[AcceleratorError], str]]] = {
-    sqlite3.SQLITE_FULL: (AcceleratorFull, "make room on the disk, nothing was written"),
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_CANTOPEN: _UNWRITABLE,
@@ -46,6 +45,10 @@ _TOLD: Final[Mapping[int | None, tuple[type[AcceleratorError], str]]] = {
     sqlite3.SQLITE_IOERR: (AcceleratorError, "look whether the disk is full, over its quota or broken"),
 }
 """What an error of a kind is to us, and what cures it."""
+
+_UNWRITTEN: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+_ROOM: Final = "make room on the disk, in its quota or in what files may hold, or look whether it is broken"
+"""SQLite calls a disk full only if that is the system's word (ENOSPC), not where a quota or a limit is reached."""
 
 
 def quoted(name: str) -> str:
@@ -74,6 +77,9 @@ def translated(doing: str) -> Iterator[None]:
 def translate(error: sqlite3.Error, doing: str) -> AcceleratorError:
     """Our exception for one of SQLite's."""
     code = _kind(error)
+    if is_full(error):
+        cure = "make room on the disk" if code == sqlite3.SQLITE_FULL else _ROOM
+        return AcceleratorFull(f"{doing}: {error} ({_name(error)}); {cure}; nothing was written")
     if code in _TOLD:
         kind, why = _TOLD[code]
         return kind(f"{doing}: {error} ({_name(error)}); {why}")
@@ -85,7 +91,7 @@ def translate(error: sqlite3.Error, doing: str) -> AcceleratorError:
 
 def is_full(error: sqlite3.Error) -> bool:
     """Whether there was no room to write."""
-    return _kind(error) == sqlite3.SQLITE_FULL
+    return _kind(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", None) in _UNWRITTEN
 
 
 def _kind(error: sqlite3.Error) -> int | None:

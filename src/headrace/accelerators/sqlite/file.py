@@ -57,10 +57,11 @@ class SQLiteFile:
         self._lock = threading.RLock()
         self._held: _Held | None = None
         self._connection: sqlite3.Connection | None = None
+        self._reading = threading.Lock()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
 
     def open(self) -> None:
-        """Take hold of the file, made where it is missing, and open the writing connection anew.
+        """Take hold of the file, made where it is missing, and open the writing connection if there is none that answers.
 
         Raises AcceleratorLocked where another process holds it, AcceleratorError where it cannot be opened.
         """
@@ -70,6 +71,8 @@ class SQLiteFile:
                     f"this Python has SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, OLDEST))} is the first "
                     "that will do; use another Python, or engine: duckdb"
                 )
+            if self._answers():
+                return
             self._disconnect()
             if self._held is None:
                 self._held = _private() if self.path is None else _shared(self.path)
@@ -95,9 +98,12 @@ class SQLiteFile:
             self._disconnect()
 
     def reader(self) -> Reader | None:
-        """A connection that reads, None while the file is not open. Any thread may use it, one at a time."""
+        """A connection that reads, None while the file is not held. Any thread may use it, one at a time.
+
+        What is committed may be read while the writing connection waits to be opened again.
+        """
         held = self._held
-        if held is None or self._connection is None:
+        if held is None:
             return None
         with translated(f"cannot open a connection to {self.dataset}"):
             connection = self._connect(held.database, Reader)
@@ -107,17 +113,32 @@ class SQLiteFile:
             except BaseException:
                 connection.close()
                 raise
-        self._readers.add(connection)
+        with self._reading:
+            self._readers.add(connection)
         return connection
 
     def close(self) -> None:
         """Interrupt readers, and let go of the file; in memory, of its rows. Safe to call twice."""
         with self._lock:
-            for reader in tuple(self._readers):
+            with self._reading:
+                readers = tuple(self._readers)
+            for reader in readers:
                 # Its thread may be inside SQLite: it closes it itself.
                 with suppress(sqlite3.Error):
                     reader.interrupt()
             self._let_go()
+
+    def _answers(self) -> bool:
+        """Whether there is a connection to go on with: to open another needs room on the disk."""
+        if self._connection is None:
+            return False
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
 
     def _connected(self) -> sqlite3.Connection:
         assert self._held is not None, "the file is held"

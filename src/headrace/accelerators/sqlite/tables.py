@@ -217,7 +217,7 @@ class SQLiteCopy:
         if written.num_rows:
             places = ", ".join("?" * len(schema.columns))
             self._connection.executemany(
-                f"{self._insert(schema)} VALUES ({places}) {_replacing(schema)}", stored_rows(written, schema)
+                f"{self._insert(schema)} VALUES ({places}) {_replacing(schema)}", _by_key(written, schema)
             )
 
     def replace_unnoted(self, schema: TableSchema, rows: pa.Table) -> int:
@@ -231,7 +231,7 @@ class SQLiteCopy:
         cursor = self._connection.executemany(
             f"{self._insert(schema)} SELECT {places} WHERE NOT EXISTS {self._noted(schema, numbered=True)} "
             f"{_replacing(schema)}",
-            stored_rows(rows, schema),
+            _by_key(rows, schema),
         )
         return cursor.rowcount
 
@@ -310,6 +310,14 @@ def _replacing(schema: TableSchema) -> str:
 
 def _key_names(schema: TableSchema) -> str:
     return ", ".join(quoted(column.name) for column in schema.keys)
+
+
+def _by_key(rows: pa.Table, schema: TableSchema) -> list[tuple[Any, ...]]:
+    """Rows as tuples in the order of the key's index: neighbours are written to the same of its pages."""
+    found = stored_rows(rows, schema)
+    # Keys come first and differ, so nothing else is compared.
+    found.sort()
+    return found
 
 
 def _keys(rows: pa.Table, schema: TableSchema) -> list[tuple[Any, ...]]:
