@@ -69,7 +69,9 @@ class Runtime:
         self._columns: dict[str, Mapping[str, str]] = {}
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
-        self._engine = QueryEngine(self._engines.cursor, self._catalog, declared=self._declared)
+        self._engine = QueryEngine(
+            self._engines.cursor, self._catalog, declared=self._declared, leaves=lambda: self._engines.leaves
+        )
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")

@@ -26,18 +26,33 @@ _OUTSIDE: Final = frozenset({"getenv", "getvariable", "set_config", "sleep"})
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A place where a query reads a table: the node in its tree, and the catalogue's name of the table."""
+
+    table: str
+    node: Tree
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """A statement that may run.
 
     ``sql`` is the text that was checked: for DESCRIBE, of the query that is described; empty for SHOW
-    TABLES. ``tables`` are the tables it reads, as the catalogue spells them. ``plain``: DESCRIBE of columns of
-    the only one of these, as they are.
+    TABLES. ``references`` are the places where it reads tables. ``plain``: DESCRIBE of columns of the only table, as they
+    are. ``parsed`` is the query's tree and text; what stands before it in ``sql`` is ``prefix``.
     """
 
     verb: Verb
     sql: str
-    tables: frozenset[str]
+    parsed: Parsed
+    references: tuple[Reference, ...] = ()
     plain: bool = False
+    prefix: str = ""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables that it reads, as the catalogue spells them."""
+        return frozenset(reference.table for reference in self.references)
 
 
 def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
@@ -48,31 +63,32 @@ def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
     """
     parsed = parser.parse(sql)
     if parsed.verb is Verb.SHOW_TABLES:
-        return Checked(Verb.SHOW_TABLES, "", frozenset())
-    tables = _tables_of(parsed.tree, catalog, parser.functions())
+        return Checked(Verb.SHOW_TABLES, "", parsed)
+    references = _references(parsed.tree, catalog, parser.functions())
     if parsed.verb is Verb.EXPLAIN:
-        return Checked(Verb.EXPLAIN, _explaining(parsed, parser), tables)
-    plain = parsed.verb is Verb.DESCRIBE and len(tables) == 1 and is_plain(parsed.tree)
-    return Checked(parsed.verb, parsed.query, tables, plain)
+        prefix = f"EXPLAIN {parsed.options} "
+        _expect_same(prefix, parsed, parser)
+        return Checked(Verb.EXPLAIN, prefix + parsed.query, parsed, references, prefix=prefix)
+    one = len({reference.table for reference in references}) == 1
+    plain = parsed.verb is Verb.DESCRIBE and one and is_plain(parsed.tree)
+    return Checked(parsed.verb, parsed.query, parsed, references, plain)
 
 
-def _explaining(parsed: Parsed, parser: Parser) -> str:
-    text = f"EXPLAIN {parsed.options} {parsed.query}"
+def _expect_same(prefix: str, parsed: Parsed, parser: Parser) -> None:
     # Put together again, it must still be what was checked.
-    again = parser.parse(text)
+    again = parser.parse(prefix + parsed.query)
     if again.verb is not Verb.EXPLAIN or again.tree != parsed.tree:
         raise QueryError(QueryFault.REFUSED, "this form of EXPLAIN is refused: write EXPLAIN SELECT ...")
-    return text
 
 
-def _tables_of(tree: Tree, catalog: Catalog, existing: frozenset[str]) -> frozenset[str]:
-    """The tables that the query reads, if all that it holds is on the lists."""
+def _references(tree: Tree, catalog: Catalog, existing: frozenset[str]) -> tuple[Reference, ...]:
+    """Where the query reads tables, if all that it holds is on the lists."""
     walk = _Walk(catalog, existing)
     try:
         walk.visit(tree, frozenset())
     except RecursionError:
         raise too_deep() from None
-    return frozenset(walk.tables)
+    return tuple(walk.references)
 
 
 class _Walk:
@@ -81,7 +97,7 @@ class _Walk:
     def __init__(self, catalog: Catalog, existing: frozenset[str]) -> None:
         self._catalog = catalog
         self._existing = existing
-        self.tables: set[str] = set()
+        self.references: list[Reference] = []
         self._parts = 0
 
     def visit(self, node: Any, ctes: frozenset[str]) -> None:
@@ -169,7 +185,7 @@ class _Walk:
         table = known_as(name, self._catalog)
         if table is None or database or schema.casefold() not in ("", MAIN):
             raise _no_such_table(".".join(part for part in (database, schema, name) if part), self._catalog)
-        self.tables.add(table)
+        self.references.append(Reference(table, node))
 
 
 def _table_function(function: Tree) -> Any:

@@ -1,8 +1,8 @@
-"""The answer to DESCRIBE: columns by the names of their Arrow types."""
+"""The answers to DESCRIBE, columns by the names of their Arrow types, and to EXPLAIN."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -25,6 +25,12 @@ def described(schema: pa.Schema, declared: Mapping[str, str]) -> pa.Table:
     types = [_name(field, declared) for field in schema]
     nullable = ["YES" if field.nullable else "NO" for field in schema]
     return pa.table(dict(zip(COLUMN_NAMES, (schema.names, types, nullable), strict=True)))
+
+
+def explained(plan: pa.Table, scans: Sequence[str]) -> pa.Table:
+    """DuckDB's answer to EXPLAIN, and a row for each scan of a table that is not its own."""
+    rows = pa.table([["leaf_scan"] * len(scans), list(scans)], schema=plan.schema)
+    return pa.concat_tables([plan, rows])
 
 
 def is_plain(tree: Tree) -> bool:

@@ -86,7 +86,7 @@ class Parser:
             return self._explained(text)
         if kind != "SELECT":
             raise QueryError(QueryFault.REFUSED, f"{kind} statements are refused: {ANSWERED}")
-        tree = self._tree(text)
+        tree = self.tree(text)
         shown = tree.get("from_table") or {}
         if shown.get("type") != "SHOW_REF":
             return Parsed(Verb.RUN, text, tree)
@@ -130,7 +130,7 @@ class Parser:
         kind, inner = self._only_statement(text[prefix.end() :])
         if kind != "SELECT":
             raise QueryError(QueryFault.REFUSED, f"EXPLAIN of {kind} is refused: {ANSWERED}")
-        return Parsed(Verb.EXPLAIN, inner, self._tree(inner), prefix["options"] or "")
+        return Parsed(Verb.EXPLAIN, inner, self.tree(inner), prefix["options"] or "")
 
     def _shown(self, text: str, tree: Tree, shown: Tree) -> Parsed:
         described = shown.get("query")
@@ -145,7 +145,8 @@ class Parser:
             return Parsed(Verb.SHOW_TABLES, text, {})
         raise QueryError(QueryFault.REFUSED, "this form of SHOW is refused: SHOW TABLES lists the datasets")
 
-    def _tree(self, text: str) -> Tree:
+    def tree(self, text: str) -> Tree:
+        """The tree of one SELECT. Raises QueryError."""
         try:
             answer = json.loads(self._computed("json_serialize_sql(?::VARCHAR)", text))
         except RecursionError:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from headrace.errors import QueryError, QueryFault
 from headrace.query.allow_list import Checked
 from headrace.query.door import translated
+from headrace.query.leaf_readings import Readings
 from headrace.query.watch import Watch
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
@@ -34,14 +35,17 @@ class Statement:
 
     ``run`` waits for a free place and starts it, ``batches`` gives the rows, ``close`` rolls back and gives
     the place up; the end of the rows and any error close by themselves. These three belong to one thread
-    at a time; ``cancel`` may come from any other at any moment.
+    at a time; ``cancel`` may come from any other at any moment. ``readings`` are the leaves that ``read`` opens.
     """
 
-    def __init__(self, checked: Checked, read: Read, connect: Connect, watch: Watch) -> None:
+    def __init__(
+        self, checked: Checked, read: Read, connect: Connect, watch: Watch, readings: Readings | None = None
+    ) -> None:
         self._checked = checked
         self._read = read
         self._connect = connect
         self._watch = watch
+        self._readings = readings or Readings({})
         self._stage = _Stage.NEW
         self._reader: pa.RecordBatchReader | None = None
         self._stopped: QueryError | None = None
@@ -124,7 +128,7 @@ class Statement:
             self._working_since = began = clock()
             try:
                 self._raise_if_stopped()
-                with translated(self._checked.sql, self._checked.tables):
+                with translated(self._checked.sql, self._checked.tables), self._leaves_own_words():
                     yield
             except BaseException as error:
                 self._finish()
@@ -135,6 +139,14 @@ class Statement:
                 self._idle_since = now = clock()
                 self._worked += now - began
                 self._working_since = None
+
+    @contextmanager
+    def _leaves_own_words(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._readings.raise_failure(error)
+            raise
 
     def _raise_if_stopped(self) -> None:
         if self._stopped is not None:
@@ -150,6 +162,7 @@ class Statement:
         with self._cursor_gate, suppress(duckdb.Error):
             if self._cursor is not None:
                 self._cursor.interrupt()
+        self._readings.cancel()
 
     def _abandon(self) -> None:
         """Close, if no thread is inside that will."""
@@ -172,4 +185,5 @@ class Statement:
                 cursor.execute("ROLLBACK")
             with suppress(duckdb.Error):
                 cursor.close()
+        self._readings.close()
         self._watch.leave(self)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from headrace.accelerators.duckdb.door import quoted
 from headrace.accelerators.widen import alike
+from headrace.arrow_zone import without_nanosecond_zones
 from headrace.column_type import ColumnType, Kind
 
 _SIMPLE = {
@@ -42,7 +43,7 @@ def sql_type(type_: pa.DataType) -> str:
 
 def storable(rows: pa.Table) -> pa.Table:
     """``rows`` of types that DuckDB takes as ``sql_type`` says; it would cut nanoseconds with a zone."""
-    fields = [field.with_type(_storable(field.type)) for field in rows.schema]
+    fields = [field.with_type(without_nanosecond_zones(field.type)) for field in rows.schema]
     return rows.cast(pa.schema(fields)) if fields != list(rows.schema) else rows
 
 
@@ -85,15 +86,3 @@ def _is_native_struct(source: ColumnType, target: ColumnType) -> bool:
         if new_name != name or not is_native(member.type, type_):
             return False
     return True
-
-
-def _storable(type_: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(type_) and type_.unit == "ns":
-        return pa.timestamp("ns")
-    if pa.types.is_list(type_):
-        return pa.list_(_storable(type_.value_type))
-    if pa.types.is_map(type_):
-        return pa.map_(type_.key_type, _storable(type_.item_type))
-    if pa.types.is_struct(type_):
-        return pa.struct([field.with_type(_storable(field.type)) for field in type_])
-    return type_

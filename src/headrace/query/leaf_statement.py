@@ -1,0 +1,165 @@
+"""A checked statement that reads leaves, in a connection of DuckDB's."""
+# ruff: noqa: S608 - names are quoted or ours
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from headrace.leaf import Fit, Leaf, LeafReading, Predicate
+from headrace.query.allow_list import Checked, Reference
+from headrace.query.leaf_names import renamed
+from headrace.query.leaf_plan import Asked, asked_of
+from headrace.query.leaf_readings import Readings
+from headrace.query.leaf_table import LeafTable, quoted
+from headrace.query.parser import Parser, Verb
+
+OWN: Final = "headrace_leaf_"
+"""Tables of a statement's connection that no statement can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A table of which DuckDB holds a part, ``own`` as SQL writes it in full, and leaves hold the others."""
+
+    own: str
+    leaves: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table of the connection: ``name`` as statements see it, the leaf ``table`` that it reads, and what it asks."""
+
+    name: str
+    table: str
+    asked: Asked
+
+
+class LeafStatement:
+    """``checked``, which reads some of ``tables``, in one connection. ``readings`` is the statement's to close."""
+
+    def __init__(self, checked: Checked, tables: Mapping[str, Leaf | Beside], parser: Parser) -> None:
+        self._checked = checked
+        self._parser = parser
+        self._beside = {name: one for name, one in tables.items() if isinstance(one, Beside)}
+        self._parts = {
+            f"{name}.{number}": leaf
+            for name, beside in self._beside.items()
+            for number, leaf in enumerate(beside.leaves)
+        }
+        self._leaves = {name: one for name, one in tables.items() if not isinstance(one, Beside)}
+        self.readings = Readings(self._leaves | self._parts)
+        self._tables: dict[Relation, LeafTable] = {}
+
+    def prepare(self, cursor: duckdb.DuckDBPyConnection) -> str:
+        """Make the leaves tables of the connection; the statement's text over them. Raises AcceleratorError, QueryError."""
+        open_ = self.readings.begin()
+        text, relations = self._planned(cursor, open_)
+        self._tables = {relation: self._table(relation, open_[relation.table]) for relation in relations}
+        for number, (relation, table) in enumerate(self._tables.items()):
+            _make_view(cursor, relation.name, table.query(cursor, f"{OWN}rows_{number}"))
+        for name, beside in self._beside.items():
+            self._unite(cursor, name, beside, open_)
+        return self._checked.prefix + text
+
+    def told(self, cursor: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+        """One line for each leaf that the connection knows: its columns in DuckDB's plan, and what it is asked of rows."""
+        query = text.removeprefix(self._checked.prefix)
+        ((_, plan),) = cursor.execute(f"EXPLAIN (FORMAT json) {query}").fetchall()
+        read = set(_scanned(json.loads(plan)))
+        return [_line(relation, table.columns_among(read)) for relation, table in self._tables.items()]
+
+    def _planned(
+        self, cursor: duckdb.DuckDBPyConnection, open_: Mapping[str, LeafReading]
+    ) -> tuple[str, list[Relation]]:
+        parsed = self._checked.parsed
+        references = [one for one in self._checked.references if one.table in self._leaves]
+        if parsed.verb is Verb.DESCRIBE:
+            return self._checked.parsed.query, [Relation(name, name, Asked()) for name in self._leaves]
+        asked = asked_of(parsed.tree, references, open_, lambda texts, type_: _cast(cursor, texts, type_))
+        return self._named(references, asked)
+
+    def _named(self, references: Sequence[Reference], asked: Sequence[Asked]) -> tuple[str, list[Relation]]:
+        """The query's text, with names of their own for references that ask different things of one table."""
+        parsed = self._checked.parsed
+        relations = [
+            Relation(one.table, one.table, what) for one, what in zip(references, asked, strict=True)
+        ]
+        wants = {table: {one.asked for one in relations if one.table == table} for table in self._leaves}
+        names: dict[int, str] = {}
+        for number, (reference, relation) in enumerate(zip(references, relations, strict=True)):
+            if len(wants[relation.table]) > 1:
+                names[id(reference.node)] = f"{OWN}{number}"
+                relations[number] = Relation(f"{OWN}{number}", relation.table, relation.asked)
+        text = renamed(parsed.query, parsed.tree, names, self._parser) if names else parsed.query
+        if text is not None:
+            return text, list(dict.fromkeys(relations))
+        return parsed.query, [Relation(table, table, _common(some)) for table, some in wants.items()]
+
+    def _table(self, relation: Relation, reading: LeafReading) -> LeafTable:
+        def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            asked = relation.asked
+            return self.readings.scan(relation.table, columns, asked.carried_out, asked.limit)
+
+        return LeafTable(relation.name, reading.schema, scan)
+
+    def _unite(
+        self, cursor: duckdb.DuckDBPyConnection, name: str, beside: Beside, open_: Mapping[str, LeafReading]
+    ) -> None:
+        parts = [f"SELECT * FROM {beside.own}"]
+        for number in range(len(beside.leaves)):
+            relation = Relation(name, f"{name}.{number}", Asked())
+            table = self._table(relation, open_[relation.table])
+            parts.append(table.query(cursor, f"{OWN}part_{number}"))
+        _make_view(cursor, name, " UNION ALL BY NAME ".join(parts))
+
+
+def _make_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    # In this connection only, which is why a transaction that reads only may do it.
+    cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS {query}")
+
+
+def _common(some: set[Asked]) -> Asked:
+    """What all of them ask."""
+    first, *others = (one.predicates for one in some)
+    return Asked(tuple(one for one in first if all(one in other for other in others)))
+
+
+def _cast(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str], type_: str) -> pa.Array:
+    sql = f"SELECT TRY_CAST(x AS {type_}) AS x FROM unnest(?::VARCHAR[]) t(x)"
+    return cursor.execute(sql, [list(texts)]).to_arrow_table().column(0).combine_chunks()
+
+
+def _scanned(plan: Any) -> Iterator[str]:
+    """The columns that scans of Arrow data read in a plan."""
+    if isinstance(plan, list):
+        for child in plan:
+            yield from _scanned(child)
+    elif isinstance(plan, dict):
+        facts = plan.get("extra_info") or {}
+        if facts.get("Function") == "ARROW_SCAN":
+            columns = facts.get("Projections", [])
+            yield from [columns] if isinstance(columns, str) else columns
+        yield from _scanned(plan.get("children"))
+
+
+def _line(relation: Relation, columns: Sequence[str]) -> str:
+    asked = relation.asked
+    parts = [f"columns {', '.join(columns)}" if columns else "no columns"]
+    parts += [f"{_condition(predicate)} ({_FITS[fit]})" for predicate, fit in asked.predicates]
+    if asked.limit is not None:
+        parts.append(f"limit {asked.limit}")
+    return f"{relation.table}: {'; '.join(parts)}"
+
+
+_FITS: Final = {Fit.EXACT: "exact", Fit.SUPERSET: "superset", Fit.NO: "not asked"}
+
+
+def _condition(predicate: Predicate) -> str:
+    values = ", ".join(repr(value.as_py()) for value in predicate.values)
+    return " ".join(part for part in (predicate.column, str(predicate.comparison), values) if part)
