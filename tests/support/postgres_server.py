@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import importlib.util
 import os
 import pwd
@@ -11,6 +12,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,9 @@ _UNPRIVILEGED = "nobody"
 """As whom the server runs where the tests are run by root, as which it refuses to."""
 
 _QUIETLY = ("--no-sync", "--auth=trust", "--no-instructions")
+
+_SET_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -78,6 +83,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 cwd="/",
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - before any thread that could hold a lock
                 **self._as_user,
             )
         eventually(self.is_ready, within=60, what="PostgreSQL's start")
@@ -131,6 +137,12 @@ def _reachable(folder: Path) -> Path:
         shutil.copytree(installed, folder / "programs")
         return folder / "programs" / "bin"
     return installed / "bin"
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop the server where the tests are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGINT)
 
 
 def _is_root() -> bool:
