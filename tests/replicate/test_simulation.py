@@ -40,6 +40,10 @@ def test_no_seed_breaks_a_promise_on_duckdb(simulation, block):
     seeds(simulation, 4 * block, 4, "duckdb")
 
 
+def test_no_seed_breaks_a_promise_on_postgres(simulation):
+    seeds(simulation, 0, 4, "postgres")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("block", range(100))
@@ -52,6 +56,13 @@ def test_ten_thousand_seeds_break_no_promise(simulation, block):
 @pytest.mark.parametrize("block", range(50))
 def test_a_thousand_seeds_break_no_promise_on_duckdb(simulation, block):
     seeds(simulation, 10_000 + 20 * block, 20, "duckdb")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("block", range(50))
+def test_a_thousand_seeds_break_no_promise_on_postgres(simulation, block):
+    seeds(simulation, 10_000 + 20 * block, 20, "postgres")
 
 
 def test_every_kind_of_trouble_really_happens():

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psycopg
 import pyarrow as pa
 from psycopg.errors import InvalidTextRepresentation
 
-from headrace.accelerator import Target
+from headrace.accelerator import StoredCopy, Target
 from headrace.accelerators.postgres import PostgresAccelerator
+from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.bulk import copy_out
 from headrace.accelerators.postgres.layout import Layout
 from headrace.accelerators.postgres.lookup import reading
+from headrace.accelerators.postgres.names import Names
 from headrace.accelerators.postgres.staging import Staging
-from headrace.accelerators.stored_schema import decode_schema
+from headrace.dataset import Index
 from support.engines.harness import Harness
 from support.postgres_server import shared_server
 
@@ -31,8 +35,11 @@ class PostgresHarness(Harness):
     survives = remembers = True
     holds_nul = False
 
-    def __init__(self, _folder: Path | None = None, indexes: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, _folder: Path | None = None, indexes: tuple[Index, ...] = (), dataset: str = "orders"
+    ) -> None:
         self.indexes = indexes
+        self.dataset = dataset
         self.server = shared_server()
         self.schema = f"harness {next(_NUMBERS)} %s"
         with self.server.connect() as connection:
@@ -54,9 +61,6 @@ class PostgresHarness(Harness):
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault
 
-    def close(self) -> None:
-        super().close()
-
     def drop(self) -> None:
         """Remove the schema and all that is in it."""
         with self.server.connect() as connection:
@@ -66,18 +70,35 @@ class PostgresHarness(Harness):
         return PostgresAccelerator(self.dataset, self.server.access(self.schema), self.indexes)
 
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:
-        with (
-            self.sink._readers.reader("cannot read") as reader,
-            reading(reader.connection, reader.names) as known,
-        ):
-            layout = Layout.of(decode_schema(known[target].row.schema))
-            columns = layout.schema.columns
-            selected = layout.selected(columns)
-            table = reader.names.qualified(reader.names.rows(target))
-            query = f"SELECT {', '.join(sql for sql, _ in selected)} FROM {table}"
-            parts = [
-                layout.restored(part, columns)
-                for part in copy_out(reader.connection, query, [type_ for _, type_ in selected])
-            ]
-            assert self.sink.rows() == sum(part.num_rows for part in parts) or target is Target.BUILDING
-            return pa.Table.from_batches(parts, schema=schema)
+        with closing(PostgresServer(self.server.access(self.schema), self.dataset).connect()) as connection:
+            found = stored_in(connection, Names(self.schema, self.dataset), target)
+        assert found is not None
+        assert target is Target.BUILDING or found.rows.num_rows == self.sink.rows()
+        return found.rows
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A copy as the server has it."""
+
+    copy: StoredCopy
+    rows: pa.Table
+
+
+def stored_in(connection: psycopg.Connection, names: Names, target: Target) -> Stored | None:
+    """A copy as one commit left it, read without its accelerator."""
+    with reading(connection, names) as known:
+        if target not in known:
+            return None
+        copy = known[target].row.decoded()
+        layout = Layout.of(copy.schema)
+        columns = copy.schema.columns
+        selected = layout.selected(columns)
+        query = f"SELECT {', '.join(sql for sql, _ in selected)} FROM {names.qualified(names.rows(target))}"
+        parts = [
+            layout.restored(part, columns)
+            for part in copy_out(connection, query, [type_ for _, type_ in selected])
+        ]
+        table = pa.Table.from_batches(parts, copy.schema.arrow())
+        assert table.num_rows == known[target].rows, "rows are counted as they are stored"
+        return Stored(copy, table)

@@ -1,4 +1,4 @@
-"""Copies that outlive a crash, or do not: in dictionaries, in DuckDB, in SQLite; a log in a file may be cut."""
+"""Copies that outlive a crash, or do not: in dictionaries, DuckDB, SQLite, PostgreSQL; a log in a file may be cut."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from headrace.accelerators.duckdb.casts import restored as restored_rows
 from headrace.accelerators.duckdb.tables import CopyRow
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.accelerators.plain import plain_rows
+from headrace.accelerators.postgres.access import PostgresServer
+from headrace.accelerators.postgres.names import Names
 from headrace.accelerators.sqlite import SQLiteAccelerator
 from headrace.accelerators.sqlite.storage import restored
 from headrace.accelerators.sqlite.tables import read_copy
@@ -26,6 +28,7 @@ from headrace.checkpoint import Checkpoint
 from headrace.dataset import Acceleration, Mode
 from headrace.dataset import Engine as EngineName
 from headrace.schema import TableSchema
+from support.engines.postgres import PostgresHarness, stored_in
 from support.simulation.lives import Lives
 from support.simulation.model import POISON, Broken, Key, Row
 from support.simulation.workload import TABLE
@@ -234,6 +237,38 @@ class InSQLite:
             self._sink = None
 
 
+class InPostgres:
+    """The real engine, in a server that outlives every crash. A crash ends the sessions, with whatever they were at."""
+
+    survives = True
+    is_mended = True
+
+    def __init__(self) -> None:
+        self._harness = PostgresHarness(dataset=TABLE)
+        access = self._harness.server.access(self._harness.schema)
+        self._reader = PostgresServer(access, TABLE).connect()
+
+    def boot(self) -> ChangeSink:
+        self._harness.restart()
+        return self._harness.sink
+
+    def crash(self, cut: Random | None) -> None:
+        assert cut is None, "the server is still there"
+        session = self._harness.sink._session
+        if session is not None:
+            session.connection.close()
+
+    def view(self, target: Target) -> View | None:
+        names = Names(self._harness.schema, TABLE)
+        found = stored_in(self._reader, names, target)
+        return found and view_of(target, found.copy.checkpoint, found.copy.schema, found.rows)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._harness.close()
+        self._harness.drop()
+
+
 def view_of(target: Target, checkpoint: Checkpoint, schema: TableSchema, found: pa.Table) -> View:
     """What a reader sees of a copy of these rows."""
     if found.column_names != [column.name for column in schema.columns]:
@@ -259,6 +294,8 @@ def make_engine(name: str) -> Engine:
             return InSQLite(None)
         case "sqlite-file":
             return InSQLite(Lives("orders.sqlite", "-wal"))
+        case "postgres":
+            return InPostgres()
     raise ValueError(
-        f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file, sqlite-memory, sqlite-file"
+        f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file, sqlite-memory, sqlite-file, postgres"
     )

@@ -13,6 +13,7 @@ ENGINES = (
     "memory",
     *("duckdb", "duckdb-memory", "duckdb-file"),
     *("sqlite", "sqlite-memory", "sqlite-file"),
+    "postgres",
 )
 """``duckdb`` and ``sqlite`` are a file for most seeds, in memory for the others."""
 
