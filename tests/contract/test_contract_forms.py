@@ -23,7 +23,7 @@ from headrace.column_type import (
     struct_of,
 )
 from support.copies import batch, create, schema_of, work
-from support.engines import ENGINES, harness_of
+from support.engines import ENGINES, REAL, harness_of
 from support.typed_values import VALUES, in_column, number, times, type_of
 
 HALF = number("0.5")
@@ -187,10 +187,10 @@ def test_a_widened_value_is_still_there(copy, narrow, value, other, becomes, by_
         assert copy.live() == expected
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    """DuckDB and plain dictionaries."""
-    harnesses = [harness_of("duckdb-memory", tmp_path_factory.mktemp("duck")), harness_of("memory", None)]
+@pytest.fixture(scope="module", params=REAL)
+def pair(request, tmp_path_factory):
+    """An engine and plain dictionaries."""
+    harnesses = [harness_of(request.param, tmp_path_factory.mktemp("real")), harness_of("memory", None)]
     for harness in harnesses:
         harness.sink.open()
     yield harnesses
@@ -198,12 +198,12 @@ def pair(tmp_path_factory):
         harness.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values=st.lists(VALUES, min_size=2, max_size=4), order=st.permutations(range(4)))
 def test_items_in_any_order_leave_the_same_types_and_values(pair, values, order):
     """One item a transaction, so that every step widens what is stored."""
     with mock.patch.object(column_type, "MOST_MEMBERS", 3):
-        items = list(enumerate(values))
+        items = list(enumerate(pair[0].holding(values)))
         shuffled = sorted(items, key=lambda item: order[item[0]])
         found = [_stored(harness, given) for harness in pair for given in (items, shuffled)]
         type_, rows = found[0]

@@ -16,7 +16,7 @@ from headrace.column_type import INT, TEXT
 from headrace.errors import AcceleratorError, AcceleratorFull, RowRefused
 from headrace.schema import TableSchema
 from support.copies import BROKEN, batch, broken_texts, checkpoint, create, dead, paged, schema_of, work
-from support.engines import ENGINES, harness_of
+from support.engines import ENGINES, REAL, harness_of
 from support.typed_values import number
 
 ORDERS = schema_of(n=INT)
@@ -387,7 +387,7 @@ CHANGES = st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "delete", "d
 WORKS = st.lists(st.lists(CHANGES, max_size=6) | st.just("retry"), max_size=8)
 
 
-@pytest.mark.parametrize("engine", ["memory", "duckdb-memory"])
+@pytest.mark.parametrize("engine", ["memory", *REAL])
 @given(works=WORKS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_letter_waits_exactly_while_it_is_the_last_that_was_heard_of_its_key(engine, tmp_path, works):

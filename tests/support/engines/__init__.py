@@ -23,6 +23,9 @@ HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
 
 ENGINES = tuple(HARNESSES)
 
+REAL = ("duckdb-memory", "sqlite-memory", "postgres")
+"""Each engine once, but the yardstick."""
+
 IN_FILES = ("duckdb-file", "sqlite-file")
 """Those of which a process that is gone leaves files; their harnesses are FileHarnesses."""
 
