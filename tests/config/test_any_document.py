@@ -3,7 +3,7 @@
 import json
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.config import describe, load_pod
@@ -80,6 +80,7 @@ def load(folder, text):
     return None
 
 
+@settings(deadline=None)
 @given(SPICEPODS)
 def test_any_value_is_loaded_or_refused_at_a_place(tmp_path_factory, value):
     pod = load(tmp_path_factory.getbasetemp(), json.dumps(value))
@@ -87,11 +88,13 @@ def test_any_value_is_loaded_or_refused_at_a_place(tmp_path_factory, value):
         assert describe(pod)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_loaded_or_refused_at_a_place(tmp_path_factory, text):
     load(tmp_path_factory.getbasetemp(), text.encode("utf-8", "replace").decode())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a:-[]{}'\"&*!|>%@`#,? \n\t\\", max_size=40))
 def test_any_punctuation_is_loaded_or_refused_at_a_place(tmp_path_factory, text):
     load(tmp_path_factory.getbasetemp(), text)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
 
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from support.ministack import Ministack
+from support.postgres_server import SUPERUSER, shared_server
 from support.process import HeadraceProcess
 
 
@@ -22,16 +24,41 @@ def endpoint(request):
 
 
 @pytest.fixture
-def pod(tmp_path):
+def engine(request):
+    """The engine of ``pod``: duckdb, unless a test is parametrized with others."""
+    return getattr(request, "param", "duckdb")
+
+
+@pytest.fixture
+def server_of(engine, tmp_path):
+    """The lines of an acceleration that say where PostgreSQL is; empty for other engines."""
+    if engine != "postgres":
+        yield ""
+        return
+    server, schema = shared_server(), f"e2e_{uuid.uuid4().hex}"
+    with server.connect() as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    (tmp_path / ".env").write_text("PG_PASS=hunter2\n")
+    yield (
+        f", params: {{pg_host: 127.0.0.1, pg_port: {server.port}, pg_db: postgres, pg_user: {SUPERUSER}, "
+        f"pg_pass: '${{secrets:pg_pass}}', pg_schema: {schema}}}"
+    )
+    with server.connect() as connection:
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def pod(tmp_path, engine, server_of):
     """Writes a Spicepod into a folder of its own; gives the folder."""
 
-    def write(url: str, *, mode: str = "file", more: str = "") -> object:
+    def write(url: str, *, mode: str = "file", more: str = "", acceleration: str = "") -> object:
+        kept = server_of or f", mode: {mode}"
         (tmp_path / "spicepod.yaml").write_text(
             "datasets:\n"
             "  - from: dynamodb:orders\n"
             "    name: orders\n"
             f"    params: {{endpoint_url: '{url}', aws_region: us-east-1{more}}}\n"
-            f"    acceleration: {{engine: duckdb, mode: {mode}, refresh_mode: changes}}\n"
+            f"    acceleration: {{engine: {engine}, refresh_mode: changes{kept}{acceleration}}}\n"
         )
         return tmp_path
 

@@ -125,8 +125,18 @@ def until_rows(process, expected, statement="SELECT * FROM orders ORDER BY id"):
     eventually(lambda: process.sql(statement) == expected or None, within=30, what="these rows")
 
 
-@pytest.mark.parametrize("mode", ["memory", "file"])
-@pytest.mark.parametrize("way", ["bootstrap", "stream"])
+@pytest.mark.parametrize(
+    ("engine", "mode", "way"),
+    [
+        ("duckdb", "memory", "bootstrap"),
+        ("duckdb", "memory", "stream"),
+        ("duckdb", "file", "bootstrap"),
+        ("duckdb", "file", "stream"),
+        ("sqlite", "memory", "bootstrap"),
+        ("postgres", "file", "stream"),
+    ],
+    indirect=["engine"],
+)
 def test_each_type_of_the_table_has_its_column_and_its_value(server, client, pod, headrace, mode, way):
     create(client)
     if way == "bootstrap":

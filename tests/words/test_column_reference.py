@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.column_reference import format_reference, is_there, parse_reference, referenced
@@ -11,6 +11,7 @@ NAMES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_a_reference_is_read_back_as_it_was_written(names):
     assert parse_reference(format_reference(names)) == tuple(names)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import reduce
 
-import pyarrow as pa
-
 from headrace.column_name import RESERVED_PREFIX, ROW_NUMBER, assign_names
 from headrace.column_type import (
     BINARY,
@@ -35,8 +33,8 @@ from headrace.time_text import ISO_8601, layouts_of
 from headrace.time_token import ABBREVIATIONS
 from headrace.type_name import type_name
 
-SqlType = Callable[[pa.DataType], str]
-"""The type in which an engine stores a column of an Arrow type."""
+SqlType = Callable[[ColumnType], str]
+"""The type in which an engine stores a column of a type."""
 
 LAYOUT_PARTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -143,6 +141,7 @@ def types_page(engines: Mapping[str, SqlType]) -> str:
         [
             _HEAD,
             _types(engines),
+            _STORED,
             _JOINING,
             _joins(),
             _NUMBER_RULES,
@@ -196,7 +195,7 @@ def _shown(type_: ColumnType) -> str:
 
 
 def _stored(type_: ColumnType, engines: Mapping[str, SqlType]) -> list[str]:
-    return [f"`{sql_type(type_.arrow())}`" for sql_type in engines.values()]
+    return [f"`{sql_type(type_)}`" for sql_type in engines.values()]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -216,6 +215,12 @@ transaction that brings a value which does not fit, and no value is lost by it. 
 neither the types nor the values: a copy that is made anew is the same.
 
 The names of types are Arrow's. `DESCRIBE NAME` shows them, and the log and `headrace status` tell when one changes.
+"""
+
+_STORED = """\
+The columns of engines are what their own tables have, for other programs that read them; queries through Headrace see Arrow's
+types with every engine. In SQLite, booleans are 0 and 1, times counts of their column's unit since 1970, decimals their plain
+digits, lists, maps and structs JSON. In PostgreSQL, times in nanoseconds are such counts, and texts compare by their bytes.
 """
 
 _JOINING = """\
@@ -342,9 +347,15 @@ Arrow answers have the types of this page. What JSON and CSV make of them is in 
 
 def engines() -> dict[str, SqlType]:
     """Every engine that is built, with its types."""
-    from headrace.accelerators.duckdb.casts import sql_type
+    from headrace.accelerators.duckdb import casts
+    from headrace.accelerators.postgres import column_forms
+    from headrace.accelerators.sqlite import storage
 
-    return {"DuckDB": sql_type}
+    return {
+        "DuckDB": lambda type_: casts.sql_type(type_.arrow()),
+        "SQLite": storage.sql_type,
+        "PostgreSQL": lambda type_: column_forms.sql_type(type_.arrow()),
+    }
 
 
 if __name__ == "__main__":

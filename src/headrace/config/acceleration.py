@@ -22,7 +22,7 @@ from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
 from headrace.dataset import Engine
 
-BUILT = frozenset({Engine.DUCKDB})
+BUILT = frozenset({Engine.DUCKDB, Engine.SQLITE, Engine.POSTGRES})
 """The engines that this version has. A dataset of another is not loaded."""
 
 _NO_SNAPSHOTS = Unbuilt("snapshots are not built yet; none is written or restored")

@@ -82,7 +82,7 @@ class AccelerationEntry(Entry):
         str,
         Key(
             choice(*ENGINES),
-            f"What holds the copy. `arrow` is another name for `duckdb` in memory.{_NO_ENGINE}",
+            f"What holds the copy ([which to choose](engines.md)). `arrow` is another name for `duckdb` in memory.{_NO_ENGINE}",
         ),
     ] = "duckdb"
     mode: Annotated[
@@ -128,7 +128,7 @@ class AccelerationEntry(Entry):
         | None,
         Field(
             description="Indexes of the copy, as `status: enabled` or `(customer, created): enabled`; `unique` keeps "
-            "columns unique too. With `engine: duckdb` there are none."
+            "columns unique too. With `engine: duckdb` there are none ([engines.md](engines.md#indexes))."
         ),
     ] = None
     snapshots: Annotated[str | None, _of(accelerating.SNAPSHOTS)] = None
