@@ -251,7 +251,7 @@ class SQLiteCopy:
     def _remove(self, schema: TableSchema, keys: Sequence[tuple[Any, ...]]) -> None:
         if keys:
             self._connection.executemany(
-                f"DELETE FROM {quoted(self._names.rows)} WHERE {same_key(schema)}", keys
+                f"DELETE FROM {quoted(self._names.rows)} WHERE {same_key(schema)}", sorted(keys)
             )
 
     def _insert(self, schema: TableSchema) -> str:
