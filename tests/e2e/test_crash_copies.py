@@ -11,10 +11,19 @@ from headrace.config import load_pod
 from headrace.observe import BootstrapStarted, GapFound, Reinitialized
 from headrace.runtime import Runtime
 from support.crash_load import differences
-from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run, what_is_durable
+from support.crash_world import (
+    FILE_ENGINES,
+    CrashWorld,
+    is_inside_checkpoint,
+    seed_of_this_run,
+    what_is_durable,
+)
 from support.deadline import eventually, nothing
 
 COPIES = 20
+
+LOG = 2**25
+"""A log that is longer may have been moved into the database in part."""
 
 CUT = 2**16
 """Up to so many bytes are cut off the log of every second copy: writes that a disk had not yet kept."""
@@ -42,10 +51,9 @@ def take_copies(world, folder, count):
 
 def cut_the_log(world, copy):
     """As if the last writes had been lost; whether there were any to lose."""
-    log = copy / ".headrace" / "data" / "orders.duckdb.wal"
-    database = log.with_suffix("")
-    # In a checkpoint, DuckDB relies on what it had the disk keep.
-    if not log.exists() or database.stat().st_mtime_ns > log.stat().st_mtime_ns:
+    log = world.log_in(copy)
+    # In a checkpoint, engines rely on what they had the disk keep; SQLite's log then begins anew in the same file.
+    if not log.exists() or is_inside_checkpoint(log) or log.stat().st_size > LOG:
         return False
     size = log.stat().st_size
     os.truncate(log, size - world.random.randrange(min(size, CUT)))

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,22 @@ from support.deadline import eventually, nothing
 from support.process import HeadraceProcess
 from support.witness import Witness
 
-FILE_ENGINES = ("duckdb",)
+
+@dataclass(frozen=True)
+class Files:
+    """How an engine's files are called, and how many bytes of changes it logs until it moves them into the database."""
+
+    database: str
+    log: str
+    checkpoint_bytes: int
+
+
+FILES = {
+    "duckdb": Files(".duckdb", ".wal", 16 * 2**20),
+    "sqlite": Files(".sqlite", "-wal", 64 * 2**20),
+}
+
+FILE_ENGINES = tuple(FILES)
 """Every accelerator that keeps its rows in files: the crash loops run over each."""
 
 ITEMS = 2500
@@ -89,6 +105,7 @@ class CrashWorld:
         self.stopped_after: list[float] = []
         self.inside_checkpoint = 0
         self._engine = engine
+        self._files = FILES[engine]
         self.stored: dict[str, Stored] = {}
         self._started_at = 0.0
 
@@ -179,9 +196,12 @@ class CrashWorld:
         """Wait until the engine moves its log into its database: only then is that file written to."""
         file = self._database()
         before = file.stat().st_mtime_ns
-        self.load.burst(16 * 2**20)
+        self.load.burst(self._files.checkpoint_bytes)
         eventually(
-            lambda: file.stat().st_mtime_ns != before, within=60, what="a checkpoint of DuckDB", every=0.0005
+            lambda: file.stat().st_mtime_ns != before,
+            within=60,
+            what="a checkpoint of the engine",
+            every=0.0005,
         )
 
     def pause(self, most: float) -> None:
@@ -215,7 +235,7 @@ class CrashWorld:
         data = target / self.data.relative_to(self.folder)
         data.mkdir(parents=True)
         shutil.copy(self.folder / "spicepod.yaml", target)
-        for file in self.data.glob("*.duckdb*"):
+        for file in self.data.glob(f"*{self._files.database}*"):
             # With its times: they tell whether a checkpoint was under way.
             shutil.copy2(file, data)
 
@@ -298,14 +318,16 @@ class CrashWorld:
         (self.folder / "spicepod.yaml").write_text(f"datasets:\n{datasets}")
 
     def _is_inside_checkpoint(self) -> bool:
-        """Whether DuckDB wrote to its database last, and had not come to cut its log."""
-        log = self.data / f"{self.names[0]}.duckdb.wal"
-        if self._engine != "duckdb" or not log.exists() or not log.stat().st_size:
-            return False
-        return self._database().stat().st_mtime_ns > log.stat().st_mtime_ns
+        """Whether the engine wrote to its database last, and had not come to cut its log or to begin it anew."""
+        return is_inside_checkpoint(self.log_in(self.folder))
+
+    def log_in(self, folder: Path) -> Path:
+        """The log of the first dataset in a folder of a Spicepod and its files."""
+        database = folder / self._database().relative_to(self.folder)
+        return database.with_name(database.name + self._files.log)
 
     def _database(self) -> Path:
-        return self.data / f"{self.names[0]}.duckdb"
+        return self.data / f"{self.names[0]}{self._files.database}"
 
     def _end(self) -> None:
         if self.lives and self.process.process.poll() is None:
@@ -340,6 +362,14 @@ def what_is_durable(folder: Path) -> dict[str, Stored]:
         return {dataset.name: engines.sink(dataset.name).open() for dataset in pod.datasets}
     finally:
         engines.close()
+
+
+def is_inside_checkpoint(log: Path) -> bool:
+    """Whether something was logged, and the database written to after it."""
+    if not log.exists() or not log.stat().st_size:
+        return False
+    database = log.with_name(log.name.removesuffix(".wal").removesuffix("-wal"))
+    return database.stat().st_mtime_ns > log.stat().st_mtime_ns
 
 
 def seed_of_this_run() -> int:
