@@ -102,6 +102,7 @@ class PostgresTables:
             self._count -= self._delete(layout, KEYS)
         if written.num_rows:
             self._fit(layout, written)
+            indexes.give_way(self._connection, layout, self._rows, written, self._asked)
             self._staging.rows(layout, written)
             self._write(layout)
 
@@ -111,6 +112,7 @@ class PostgresTables:
             return 0
         layout = Layout.of(schema)
         self._fit(layout, rows)
+        indexes.give_way(self._connection, layout, self._rows, rows, self._asked)
         self._staging.rows(layout, rows)
         noted = self._execute(
             f"DELETE FROM {ROWS} b USING {self._notes} n WHERE {self._same(layout, 'n', 'b')}"
