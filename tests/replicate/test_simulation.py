@@ -40,8 +40,9 @@ def test_no_seed_breaks_a_promise_on_duckdb(simulation, block):
     seeds(simulation, 4 * block, 4, "duckdb")
 
 
-def test_no_seed_breaks_a_promise_on_postgres(simulation):
-    seeds(simulation, 0, 4, "postgres")
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_no_seed_breaks_a_promise_on_engines_with_a_key(simulation, engine):
+    seeds(simulation, 0, 4, engine)
 
 
 @pytest.mark.long
@@ -60,9 +61,10 @@ def test_a_thousand_seeds_break_no_promise_on_duckdb(simulation, block):
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 @pytest.mark.parametrize("block", range(50))
-def test_a_thousand_seeds_break_no_promise_on_postgres(simulation, block):
-    seeds(simulation, 10_000 + 20 * block, 20, "postgres")
+def test_a_thousand_seeds_break_no_promise_on_engines_with_a_key(simulation, block, engine):
+    seeds(simulation, 10_000 + 20 * block, 20, engine)
 
 
 def test_every_kind_of_trouble_really_happens():
@@ -77,10 +79,11 @@ def test_every_kind_of_trouble_really_happens():
     pytest.fail(f"never happened in 2000 seeds: {sorted(missing)}")
 
 
-def test_a_log_is_really_cut_in_the_middle_of_a_commit():
+@pytest.mark.parametrize("engine", ["duckdb-file", "sqlite-file"])
+def test_a_log_is_really_cut_in_the_middle_of_a_commit(engine):
     counts = Counter()
     for seed in range(200):
-        scenario = draw(seed, "duckdb-file")
+        scenario = draw(seed, engine)
         if "crash inside a commit" in scenario.mishaps:
             counts.update(run(scenario).counts)
         if counts["crash inside a commit"]:
@@ -110,7 +113,7 @@ def test_the_trace_does_not_depend_on_the_process():
         )
         return [line for line in done.stdout.splitlines() if line.startswith("seed ")]
 
-    for engine in ("memory", "duckdb-file"):
+    for engine in ("memory", "duckdb-file", "sqlite-file"):
         first, second = traces("1", engine), traces("2", engine)
         assert len(first) == 2
         assert first == second
