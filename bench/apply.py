@@ -261,10 +261,23 @@ def _sqlite(folder: Path, key: str) -> Contestant:
     return Headrace(Acceleration(Engine.SQLITE, Mode.FILE, path=folder / "headrace.sqlite"), key)
 
 
+def _postgres(_: Path, key: str) -> Contestant:
+    import postgres
+
+    return Headrace(Acceleration(Engine.POSTGRES, Mode.FILE, postgres=postgres.access()), key)
+
+
+def _plain_postgres(_: Path, key: str) -> Contestant:
+    import postgres
+
+    return postgres.PostgresPrimaryKey(key)
+
+
 ENTRIES: Mapping[str, Entry] = {
     "duckdb": Entry(_duckdb, lambda folder, key: DuckDBPrimaryKey(folder / "plain.duckdb", key), 200_000),
     "duckdb-memory": Entry(_duckdb_in_memory, lambda _, key: DuckDBPrimaryKey(None, key)),
     "sqlite": Entry(_sqlite, lambda folder, key: SQLitePrimaryKey(folder / "plain.sqlite", key), 150_000),
+    "postgres": Entry(_postgres, _plain_postgres, 50_000),
 }
 
 LATENCY_AIM = 60.0

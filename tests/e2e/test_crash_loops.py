@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support.crash_load import EVERYTHING
-from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run
+from support.crash_world import ENGINES, CrashWorld, seed_of_this_run
 from support.deadline import eventually
 from support.witness import BEHIND
 
@@ -121,7 +121,7 @@ def shuffled(world, **times):
     return moments
 
 
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_process_that_is_killed_again_and_again_goes_on_each_time(tmp_path, engine, record_property):
     """A bootstrap, a catching up and a table that is Ready, each killed once."""
     world = CrashWorld(tmp_path, seed_of_this_run(), engine=engine)
@@ -131,7 +131,7 @@ def test_a_process_that_is_killed_again_and_again_goes_on_each_time(tmp_path, en
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_forty_kills_lose_nothing_and_send_nothing_back(tmp_path, engine, record_property):
     world = CrashWorld(tmp_path, seed_of_this_run(), engine=engine)
     bootstrap = shuffled(world, as_it_copies=5, as_it_opens=2, before_it_listens=2)
@@ -147,14 +147,14 @@ def test_forty_kills_lose_nothing_and_send_nothing_back(tmp_path, engine, record
         as_it_stops=4,
     )
     crash_loop(world, ["as_it_copies", *bootstrap], later)
-    assert world.inside_checkpoint > 0
+    assert world.inside_checkpoint > 0 or engine != "duckdb"
     assert world.load.counts.keys() == EVERYTHING
     record_property("told", world.report())
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_two_datasets_of_one_pod_survive_fifteen_kills(tmp_path, engine, record_property):
     world = CrashWorld(tmp_path, seed_of_this_run(), engine=engine, names=("orders", "payments"))
     bootstrap = shuffled(world, as_it_copies=4, as_it_opens=1)

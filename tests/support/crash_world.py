@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from headrace.accelerator import Stored
 from headrace.accelerators.engines import Engines
 from headrace.config import load_pod
@@ -23,6 +25,7 @@ from headrace.simulator import Simulator
 from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
 from support.crash_load import CrashLoad, differences
+from support.crash_server import CrashServer
 from support.deadline import eventually, nothing
 from support.process import HeadraceProcess
 from support.witness import Witness
@@ -43,7 +46,10 @@ FILES = {
 }
 
 FILE_ENGINES = tuple(FILES)
-"""Every accelerator that keeps its rows in files: the crash loops run over each."""
+"""Every accelerator that keeps its rows in files."""
+
+ENGINES = (*FILE_ENGINES, pytest.param("postgres", marks=pytest.mark.long))
+"""Every accelerator that outlives its process: the crash loops run over each."""
 
 ITEMS = 2500
 """How many items each table begins with."""
@@ -105,7 +111,8 @@ class CrashWorld:
         self.stopped_after: list[float] = []
         self.inside_checkpoint = 0
         self._engine = engine
-        self._files = FILES[engine]
+        self._files = FILES.get(engine)
+        self._server = CrashServer() if engine == "postgres" else None
         self.stored: dict[str, Stored] = {}
         self._started_at = 0.0
 
@@ -194,6 +201,10 @@ class CrashWorld:
 
     def until_checkpoint(self) -> None:
         """Wait until the engine moves its log into its database: only then is that file written to."""
+        if self._server is not None:
+            self.load.burst(2**20)
+            self._server.checkpoint()
+            return
         file = self._database()
         before = file.stat().st_mtime_ns
         self.load.burst(self._files.checkpoint_bytes)
@@ -212,7 +223,9 @@ class CrashWorld:
         time.sleep(self.random.uniform(0, most))
 
     def what_is_durable(self) -> dict[str, Stored]:
-        """What the files hold, by dataset: read from a copy, so that the next life finds them untouched."""
+        """What the engine holds, by dataset: files are read from a copy, so that the next life finds them untouched."""
+        if self._server is not None:
+            return self._server.stored(self.names)
         copy = self.folder / "left behind"
         shutil.rmtree(copy, ignore_errors=True)
         if self.process.process.poll() is None:
@@ -308,18 +321,19 @@ class CrashWorld:
     # Inside
 
     def _write_pod(self, url: str) -> None:
+        server = "" if self._server is None else self._server.acceleration
         datasets = "".join(
             f"  - from: dynamodb:{name}\n"
             f"    name: {name}\n"
             f"    params: {{endpoint_url: '{url}', aws_region: us-east-1, scan_segments: 4}}\n"
-            f"    acceleration: {{engine: {self._engine}, mode: file, refresh_mode: changes}}\n"
+            f"    acceleration: {{engine: {self._engine}, mode: file, refresh_mode: changes{server}}}\n"
             for name in self.names
         )
         (self.folder / "spicepod.yaml").write_text(f"datasets:\n{datasets}")
 
     def _is_inside_checkpoint(self) -> bool:
         """Whether the engine wrote to its database last, and had not come to cut its log or to begin it anew."""
-        return is_inside_checkpoint(self.log_in(self.folder))
+        return self._server is None and is_inside_checkpoint(self.log_in(self.folder))
 
     def log_in(self, folder: Path) -> Path:
         """The log of the first dataset in a folder of a Spicepod and its files."""

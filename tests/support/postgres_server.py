@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import uuid
 from functools import cache
 from pathlib import Path
 
@@ -125,6 +126,14 @@ def shared_server() -> PostgresServer:
     atexit.register(server.remove)
     server.start()
     return server
+
+
+def new_schema() -> str:
+    """A schema of its own in the shared server."""
+    schema = f"tests_{uuid.uuid4().hex}"
+    with shared_server().connect() as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return schema
 
 
 def _reachable(folder: Path) -> Path:
