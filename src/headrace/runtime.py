@@ -16,11 +16,13 @@ from headrace.dataset import AwsAccess, Dataset
 from headrace.dynamodb import DynamoDBSource, Key, botocore_transport, place_of
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.leaf import Leaf
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
 from headrace.query.catalog import Catalog, TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.leaf_statement import Beside
 from headrace.query.statement import Statement
 from headrace.replicate.commands import Reply
 from headrace.replicate.machine import Machine
@@ -70,7 +72,7 @@ class Runtime:
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._engine = QueryEngine(
-            self._engines.cursor, self._catalog, declared=self._declared, leaves=lambda: self._engines.leaves
+            self._engines.cursor, self._catalog, declared=self._declared, leaves=self._leaves
         )
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
@@ -189,6 +191,11 @@ class Runtime:
 
     def _catalog(self) -> Catalog:
         return {**self._tables, DEAD_LETTERS: TableFacts(ready=True)}
+
+    def _leaves(self) -> Mapping[str, Leaf | Beside]:
+        own, letters = self._engines.letters
+        beside = {DEAD_LETTERS: Beside(own, letters)} if letters else {}
+        return {**self._engines.leaves, **beside}
 
     def _declared(self, name: str) -> Mapping[str, str]:
         return self._columns.get(name, {})

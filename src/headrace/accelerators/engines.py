@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
 from headrace.accelerator import ChangeSink
-from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.accelerators.duckdb import ALL_LETTERS, DuckDBAccelerator, DuckDBInstance, Limits
 from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
@@ -17,6 +17,7 @@ from headrace.leaf import Leaf
 
 if TYPE_CHECKING:
     from headrace.accelerators.postgres import PostgresAccelerator
+    from headrace.accelerators.sqlite import SQLiteAccelerator
 
 
 class Accelerator(ChangeSink, Protocol):
@@ -46,6 +47,7 @@ class Engines:
         self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)))
         self._sinks: dict[str, Accelerator] = {}
         self._leaves: dict[str, Leaf] = {}
+        self._letters: list[Callable[[], Leaf | None]] = []
         for name, acceleration in accelerated.items():
             self._add(name, acceleration)
 
@@ -57,6 +59,15 @@ class Engines:
     def leaves(self) -> Mapping[str, Leaf]:
         """The datasets that are not tables of the SQL engine, by name: how statements read them."""
         return self._leaves
+
+    @property
+    def letters(self) -> tuple[str, tuple[Leaf, ...]]:
+        """The table of dead letters: SQL's full name of the part that the SQL engine holds, and leaves with the others.
+
+        Datasets that are not open have no letters there.
+        """
+        asked = (letters_leaf() for letters_leaf in self._letters)
+        return ALL_LETTERS, tuple(leaf for leaf in asked if leaf is not None)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A fresh connection for one reader; see DuckDBInstance.cursor."""
@@ -73,22 +84,26 @@ class Engines:
             case Engine.DUCKDB:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
             case Engine.POSTGRES:
-                postgres = _postgres(name, acceleration)
-                self._sinks[name], self._leaves[name] = postgres, postgres.leaf()
+                self._add_beside(name, _postgres(name, acceleration))
             case Engine.SQLITE:
-                self._add_sqlite(name, acceleration)
+                self._add_beside(name, _sqlite(name, acceleration))
             case engine:
                 raise ConfigError(
                     f"dataset {name}: engine {engine} is not built yet; use duckdb, sqlite or postgres"
                 )
 
-    def _add_sqlite(self, name: str, acceleration: Acceleration) -> None:
-        from headrace.accelerators.sqlite import SQLiteAccelerator
+    def _add_beside(self, name: str, accelerator: PostgresAccelerator | SQLiteAccelerator) -> None:
+        """An engine beside the one that answers SQL."""
+        self._sinks[name] = accelerator
+        self._leaves[name] = accelerator.leaf()
+        self._letters.append(accelerator.letters_leaf)
 
-        _file(name, acceleration)
-        sqlite = SQLiteAccelerator(name, acceleration)
-        self._sinks[name] = sqlite
-        self._leaves[name] = sqlite.leaf()
+
+def _sqlite(name: str, acceleration: Acceleration) -> SQLiteAccelerator:
+    from headrace.accelerators.sqlite import SQLiteAccelerator
+
+    _file(name, acceleration)
+    return SQLiteAccelerator(name, acceleration)
 
 
 def _postgres(name: str, acceleration: Acceleration) -> PostgresAccelerator:

@@ -1,6 +1,6 @@
 """DuckDB: the SQL engine of every dataset, and the accelerator that keeps their rows."""
 
 from headrace.accelerators.duckdb.accelerator import DuckDBAccelerator
-from headrace.accelerators.duckdb.instance import DuckDBInstance, Limits
+from headrace.accelerators.duckdb.instance import ALL_LETTERS, DuckDBInstance, Limits
 
-__all__ = ["DuckDBAccelerator", "DuckDBInstance", "Limits"]
+__all__ = ["ALL_LETTERS", "DuckDBAccelerator", "DuckDBInstance", "Limits"]

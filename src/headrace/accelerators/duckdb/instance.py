@@ -25,7 +25,8 @@ from headrace.errors import AcceleratorError, CommitUnknown
 _DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB 1.5 opens beside a database file."""
 
-_LETTERS = f"memory.main.{DEAD_LETTERS}"
+ALL_LETTERS = f"memory.main.{DEAD_LETTERS}"
+"""The dead letters of all datasets that are open, as SQL writes the view in full."""
 
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -226,14 +227,14 @@ class DuckDBInstance:
         with translated("cannot configure DuckDB"):
             for setting, value in self._settings(connection):
                 connection.execute(f"SET GLOBAL {setting} = {value}")
-            connection.execute(f"CREATE VIEW {_LETTERS} AS {union(())}")
+            connection.execute(f"CREATE VIEW {ALL_LETTERS} AS {union(())}")
         return connection
 
     def _make_letters(self) -> None:
         """Make the view of all dead letters anew, over the databases that answer."""
         shown = [lane.alias for lane in self._lanes.values() if lane.lettered and not self._is_invalid(lane)]
         with translated("cannot show the dead letters"):
-            self._connection.execute(f"CREATE OR REPLACE VIEW {_LETTERS} AS {union(shown)}")
+            self._connection.execute(f"CREATE OR REPLACE VIEW {ALL_LETTERS} AS {union(shown)}")
 
     def _settings(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
         memory = self._limits.memory or _half_of_memory(connection)

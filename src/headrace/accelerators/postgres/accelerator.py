@@ -103,9 +103,9 @@ class PostgresAccelerator:
         """The live copy for statements."""
         return PostgresLeaf(self._readers, self._dataset)
 
-    def letters_leaf(self) -> LettersLeaf:
-        """The dead letters of all copies for statements."""
-        return LettersLeaf(self._readers, self._dataset)
+    def letters_leaf(self) -> LettersLeaf | None:
+        """The dead letters of all copies for statements, None while nothing is open."""
+        return LettersLeaf(self._readers, self._dataset) if self._readers.are_open else None
 
     def close(self) -> None:
         """End all sessions; the copy stays."""

@@ -46,22 +46,22 @@ class Readers:
         self._schema = schema
         self._lock = threading.Lock()
         self._idle: list[Reader] = []
-        self._is_open = False
+        self.are_open = False
 
     def open(self) -> None:
         """Let readers begin. Those that wait from before are of a connection that may be lost."""
         self._empty()
-        self._is_open = True
+        self.are_open = True
 
     def close(self) -> None:
         """Let no more readers begin, and end the sessions that nobody uses. Safe to call twice."""
-        self._is_open = False
+        self.are_open = False
         self._empty()
 
     @contextmanager
     def reader(self, doing: str) -> Iterator[Reader | None]:
         """A session for one reader, None where the dataset is closed. ``doing`` begins the message of what it raises."""
-        if not self._is_open:
+        if not self.are_open:
             yield None
             return
         with translated(doing, self.redact):
@@ -84,7 +84,7 @@ class Readers:
 
     def take(self) -> Reader:
         """A session, to be given back. Raises AcceleratorError, psycopg.Error."""
-        if not self._is_open:
+        if not self.are_open:
             raise AcceleratorError(f"{self._dataset} is closed")
         while True:
             with self._lock:
@@ -100,7 +100,7 @@ class Readers:
 
     def give_back(self, reader: Reader) -> None:
         """End the use of a session."""
-        if reader.is_good and self._is_open:
+        if reader.is_good and self.are_open:
             with self._lock:
                 if len(self._idle) < MOST_IDLE:
                     self._idle.append(reader)

@@ -40,9 +40,9 @@ class SQLiteAccelerator:
         """How statements read the live copy."""
         return SQLiteLeaf.of_rows(self._file, self._dataset)
 
-    def letters_leaf(self) -> SQLiteLeaf:
-        """How statements read the dead letters: ``letters.LETTER_COLUMNS``."""
-        return SQLiteLeaf.of_letters(self._file)
+    def letters_leaf(self) -> SQLiteLeaf | None:
+        """How statements read the dead letters: ``letters.LETTER_COLUMNS``. None while the file is not open."""
+        return SQLiteLeaf.of_letters(self._file) if self._file.is_held else None
 
     def open(self) -> Stored:
         """Open the database, anew if it has failed, and read what the last commit left.

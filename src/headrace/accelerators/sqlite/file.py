@@ -97,6 +97,11 @@ class SQLiteFile:
         with self._lock:
             self._disconnect()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether what is committed may be read."""
+        return self._held is not None
+
     def reader(self) -> Reader | None:
         """A connection that reads, None while the file is not held. Any thread may use it, one at a time.
 
