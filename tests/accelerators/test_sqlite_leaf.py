@@ -9,7 +9,7 @@ from functools import reduce
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace.accelerator import Target
@@ -203,6 +203,7 @@ def as_duckdb(comparison, count):
 
 @settings(max_examples=400, deadline=None)
 @given(question=questions())
+@example(question=(number("0.5"), [1.5], Comparison.LESS, [pa.scalar(float("nan"))]))
 def test_what_is_said_to_be_exact_is_what_duckdb_finds(question):
     type_, held, comparison, values = question
     harness = SQLiteHarness(None)
