@@ -20,9 +20,8 @@ from headrace.leaf import Leaf
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
-from headrace.query.catalog import Catalog, TableFacts
+from headrace.query.catalog import Beside, Catalog, TableFacts
 from headrace.query.engine import QueryEngine
-from headrace.query.leaf_statement import Beside
 from headrace.query.statement import Statement
 from headrace.replicate.commands import Reply
 from headrace.replicate.machine import Machine

@@ -10,9 +10,8 @@ import pytest
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.errors import AcceleratorError, QueryError, QueryFault
 from headrace.leaf import Comparison, Fit, Predicate
-from headrace.query.catalog import TableFacts
+from headrace.query.catalog import Beside, TableFacts
 from headrace.query.engine import QueryEngine
-from headrace.query.leaf_statement import Beside
 from headrace.query.watch import Bounds
 from support.deadline import eventually
 from support.leaves import ArrowLeaf

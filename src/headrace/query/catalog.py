@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from headrace.leaf import Leaf
+
 MAIN = "main"
 """The one schema. ``main.orders`` is ``orders``."""
 
@@ -16,6 +18,14 @@ class TableFacts:
 
     ready: bool
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A table of which DuckDB holds a part, ``own`` as SQL writes it in full, and leaves hold the others."""
+
+    own: str
+    leaves: tuple[Leaf, ...]
 
 
 Catalog = Mapping[str, TableFacts]

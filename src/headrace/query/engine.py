@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -11,15 +11,12 @@ import pyarrow as pa
 from headrace.errors import QueryError, QueryFault
 from headrace.leaf import Leaf
 from headrace.query.allow_list import Checked, check
-from headrace.query.catalog import Catalog
+from headrace.query.catalog import Beside, Catalog
 from headrace.query.described import DeclaredColumns, described, explained
 from headrace.query.leaf_readings import Readings
 from headrace.query.parser import Parser, Verb
 from headrace.query.statement import Connect, Read, Statement
 from headrace.query.watch import Bounds, Watch
-
-if TYPE_CHECKING:
-    from headrace.query.leaf_statement import Beside
 
 BATCH_ROWS: Final = 8192
 """Rows of a batch: four of DuckDB's vectors. Larger batches read no faster, and hold more memory."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from headrace.leaf import Fit, Leaf, LeafReading, Predicate
 from headrace.query.allow_list import Checked, Reference
+from headrace.query.catalog import Beside
 from headrace.query.leaf_names import renamed
 from headrace.query.leaf_plan import Asked, asked_of
 from headrace.query.leaf_readings import Readings
@@ -21,14 +22,6 @@ from headrace.query.parser import Parser, Verb
 
 OWN: Final = "headrace_leaf_"
 """Tables of a statement's connection that no statement can name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """A table of which DuckDB holds a part, ``own`` as SQL writes it in full, and leaves hold the others."""
-
-    own: str
-    leaves: tuple[Leaf, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +106,8 @@ class LeafStatement:
     ) -> None:
         parts = [f"SELECT * FROM {beside.own}"]
         for number in range(len(beside.leaves)):
-            relation = Relation(name, f"{name}.{number}", Asked())
-            table = self._table(relation, open_[relation.table])
+            part = f"{name}.{number}"
+            table = self._table(Relation(part, part, Asked()), open_[part])
             parts.append(table.query(cursor, f"{OWN}part_{number}"))
         _make_view(cursor, name, " UNION ALL BY NAME ".join(parts))
 
