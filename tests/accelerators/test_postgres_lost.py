@@ -337,10 +337,15 @@ def assert_tells_no_secret(error):
 
 
 def test_what_stands_beside_the_connection_string_goes_before_it(guarded):
-    text = f"host=127.0.0.1 port=1 user=undercover password='{PASSWORD}' dbname=postgres"
+    text = (
+        f"host=127.0.0.1 port=1 user=undercover password='{PASSWORD}' dbname=postgres application_name=mine"
+    )
     access = replace(guarded.access("undercover"), user=None, connection_string=Secret(text))
     sink = PostgresAccelerator("orders", access)
     sink.open()
+    with guarded.connect() as connection:
+        found = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mine'")
+        assert found.fetchone() == (1,)
     sink.close()
 
 

@@ -47,7 +47,8 @@ class PostgresServer:
         self._given = _given(access, dataset)
         self._secrets = tuple(_secrets(self._given))
         name = f"headrace {dataset} ({socket.gethostname()}, process {os.getpid()})"
-        self._conninfo = make_conninfo(**self._given, application_name=_cut(name), client_encoding="UTF8")
+        ours = {"application_name": _cut(name)} | self._given | {"client_encoding": "UTF8"}
+        self._conninfo = make_conninfo(**ours)
 
     def connect(self) -> psycopg.Connection:
         """A new connection, in which every statement is its own transaction until one is begun.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import psycopg
 
 from headrace.accelerator import StoredCopy, Target
-from headrace.accelerators.postgres.door import literal
 from headrace.accelerators.postgres.layout import OTHERS, Layout
 from headrace.accelerators.postgres.names import Names
+from headrace.accelerators.postgres.session import lock_key
 from headrace.accelerators.relational import CopyRow
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.errors import AcceleratorError
@@ -56,9 +56,7 @@ def prepare(connection: psycopg.Connection, names: Names) -> None:
     would destroy it.
     """
     # Two datasets that open at once would both find them missing.
-    connection.execute(
-        f"SELECT pg_advisory_xact_lock(hashtext({literal('headrace')}), hashtext($1))", [names.schema]
-    )
+    connection.execute(f"SELECT pg_advisory_xact_lock({lock_key(names.schema)})")
     for table, columns in ((names.checkpoint, _CHECKPOINT), (names.letters, _LETTERS)):
         if not exists(connection, table):
             connection.execute(f"CREATE TABLE {table} ({columns})")
@@ -88,25 +86,36 @@ def stored(connection: psycopg.Connection, names: Names, target: Target) -> Post
     return PostgresCopy(CopyRow(*row), rows, long_keys)
 
 
-def store(connection: psycopg.Connection, names: Names, target: Target, copy: PostgresCopy) -> None:
-    """Store this in place of what is stored of a copy."""
+def store(
+    connection: psycopg.Connection, names: Names, target: Target, copy: PostgresCopy, before: CopyRow | None
+) -> None:
+    """Store this in place of what is stored of a copy; ``before`` is what that is known to be."""
     row = copy.row
+    facts = [
+        names.dataset,
+        target.value,
+        row.checkpoint,
+        row.noted,
+        row.letters,
+        row.waiting,
+        copy.rows,
+        copy.long_keys,
+    ]
+    if before is not None and before.schema == row.schema:
+        # A value that is not named stays where it is; one that is would be compressed and written anew.
+        connection.execute(
+            f"UPDATE {names.checkpoint} SET checkpoint = $3, noted = $4, letters = $5, waiting = $6, rows = $7, "
+            "long_keys = $8 WHERE dataset = $1 AND target = $2",
+            facts,
+        )
+        return
     connection.execute(
-        f"INSERT INTO {names.checkpoint} VALUES ($1, $2, $3, $4, {FORMAT}, $5, $6, $7, $8, $9) "
+        f"INSERT INTO {names.checkpoint} (dataset, target, checkpoint, noted, letters, waiting, rows, long_keys, "
+        f"schema, format) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {FORMAT}) "
         "ON CONFLICT (dataset, target) DO UPDATE SET checkpoint = excluded.checkpoint, schema = excluded.schema, "
         "format = excluded.format, noted = excluded.noted, letters = excluded.letters, waiting = excluded.waiting, "
         "rows = excluded.rows, long_keys = excluded.long_keys",
-        [
-            names.dataset,
-            target.value,
-            row.checkpoint,
-            row.schema,
-            row.noted,
-            row.letters,
-            row.waiting,
-            copy.rows,
-            copy.long_keys,
-        ],
+        [*facts, row.schema],
     )
 
 

@@ -25,6 +25,8 @@ ENDING_PATIENCE = 5.0
 
 _PLANS = (
     f"SET lock_timeout = '{LOCK_PATIENCE_MS}ms'",
+    # A session that has nothing to write for hours holds the lock all the same.
+    "SET idle_session_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     "SET statement_timeout = 0",
     # The few rows of a batch are looked up in the many of the table by its index, whatever is known of their numbers.
@@ -92,7 +94,7 @@ def schema_of(connection: psycopg.Connection, dataset: str, schema: str | None) 
 
 
 def _lock(connection: psycopg.Connection, names: Names, former: int | None) -> None:
-    key = _key(names)
+    key = lock_key(f"{names.schema} {names.dataset}")
     began = time.monotonic()
     while not _is_taken(connection, key):
         holder = _holder(connection, key)
@@ -108,9 +110,9 @@ def _lock(connection: psycopg.Connection, names: Names, former: int | None) -> N
         connection.execute("SELECT pg_sleep(0.02)")
 
 
-def _key(names: Names) -> int:
-    text = f"headrace {names.schema} {names.dataset}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+def lock_key(text: str) -> int:
+    """The number by which a lock of ours is known in a database."""
+    return int.from_bytes(blake2b(f"headrace {text}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _is_taken(connection: psycopg.Connection, key: int) -> bool:

@@ -37,6 +37,7 @@ class PostgresTables:
         self._letters = PostgresLetters(session.connection, names, target)
         self._count = 0
         self._long_keys = False
+        self._stored: CopyRow | None = None
 
     @property
     def letters(self) -> PostgresLetters:
@@ -48,13 +49,13 @@ class PostgresTables:
         copy = copies.stored(self._connection, self._session.names, self._target)
         if copy is None:
             return None
-        self._count, self._long_keys = copy.rows, copy.long_keys
+        self._count, self._long_keys, self._stored = copy.rows, copy.long_keys, copy.row
         return copy.row
 
     def store(self, row: CopyRow) -> None:
         """Store this in place of what is stored of the copy."""
         copy = PostgresCopy(row, self._count, self._long_keys)
-        copies.store(self._connection, self._session.names, self._target, copy)
+        copies.store(self._connection, self._session.names, self._target, copy, self._stored)
 
     def create(self, schema: TableSchema) -> None:
         """Make an empty table of rows; there is none."""
@@ -72,6 +73,7 @@ class PostgresTables:
         if row.letters:
             self._letters.remove_all()
         copies.forget(self._connection, self._session.names, self._target)
+        self._stored = None
 
     def evolve(self, old: TableSchema, new: TableSchema, *, noted: bool) -> None:
         """Give the tables the columns of ``new``, a join of ``old`` that differs from it."""
