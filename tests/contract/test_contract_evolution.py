@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace import column_type
@@ -16,6 +15,7 @@ from headrace.column_type import BOOL, INT, NULL, TEXT, ColumnType, list_of, str
 from headrace.schema import TableSchema
 from support.copies import KEYS, batch, checkpoint, create, schema_of, work
 from support.engines import ENGINES, REAL, harness_of
+from support.laws import hold
 from support.typed_values import VALUES, in_column, number, type_of
 
 
@@ -267,20 +267,16 @@ def works(draw, holding):
     return plan
 
 
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
-def test_any_sequence_of_works_leaves_the_rows_of_plain_dictionaries(real, data):
+def test_any_sequence_of_works_leaves_the_rows_of_plain_dictionaries(real):
     """Invariants 1, 4 and 5, by comparison with an engine that applies change by change."""
-    agree(real, data.draw(works(real.holding)))
+    hold(partial(agree, real), real, examples=30, plan=works(real.holding))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@settings(max_examples=1000, deadline=None)
-@given(data=st.data())
-def test_any_of_a_thousand_sequences_leaves_the_rows_of_plain_dictionaries(real, data):
+def test_any_of_a_thousand_sequences_leaves_the_rows_of_plain_dictionaries(real):
     """Invariants 1, 4 and 5, at length."""
-    agree(real, data.draw(works(real.holding)))
+    hold(partial(agree, real), real, examples=1000, plan=works(real.holding))
 
 
 def agree(real, plan):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from support.attribute_values import items, scalars, values
 from support.copies import KEYS, create, work
 from support.engines import ENGINES, harness_of
 from support.held import JsonOf, holds, plain
+from support.laws import hold
 
 MAPPINGS = {
     "structs": Mapping(),
@@ -133,19 +135,15 @@ def tell(harness, mapping, answers, data):
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
-@settings(max_examples=12, **generous)
-@given(answers=pages, data=st.data())
-def test_every_value_of_any_item_is_in_its_row_whatever_the_order_of_items(harness, mapping, answers, data):
-    tell(harness, mapping, answers, data)
+def test_every_value_of_any_item_is_in_its_row_whatever_the_order_of_items(harness, mapping):
+    hold(partial(tell, harness, mapping), harness, examples=12, answers=pages, data=st.data())
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
-@settings(max_examples=100, **generous)
-@given(answers=pages, data=st.data())
-def test_every_value_of_thousands_of_items_is_in_its_row(harness, mapping, answers, data):
-    tell(harness, mapping, answers, data)
+def test_every_value_of_thousands_of_items_is_in_its_row(harness, mapping):
+    hold(partial(tell, harness, mapping), harness, examples=100, answers=pages, data=st.data())
 
 
 @settings(max_examples=12, **generous)

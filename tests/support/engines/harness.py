@@ -28,6 +28,7 @@ class Harness(ABC):
     """
 
     dataset = "orders"
+    share = 1.0
     survives = False
     remembers = False
     holds_nul = True

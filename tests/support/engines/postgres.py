@@ -34,6 +34,7 @@ class PostgresHarness(Harness):
 
     survives = remembers = True
     holds_nul = False
+    share = 0.2
 
     def __init__(
         self, _folder: Path | None = None, indexes: tuple[Index, ...] = (), dataset: str = "orders"
