@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from headrace.accelerator import Target
 from headrace.accelerators.duckdb import evolution
 from headrace.accelerators.duckdb.casts import is_native, restored, sql_type, storable
-from headrace.accelerators.duckdb.rows import BATCH, registered
-from headrace.accelerators.duckdb.tables import CopyTables
+from headrace.accelerators.duckdb.rows import BATCH, insert, registered
+from headrace.accelerators.duckdb.tables import CopyTables, creation
 from headrace.accelerators.plain import plain_rows
 from headrace.accelerators.widen import widen
 from headrace.column_type import BINARY, BOOL, INT, JSON, NULL, TEXT, ColumnType, list_of, map_of, struct_of
@@ -103,14 +103,14 @@ def test_a_table_written_anew_in_slices_keeps_its_order_whatever_is_missing_in_i
     old = schema_of(v=struct_of({"a": INT}), Other=TEXT)
     new = old.including({("v",): TEXT, ("other",): INT})
     rows = batch(old, *({"id": f"{n * 7919 % 1000}", "v": {"a": n}, "Other": "x"} for n in range(1000))).rows
-    connection.execute('CREATE OR REPLACE TABLE orders (id VARCHAR, v STRUCT(a BIGINT), "Other" VARCHAR)')
-    with registered(connection, pa.Table.from_batches([rows])):
-        connection.execute(f"INSERT INTO orders SELECT * FROM {BATCH}")
-    connection.execute("DELETE FROM orders WHERE v.a % 3 = 0 OR v.a BETWEEN 400 AND 600 OR v.a > 990")
+    for statement in creation(TABLES, old):
+        connection.execute(statement)
+    insert(connection, pa.Table.from_batches([rows]), TABLES.rows, old)
+    connection.execute("DELETE FROM headrace_rows WHERE v.a % 3 = 0 OR v.a BETWEEN 400 AND 600 OR v.a > 990")
     kept = [n for n in range(991) if n % 3 and not 400 <= n <= 600]
     connection.execute("BEGIN")
     evolution.evolve(connection, TABLES, old, new, noted=False)
-    connection.execute("DELETE FROM orders WHERE id = '919'")
+    connection.execute("DELETE FROM headrace_rows WHERE id = '919'")
     connection.execute("COMMIT")
     found = plain_rows(connection.execute("SELECT * FROM orders").to_arrow_table())
     renamed = new.column("Other").name
@@ -122,8 +122,8 @@ def test_a_table_written_anew_in_slices_keeps_its_order_whatever_is_missing_in_i
 def test_slices_are_bounded_by_their_bytes(connection, monkeypatch):
     monkeypatch.setattr(evolution, "SLICE_BYTES", 10_000)
     monkeypatch.setattr(evolution, "_FIRST_SLICE", 2)
-    connection.execute("CREATE OR REPLACE TABLE orders AS SELECT repeat('x', 1000) AS id FROM range(100)")
-    table = evolution._Table('"orders"', schema_of(), schema_of())
+    connection.execute("CREATE TABLE wide AS SELECT repeat('x', 1000) AS id FROM range(100)")
+    table = evolution._Table("wide", schema_of(), schema_of())
     sizes = [rows.num_rows for rows in evolution._slices(connection, table)]
     assert sum(sizes) == 100
     assert max(sizes) <= 10
@@ -158,7 +158,7 @@ def test_a_rewrite_beside_notes_leaves_nothing_of_its_own_behind(tmp_path):
         harness.sink.apply(work(3, batch(wide, {"id": "1" + "0" * 100}), scanning=True))
         cursor = harness.instance.reader("orders")
         names = {name for (name,) in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        assert {"orders", "headrace_notes"} <= names
+        assert {"headrace_rows", "headrace_notes"} <= names
         assert not names & {"headrace_wider"}
         notes = {key for (key,) in cursor.execute("SELECT id FROM headrace_notes").fetchall()}
         assert notes == {"1", "2", "1" + "0" * 100}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance
-from headrace.accelerators.duckdb.tables import FORMAT
+from headrace.accelerators.duckdb.tables import OLDEST_FORMAT
 from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.column_type import INT
 from headrace.errors import AcceleratorError
@@ -49,7 +49,7 @@ def test_a_file_with_values_of_earlier_forms_is_refused_with_the_cure(tmp_path):
     sink.apply(work(1, batch(schema_of(n=INT), {"id": "a", "n": 1})))
     instance.close()
     with duckdb.connect(str(path)) as theirs:
-        theirs.execute(f"UPDATE headrace_checkpoint SET format = {FORMAT - 1}")
+        theirs.execute(f"UPDATE headrace_checkpoint SET format = {OLDEST_FORMAT - 1}")
     instance = DuckDBInstance({"orders": path})
     with pytest.raises(AcceleratorError, match="delete the file to copy the table anew"):
         DuckDBAccelerator(instance, "orders").open()

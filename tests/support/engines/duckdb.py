@@ -44,6 +44,10 @@ class DuckDBHarness(FileHarness):
         error = duckdb.InvalidInputException("the line went dead")
         lane.connection = FailingCommit(lane.connection, error, happens=happens)
 
+    def _theirs(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(statement).fetchall()
+
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault
 

@@ -126,6 +126,16 @@ class FileHarness(Harness):
     def reading(self) -> Iterator[Any]:
         """A connection of the engine's driver, on which each statement sees one commit."""
 
+    def theirs(self, statement: str) -> list[tuple[Any, ...]]:
+        """What another program's statement gives while we have let go of the file; then we come anew."""
+        self.close()
+        found = self._theirs(statement)
+        self.sink = self._new_sink()
+        return found
+
+    @abstractmethod
+    def _theirs(self, statement: str) -> list[tuple[Any, ...]]: ...
+
     @abstractmethod
     def fail_the_commit(self, *, happens: bool) -> None:
         """Let the next COMMIT fail, after it has happened or without."""

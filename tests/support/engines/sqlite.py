@@ -52,6 +52,10 @@ class SQLiteHarness(FileHarness):
         error = sqlite3.OperationalError("the line went dead")
         self.sink._file._connection = FailingCommit(self.sink._file._connection, error, happens=happens)
 
+    def _theirs(self, statement: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(str(self.path), isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault
 

@@ -19,6 +19,7 @@ from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.letters import DuckDBLetters
 from headrace.accelerators.duckdb.lookup import DuckDBKeyReader
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
+from headrace.accelerators.duckdb.upgrade import prepare
 from headrace.accelerators.letters import CopyLetters
 from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.merge import join_schemas, merge
@@ -81,7 +82,7 @@ class DuckDBAccelerator:
         """
         self._instance.writer(self._dataset)
         with self._instance.lane(self._dataset) as connection, translated(f"cannot open {self._dataset}"):
-            ddl.prepare(connection, self._dataset)
+            prepare(connection, self._dataset)
             stored = Stored(
                 ddl.stored_copy(connection, self._live), ddl.stored_copy(connection, self._building)
             )
@@ -220,7 +221,7 @@ class DuckDBAccelerator:
         target = work.target
         if work.swap and target is Target.BUILDING:
             live = ddl.read_copy(connection, Target.LIVE)
-            for statement in ddl.swap(self._dataset, live, building_noted=noted):
+            for statement in ddl.swap(self._dataset, live, schema, building_noted=noted):
                 connection.execute(statement)
             target = Target.LIVE
         text = encode_schema(schema)

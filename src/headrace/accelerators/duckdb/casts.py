@@ -42,9 +42,18 @@ def sql_type(type_: pa.DataType) -> str:
 
 
 def storable(rows: pa.Table) -> pa.Table:
-    """``rows`` of types that DuckDB takes as ``sql_type`` says; it would cut nanoseconds with a zone."""
+    """``rows`` as DuckDB takes them for columns that ``sql_type`` says.
+
+    It would cut nanoseconds with a zone; and of a slice DuckDB 1.5 reads structs within structs from the beginning of
+    what was sliced.
+    """
     fields = [field.with_type(without_nanosecond_zones(field.type)) for field in rows.schema]
-    return rows.cast(pa.schema(fields)) if fields != list(rows.schema) else rows
+    if fields != list(rows.schema):
+        rows = rows.cast(pa.schema(fields))
+    for place, field in enumerate(fields):
+        if pa.types.is_struct(field.type) and any(pa.types.is_struct(member.type) for member in field.type):
+            rows = rows.set_column(place, field, _unsliced(rows.column(place)))
+    return rows
 
 
 def restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -86,3 +95,8 @@ def _is_native_struct(source: ColumnType, target: ColumnType) -> bool:
         if new_name != name or not is_native(member.type, type_):
             return False
     return True
+
+
+def _unsliced(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = [chunk.take(pa.array(range(len(chunk)))) if chunk.offset else chunk for chunk in column.chunks]
+    return pa.chunked_array(chunks, column.type)

@@ -15,8 +15,16 @@ import pyarrow as pa
 
 from headrace.accelerators.duckdb.casts import is_native, restored, sql_type
 from headrace.accelerators.duckdb.door import quoted
-from headrace.accelerators.duckdb.rows import BATCH, registered
-from headrace.accelerators.duckdb.tables import CopyTables, defined
+from headrace.accelerators.duckdb.key_hash import is_hashed, same_hashes
+from headrace.accelerators.duckdb.rows import insert
+from headrace.accelerators.duckdb.tables import (
+    CopyTables,
+    addition,
+    defined,
+    rehash,
+    table_creation,
+    view,
+)
 from headrace.accelerators.widen import widen_rows
 from headrace.schema import TableSchema
 
@@ -54,15 +62,22 @@ def evolve(
     """
     if old == new:
         return
-    changing = [_Table(quoted(tables.rows), old, new)]
+    changing = [_Table(tables.rows, old, new)]
     if noted:
         changing.append(_Table(tables.notes, TableSchema(old.keys), TableSchema(new.keys)))
+    altered = [table for table in changing if _is_altered(table)]
     # ALTER first: DuckDB refuses the commit of one that follows a change of rows.
-    for table in [table for table in changing if _is_altered(table)]:
+    for table in altered:
         for statement in _alterations(table):
             connection.execute(statement)
-    for table in [table for table in changing if not _is_altered(table)]:
+    connection.execute(f"DROP VIEW {quoted(tables.shown)}")
+    for table in [table for table in changing if table not in altered]:
         _rewrite(connection, table)
+    connection.execute(view(tables, new))
+    for table in altered:
+        if not same_hashes(old, new):
+            for statement in rehash(table.name, new):
+                connection.execute(statement)
 
 
 def _is_altered(table: _Table) -> bool:
@@ -93,15 +108,15 @@ def _alterations(table: _Table) -> Iterator[str]:
     for column in table.new.columns:
         if column.path not in known:
             yield f"{alter} ADD COLUMN {defined(column)}"
+    if not is_hashed(table.old):
+        yield from addition(table.name, table.new)
 
 
 def _rewrite(connection: duckdb.DuckDBPyConnection, table: _Table) -> None:
     """Write all rows anew, in their order."""
-    columns = ", ".join(defined(column) for column in table.new.columns)
-    connection.execute(f"CREATE TABLE {_WIDER} ({columns})")
+    connection.execute(table_creation(_WIDER, table.new))
     for rows in _slices(connection, table):
-        with registered(connection, widen_rows(rows, table.old, table.new)):
-            connection.execute(f"INSERT INTO {_WIDER} BY NAME SELECT * FROM {BATCH}")
+        insert(connection, widen_rows(rows, table.old, table.new), _WIDER, table.new)
     connection.execute(f"DROP TABLE {table.name}")
     connection.execute(f"ALTER TABLE {_WIDER} RENAME TO {table.name}")
 

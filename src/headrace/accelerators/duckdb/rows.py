@@ -3,14 +3,16 @@
 # ruff: noqa: S608 - names are quoted or ours, values are Arrow
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.accelerators.duckdb.casts import storable
 from headrace.accelerators.duckdb.door import quoted
+from headrace.accelerators.duckdb.key_hash import HASH, hashed, is_hashed, same_key, sought
 from headrace.accelerators.duckdb.tables import CopyTables
 from headrace.accelerators.merge import Merged
 from headrace.schema import TableSchema
@@ -18,8 +20,10 @@ from headrace.schema import TableSchema
 BATCH = "headrace_batch"
 """The relation that ``registered`` makes."""
 
+_ROW = "headrace_row"
+
 _TWINS_PER_PASS = 2_000_000
-"""Rows whose key hashes are held in memory at once, some 20 bytes each, when the Scan's rows are checked."""
+"""Rows whose key hashes are held in memory at once when the Scan's rows are checked."""
 
 
 @contextmanager
@@ -42,15 +46,8 @@ def without_noted(
         return merged
     streamed = merged.written.num_rows - merged.scanned
     scanned = merged.written.slice(streamed)
-    numbered = scanned.select([column.name for column in schema.keys]).append_column(
-        "headrace_row", pa.array(range(scanned.num_rows))
-    )
-    with registered(connection, numbered):
-        kept = connection.execute(
-            f"SELECT headrace_row FROM {BATCH} b WHERE NOT EXISTS "
-            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)}) ORDER BY headrace_row"
-        ).to_arrow_table()
-    rows = scanned.take(kept.column(0))
+    keys = scanned.select([column.name for column in schema.keys])
+    rows = _without(scanned, noted(connection, keys, tables, schema))
     written = pa.concat_tables([merged.written.slice(0, streamed), rows])
     return Merged(written, merged.removed, rows.num_rows)
 
@@ -71,35 +68,44 @@ def replace_rows(
     if keys.num_rows:
         with registered(connection, keys):
             connection.execute(
-                f"DELETE FROM {quoted(tables.rows)} t USING {BATCH} b WHERE {_same_key('t', 'b', schema)}"
+                f"DELETE FROM {tables.rows} t USING ({sought(BATCH, schema)}) b WHERE {same_key('t', 'b', schema)}"
             )
     if merged.written.num_rows:
-        with registered(connection, merged.written):
-            connection.execute(f"INSERT INTO {quoted(tables.rows)} BY NAME SELECT * FROM {BATCH}")
+        insert(connection, merged.written, tables.rows, schema)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, table: str, schema: TableSchema) -> None:
+    """Add rows to a table of rows or of notes, whose key is that of ``schema``."""
+    with registered(connection, rows):
+        connection.execute(f"INSERT INTO {table} BY NAME {hashed(BATCH, schema)}")
 
 
 def note(
     connection: duckdb.DuckDBPyConnection, merged: Merged, tables: CopyTables, schema: TableSchema
 ) -> None:
     """Note the keys of the stream's rows and deletions, each once."""
-    with registered(connection, _keys_of(merged, merged.scanned, schema)):
-        connection.execute(
-            f"INSERT INTO {tables.notes} SELECT * FROM {BATCH} b WHERE NOT EXISTS "
-            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
-        )
+    keys = _keys_of(merged, merged.scanned, schema)
+    insert(connection, _without(keys, noted(connection, keys, tables, schema)), tables.notes, schema)
 
 
 def noted(
     connection: duckdb.DuckDBPyConnection, keys: pa.Table, tables: CopyTables, schema: TableSchema
 ) -> list[int]:
     """Which rows of ``keys`` (key columns alone) are noted."""
-    numbered = keys.append_column("headrace_row", pa.array(range(keys.num_rows)))
+    numbered = keys.append_column(_ROW, pa.array(range(keys.num_rows), pa.int64()))
     with registered(connection, numbered):
         found = connection.execute(
-            f"SELECT headrace_row FROM {BATCH} b WHERE EXISTS "
-            f"(FROM {tables.notes} n WHERE {_same_key('n', 'b', schema)})"
+            f"SELECT b.{_ROW} FROM {tables.notes} t, ({sought(BATCH, schema)}) b WHERE {same_key('t', 'b', schema)}"
         ).fetchall()
     return [row for (row,) in found]
+
+
+def _without(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """``rows`` without those at some places."""
+    if not places:
+        return rows
+    left_out = pc.is_in(pa.array(range(rows.num_rows), pa.int64()), pa.array(places, pa.int64()))
+    return rows.filter(pc.invert(left_out))
 
 
 def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:
@@ -107,11 +113,6 @@ def _keys_of(merged: Merged, leave_out: int, schema: TableSchema) -> pa.Table:
     names = [column.name for column in schema.keys]
     written = merged.written.select(names)
     return pa.concat_tables([written.slice(0, written.num_rows - leave_out), merged.removed.select(names)])
-
-
-def _same_key(one: str, other: str, schema: TableSchema) -> str:
-    names = [quoted(column.name) for column in schema.keys]
-    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
 
 
 def remove_twins(
@@ -122,21 +123,20 @@ def remove_twins(
 ) -> None:
     """Delete all but the last inserted row of each key; most often there is nothing to delete.
 
-    Counts distinct 64-bit hashes of the keys, slice by slice, so that memory stays bounded; only a slice
-    that holds a hash twice is looked at row by row.
+    Finds hashes that are there twice, slice by slice, so that memory stays bounded; only rows with such a hash
+    have their keys looked at.
     """
-    table = quoted(tables.rows)
     keys = ", ".join(quoted(column.name) for column in schema.keys)
-    (total,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    of_key = HASH if is_hashed(schema) else f"hash({keys})"
+    (total,) = connection.execute(f"SELECT count(*) FROM {tables.rows}").fetchone() or (0,)
     slices = max(1, -(-total // per_pass))
     for place in range(slices):
-        within = f"WHERE headrace_h % {slices} = {place}"
-        hashed = f"(SELECT *, rowid AS headrace_r, hash({keys}) AS headrace_h FROM {table})"
-        twins = connection.execute(
-            f"SELECT count(*) - count(DISTINCT headrace_h) FROM {hashed} {within}"
-        ).fetchone()
-        if twins is not None and twins[0]:
-            connection.execute(
-                f"DELETE FROM {table} WHERE rowid IN (SELECT headrace_r FROM {hashed} {within} "
-                f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY headrace_r DESC) > 1)"
-            )
+        twice = (
+            f"SELECT {of_key} FROM {tables.rows} WHERE {of_key} % {slices} = {place} "
+            f"GROUP BY {of_key} HAVING count(*) > 1"
+        )
+        connection.execute(
+            f"DELETE FROM {tables.rows} WHERE rowid IN (SELECT headrace_r FROM (SELECT rowid AS headrace_r, {keys} "
+            f"FROM {tables.rows} WHERE {of_key} IN ({twice})) "
+            f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY headrace_r DESC) > 1)"
+        )

@@ -1,8 +1,9 @@
 """The tables of one dataset's database: what they are called, and the SQL that makes and changes them.
 
-A database holds the dataset's own table, ``headrace_building`` (a copy being built beside it), for each
-of the two a table of notes (keys that the stream touched while the Scan runs), ``headrace_checkpoint``
-with one row for each copy, and ``headrace_dead_letter``.
+A database holds for each of the two copies, the live one and the one being built beside it, a table of rows, a view of
+it without the column that is ours (``key_hash``), and a table of notes (keys that the stream touched while the Scan
+runs); ``headrace_checkpoint`` with one row for each copy; and ``headrace_dead_letter``. The view of the live copy bears
+the dataset's name: it is what users query.
 """
 # ruff: noqa: S608 - names are quoted or ours, values are parameters
 
@@ -16,20 +17,24 @@ import duckdb
 from headrace.accelerator import DEAD_LETTERS, StoredCopy, Target
 from headrace.accelerators.duckdb.casts import sql_type
 from headrace.accelerators.duckdb.door import literal, quoted
+from headrace.accelerators.duckdb.key_hash import HASH, HASH_TYPE, is_hashed, key_hash
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.schema import Column, TableSchema
 
-FORMAT = 3
+FORMAT = 4
 """The layout of these tables and what they hold; raised when an older Headrace could not work on them."""
 
-_EARLIER = (
+OLDEST_FORMAT = 3
+"""The oldest layout that is brought up to date; tables of an older one are refused."""
+
+EARLIER = (
     "an earlier Headrace made the accelerator's file, and this one keeps its tables otherwise; "
     "delete the file to copy the table anew"
 )
 
-_CHECKPOINT_TABLE = (
+CHECKPOINT_TABLE = (
     "CREATE TABLE IF NOT EXISTS headrace_checkpoint (dataset VARCHAR, target VARCHAR, "
     "checkpoint VARCHAR, schema VARCHAR, format INTEGER, scan_only BOOLEAN, noted BOOLEAN, "
     "letters BIGINT, waiting BIGINT)"
@@ -45,9 +50,10 @@ DEAD_LETTER_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class CopyTables:
-    """The names of one copy's tables."""
+    """The names of one copy's tables; ``shown`` is the view, and the only one that must be quoted."""
 
     target: Target
+    shown: str
     rows: str
     notes: str
 
@@ -55,8 +61,8 @@ class CopyTables:
     def of(cls, dataset: str, target: Target) -> CopyTables:
         """The tables of the live copy of ``dataset``, or of the one being built."""
         if target is Target.LIVE:
-            return cls(target, dataset, "headrace_notes")
-        return cls(target, "headrace_building", "headrace_building_notes")
+            return cls(target, dataset, "headrace_rows", "headrace_notes")
+        return cls(target, "headrace_building", "headrace_building_rows", "headrace_building_notes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,63 +82,28 @@ class CopyRow:
     waiting: int
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Make our own tables where they are missing.
-
-    Raises AcceleratorError where the database holds another dataset, or a table of this one's name that
-    is not ours: creating a copy would destroy it.
-    """
-    found = connection.execute(
-        "SELECT lower(table_name) FROM information_schema.tables "
-        "WHERE table_catalog = current_database() AND table_schema = 'main'"
-    ).fetchall()
-    names = {name for (name,) in found}
-    if "headrace_checkpoint" not in names and dataset.lower() in names:
-        raise AcceleratorError(
-            f"the file holds a table {dataset} that Headrace did not make; "
-            "name another duckdb_file, or drop that table"
-        )
-    if "headrace_checkpoint" in names:
-        _expect_format(connection)
-    connection.execute(_CHECKPOINT_TABLE)
-    connection.execute(DEAD_LETTER_TABLE)
-    other = connection.execute(
-        "SELECT dataset FROM headrace_checkpoint WHERE dataset <> ? LIMIT 1", [dataset]
-    ).fetchone()
-    if other is not None:
-        raise AcceleratorError(
-            f"the file holds the dataset {other[0]}, not {dataset}; "
-            "name another duckdb_file, or delete the file to start over"
-        )
-
-
-def _expect_format(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise AcceleratorError where a Headrace of an earlier layout has made the tables."""
-    found = connection.execute(
-        "SELECT 1 FROM information_schema.columns WHERE table_catalog = current_database() "
-        "AND table_schema = 'main' AND table_name = 'headrace_checkpoint' AND column_name = 'letters'"
-    ).fetchone()
-    if found is None:
-        raise AcceleratorError(_EARLIER)
-
-
 def read_copy(connection: duckdb.DuckDBPyConnection, target: Target) -> CopyRow | None:
-    """What is stored of a copy. Raises AcceleratorError where a newer or an earlier Headrace wrote it."""
+    """What is stored of a copy. Raises AcceleratorError where a newer Headrace wrote it, or one that is too old."""
     row = connection.execute(
         "SELECT format, checkpoint, schema, scan_only, noted, letters, waiting FROM headrace_checkpoint "
         f"WHERE target = {literal(target)}"
     ).fetchone()
     if row is None:
         return None
-    if row[0] > FORMAT:
+    expect_known(row[0])
+    return CopyRow(*row[1:])
+
+
+def expect_known(format_: int) -> None:
+    """Raise AcceleratorError unless this Headrace can work on tables of a format, once they are brought up to date."""
+    if format_ > FORMAT:
         raise AcceleratorError(
-            f"the accelerator's file has format {row[0]}, this Headrace knows up to {FORMAT}; "
+            f"the accelerator's file has format {format_}, this Headrace knows up to {FORMAT}; "
             "use the newer Headrace, or delete the file to start over"
         )
-    if row[0] < FORMAT:
+    if format_ < OLDEST_FORMAT:
         # Its values have other forms than the same items would be given now.
-        raise AcceleratorError(_EARLIER)
-    return CopyRow(*row[1:])
+        raise AcceleratorError(EARLIER)
 
 
 def stored_copy(connection: duckdb.DuckDBPyConnection, tables: CopyTables) -> StoredCopy | None:
@@ -141,17 +112,24 @@ def stored_copy(connection: duckdb.DuckDBPyConnection, tables: CopyTables) -> St
     if row is None:
         return None
     schema = decode_schema(row.schema)
-    found = connection.execute(
-        "SELECT column_name FROM information_schema.columns "
-        "WHERE table_catalog = current_database() AND table_schema = 'main' AND table_name = ?",
-        [tables.rows],
-    ).fetchall()
-    if {name for (name,) in found} != {column.name for column in schema.columns}:
+    columns = [column.name for column in schema.columns]
+    hidden = [HASH] if is_hashed(schema) else []
+    shown, stored = _columns(connection, tables.shown), _columns(connection, tables.rows)
+    if shown != columns or sorted(stored) != sorted([*columns, *hidden]):
         raise AcceleratorError(
-            f"table {tables.rows} no longer has the columns that Headrace gave it; "
+            f"table {tables.shown} no longer has the columns that Headrace gave it; "
             "delete the accelerator's file to start over"
         )
     return StoredCopy(Checkpoint.decode(row.checkpoint), schema, row.letters, row.waiting)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    found = connection.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_catalog = current_database() "
+        "AND table_schema = 'main' AND table_name = ? ORDER BY ordinal_position",
+        [table],
+    ).fetchall()
+    return [name for (name,) in found]
 
 
 def write_copy(connection: duckdb.DuckDBPyConnection, dataset: str, target: Target, row: CopyRow) -> None:
@@ -169,7 +147,8 @@ def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
     Never IF EXISTS: that would find DuckDB's own views, of which a dataset may bear the name.
     """
     if row is not None:
-        yield f"DROP TABLE {quoted(tables.rows)}"
+        yield f"DROP VIEW {quoted(tables.shown)}"
+        yield f"DROP TABLE {tables.rows}"
         if row.noted:
             yield f"DROP TABLE {tables.notes}"
         if row.letters:
@@ -178,23 +157,52 @@ def removal(tables: CopyTables, row: CopyRow | None) -> Iterator[str]:
 
 def creation(tables: CopyTables, schema: TableSchema) -> Iterator[str]:
     """SQL that makes an empty copy, with the columns of ``schema`` and no notes."""
-    columns = ", ".join(defined(column) for column in schema.columns)
-    yield f"CREATE TABLE {quoted(tables.rows)} ({columns})"
+    yield table_creation(tables.rows, schema)
+    yield view(tables, schema)
 
 
 def notes_creation(tables: CopyTables, schema: TableSchema) -> str:
     """SQL that makes the table of notes."""
-    columns = ", ".join(defined(column) for column in schema.keys)
-    return f"CREATE TABLE {tables.notes} ({columns})"
+    return table_creation(tables.notes, TableSchema(schema.keys))
 
 
-def swap(dataset: str, live_row: CopyRow | None, *, building_noted: bool) -> Iterator[str]:
-    """SQL that makes the building copy the live one, in place of it; ``live_row`` is what is stored of it."""
+def table_creation(name: str, schema: TableSchema) -> str:
+    """SQL that makes a table with the columns of ``schema``, and that of hashes if its key has one."""
+    columns = [defined(column) for column in schema.columns]
+    hidden = [f"{HASH} {HASH_TYPE}"] if is_hashed(schema) else []
+    return f"CREATE TABLE {name} ({', '.join([*columns, *hidden])})"
+
+
+def view(tables: CopyTables, schema: TableSchema) -> str:
+    """SQL that makes the view of the rows; it must be made anew with each change of the columns."""
+    columns = ", ".join(quoted(column.name) for column in schema.columns)
+    return f"CREATE VIEW {quoted(tables.shown)} AS SELECT {columns} FROM {tables.rows}"
+
+
+def addition(name: str, schema: TableSchema) -> Iterator[str]:
+    """SQL that adds the column of hashes to a table of rows or notes, if its key has one."""
+    if is_hashed(schema):
+        yield f"ALTER TABLE {name} ADD COLUMN {HASH} {HASH_TYPE}"
+
+
+def rehash(name: str, schema: TableSchema) -> Iterator[str]:
+    """SQL that gives all rows of a table their hashes, if their keys have some."""
+    if is_hashed(schema):
+        # Not ALTER ... USING, which is as fast: DuckDB 1.5 cannot read it back from its log if it calls a function.
+        yield f"UPDATE {name} SET {HASH} = {key_hash(schema)}"
+
+
+def swap(
+    dataset: str, live_row: CopyRow | None, schema: TableSchema, *, building_noted: bool
+) -> Iterator[str]:
+    """SQL that makes the building copy, of this schema, the live one; ``live_row`` is what is stored of that."""
     live = CopyTables.of(dataset, Target.LIVE)
     building = CopyTables.of(dataset, Target.BUILDING)
     yield from removal(live, live_row)
     yield f"UPDATE {DEAD_LETTERS} SET copy = {literal(Target.LIVE)} WHERE copy = {literal(Target.BUILDING)}"
-    yield f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}"
+    yield f"DROP VIEW {quoted(building.shown)}"
+    yield f"ALTER TABLE {building.rows} RENAME TO {live.rows}"
+    yield view(live, schema)
     if building_noted:
         yield f"ALTER TABLE {building.notes} RENAME TO {live.notes}"
     yield f"DELETE FROM headrace_checkpoint WHERE target = {literal(Target.BUILDING)}"
