@@ -104,7 +104,7 @@ def test_leaves_change_no_answer(world, rows, asked):
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@settings(max_examples=2000, **generous)
+@settings(max_examples=1000, **generous)
 @given(rows=ROWS, asked=ASKED)
 def test_leaves_change_no_answer_of_thousands(world, rows, asked):
     compare(world, rows, asked)
@@ -208,7 +208,7 @@ def test_engines_change_no_answer(world, stored, rows, asked):
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@settings(max_examples=700, **generous)
+@settings(max_examples=300, **generous)
 @given(rows=ROWS, asked=ASKED)
 def test_engines_change_no_answer_of_thousands(world, stored, rows, asked):
     compare_stored(world, stored, rows, asked)
