@@ -26,6 +26,9 @@ from headrace.schema import Column, TableSchema
 FORMAT = 4
 """The layout of these tables and what they hold; raised when an older Headrace could not work on them."""
 
+PLAIN = "USING COMPRESSION uncompressed"
+"""For columns of which each batch reads all rows."""
+
 OLDEST_FORMAT = 3
 """The oldest layout that is brought up to date; tables of an older one are refused."""
 
@@ -169,7 +172,7 @@ def notes_creation(tables: CopyTables, schema: TableSchema) -> str:
 def table_creation(name: str, schema: TableSchema) -> str:
     """SQL that makes a table with the columns of ``schema``, and that of hashes if its key has one."""
     columns = [defined(column) for column in schema.columns]
-    hidden = [f"{HASH} {HASH_TYPE}"] if is_hashed(schema) else []
+    hidden = [f"{HASH} {HASH_TYPE} {PLAIN}"] if is_hashed(schema) else []
     return f"CREATE TABLE {name} ({', '.join([*columns, *hidden])})"
 
 
@@ -210,4 +213,6 @@ def swap(
 
 def defined(column: Column) -> str:
     """A column as CREATE TABLE defines it."""
-    return f"{quoted(column.name)} {sql_type(column.type.arrow())}"
+    # A key is read to be compared, most of all texts, which take twice as long to read where they are compressed.
+    plain = f" {PLAIN}" if column.key else ""
+    return f"{quoted(column.name)} {sql_type(column.type.arrow())}{plain}"
