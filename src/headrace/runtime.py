@@ -132,7 +132,7 @@ class Runtime:
         dataset = next(d for d in self._datasets if d.name.lower() == name.lower())
         raise ConfigError(
             f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
-            "table anew, stop headrace and remove the dataset's file"
+            "table anew, stop headrace and remove its copy: the dataset's file, or its tables in PostgreSQL"
         )
 
     def explain_stream(self, name: str) -> StreamExplanation:

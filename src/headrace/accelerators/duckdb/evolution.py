@@ -25,6 +25,7 @@ from headrace.accelerators.duckdb.tables import (
     table_creation,
     view,
 )
+from headrace.accelerators.renaming import renamings
 from headrace.accelerators.widen import widen_rows
 from headrace.schema import TableSchema
 
@@ -35,7 +36,6 @@ _FIRST_SLICE = 2_000
 _LARGEST_SLICE = 250_000
 _MOST_GROWTH = 8
 _WIDER = "headrace_wider"
-_ASIDE = "headrace_aside_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,8 @@ def _alterations(table: _Table) -> Iterator[str]:
     """SQL that renames, widens and adds columns."""
     alter = f"ALTER TABLE {table.name}"
     wide = {column.path: column for column in table.new.columns}
-    renamed = [
-        (column.name, wide[column.path].name)
-        for column in table.old.columns
-        if column.name != wide[column.path].name
-    ]
-    # Aside first: one may want a name that another still has, or its own in other letters.
-    for number, (before, _) in enumerate(renamed):
-        yield f"{alter} RENAME COLUMN {quoted(before)} TO {_ASIDE}{number}"
-    for number, (_, after) in enumerate(renamed):
-        yield f"{alter} RENAME COLUMN {_ASIDE}{number} TO {quoted(after)}"
+    for before, after in renamings(table.old, table.new):
+        yield f"{alter} RENAME COLUMN {quoted(before)} TO {quoted(after)}"
     for column in table.old.columns:
         target = wide[column.path]
         type_ = sql_type(target.type.arrow())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.accelerators.renaming import renamings
 from headrace.accelerators.sqlite.door import quoted
 from headrace.accelerators.sqlite.slices import slices
 from headrace.accelerators.sqlite.storage import Stored, is_stored_alike, restored, sql_type, stored
@@ -19,7 +20,6 @@ from headrace.accelerators.widen import widen
 from headrace.schema import Column, TableSchema
 
 _WIDER = "headrace_wider"
-_ASIDE = "headrace_aside_"
 _SLICE_ROWS = 10_000
 
 
@@ -46,17 +46,8 @@ def evolve(connection: sqlite3.Connection, table: Table) -> None:
 def _alterations(table: Table) -> Iterator[str]:
     """SQL that renames and adds columns."""
     alter = f"ALTER TABLE {quoted(table.name)}"
-    wide = {column.path: column for column in table.new.columns}
-    renamed = [
-        (column.name, wide[column.path].name)
-        for column in table.old.columns
-        if column.name != wide[column.path].name
-    ]
-    # Aside first: one may want a name that another still has, or its own in other letters.
-    for number, (before, _) in enumerate(renamed):
-        yield f"{alter} RENAME COLUMN {quoted(before)} TO {_ASIDE}{number}"
-    for number, (_, after) in enumerate(renamed):
-        yield f"{alter} RENAME COLUMN {_ASIDE}{number} TO {quoted(after)}"
+    for before, after in renamings(table.old, table.new):
+        yield f"{alter} RENAME COLUMN {quoted(before)} TO {quoted(after)}"
     known = {column.path for column in table.old.columns}
     for column in table.new.columns:
         if column.path not in known:
