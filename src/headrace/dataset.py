@@ -26,6 +26,13 @@ class Mode(StrEnum):
     FILE = "file"
 
 
+class Compression(StrEnum):
+    """How a column file is packed: BTRBLOCKS by light encodings, ZSTD with compressed blocks."""
+
+    BTRBLOCKS = "btrblocks"
+    ZSTD = "zstd"
+
+
 class RefreshMode(StrEnum):
     """How the copy is kept current."""
 
@@ -112,14 +119,27 @@ class PostgresAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class CayenneFiles:
+    """Where engine Cayenne keeps a dataset. Both folders are absolute, and no other dataset's.
+
+    ``folder`` holds the files of rows, ``metadata`` the metastore; most often they are one. ``compression`` is that of
+    files to come: those that are there stay as they are until they are merged.
+    """
+
+    folder: Path
+    metadata: Path
+    compression: Compression = Compression.BTRBLOCKS
+
+
+@dataclass(frozen=True, slots=True)
 class Acceleration:
     """The local copy.
 
-    ``path`` is the engine's file, absolute; None in memory, and where the engine is a server: its copy outlives the
-    process, so its mode is FILE. ``on_conflict`` and ``primary_key`` are what the Spicepod takes for the table's key,
+    ``path`` is the engine's file, absolute; None in memory, and where the engine keeps no single file: the copy of a
+    server and that in ``cayenne``'s folders outlive the process, so their mode is FILE. ``on_conflict`` and ``primary_key`` are what the Spicepod takes for the table's key,
     None where it says nothing. ``indexes`` name columns as ``column_reference`` does. ``memory_limit`` is what the
     engine may use (bytes), None its default. ``busy_timeout`` is how long SQLite waits for a lock (seconds). ``postgres``
-    is there for that engine alone.
+    and ``cayenne`` are each there for that engine alone.
     """
 
     engine: Engine = Engine.DUCKDB
@@ -132,6 +152,7 @@ class Acceleration:
     indexes: tuple[Index, ...] = ()
     busy_timeout: float = 5.0
     postgres: PostgresAccess | None = None
+    cayenne: CayenneFiles | None = None
 
     @property
     def key_claims(self) -> KeyClaims:
