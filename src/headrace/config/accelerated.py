@@ -9,16 +9,28 @@ from headrace.column_reference import format_reference, parse_reference
 from headrace.config import acceleration as accelerating
 from headrace.config.document import Document
 from headrace.config.model import AccelerationEntry
-from headrace.config.parameter import Settings
+from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND
-from headrace.dataset import Acceleration, Engine, Index, Mode, PostgresAccess, RefreshMode
+from headrace.dataset import (
+    Acceleration,
+    CayenneFiles,
+    Compression,
+    Engine,
+    Index,
+    Mode,
+    PostgresAccess,
+    RefreshMode,
+)
 
 DATA_FOLDER = Path(".headrace") / "data"
 """Where accelerators keep their files, from the Spicepod's folder, unless it names others."""
 
 SYSTEM = "system"
 """What ``pg_sslrootcert`` calls the certificates of the system, as libpq does."""
+
+UNINDEXED = frozenset({Engine.DUCKDB, Engine.CAYENNE})
+"""The engines that make no index but what finds a key: queries scan."""
 
 _PROVING = ("require", "verify-ca", "verify-full")
 """The modes in which libpq looks at certificates, where it has some to trust (PostgreSQL, "SSL Support")."""
@@ -64,6 +76,7 @@ class Accelerated:
             indexes=tuple(self._indexes(engine)),
             busy_timeout=busy_timeout / SECOND,
             postgres=self._server() if engine is Engine.POSTGRES else None,
+            cayenne=self._folders() if engine is Engine.CAYENNE else None,
         )
 
     def _refuse_keys_of_others(self, engine: Engine) -> None:
@@ -82,13 +95,14 @@ class Accelerated:
         mode, at = Mode(self.entry.mode), (*self.path, "mode")
         if self.entry.engine == "arrow" and mode is Mode.FILE:
             self._refuse(at, "engine arrow lives in memory; write engine: duckdb to keep a file")
-        if engine is not Engine.POSTGRES:
+        keeper = _OUTLIVING.get(engine)
+        if keeper is None:
             return mode
         if self.document.at(at) is not None:
-            kept = "engine postgres keeps the copy in its server, which outlives the process; remove the key"
+            kept = f"engine {engine} keeps the copy in {keeper} the process; remove the key"
             if mode is Mode.MEMORY:
                 self._refuse(at, f"{kept}, or write engine: duckdb or sqlite for a copy in memory")
-            else:
+            elif engine is Engine.POSTGRES:
                 self.warnings.append(self.document.at_value(at, kept))
         return Mode.FILE
 
@@ -103,9 +117,37 @@ class Accelerated:
                 self._refuse(at, "a copy in memory has no file; write mode: file, or remove the key")
             return None
         file = self.folder / (named or DATA_FOLDER / f"{self.name}.{engine}")
-        if file.is_dir():
-            self._refuse(at, f"{file} is a folder; name a file")
+        self._check(at, file, folder=False)
         return file
+
+    def _folders(self) -> CayenneFiles:
+        folder = self._folder(accelerating.CAYENNE_FILE_PATH, DATA_FOLDER / f"{self.name}.{Engine.CAYENNE}")
+        apart = accelerating.CAYENNE_METADATA_DIR.name in self.settings.given
+        compression = self.settings.get(accelerating.CAYENNE_COMPRESSION_STRATEGY)
+        assert compression is not None
+        return CayenneFiles(
+            folder=folder,
+            metadata=self._folder(accelerating.CAYENNE_METADATA_DIR, folder) if apart else folder,
+            compression=Compression(compression),
+        )
+
+    def _folder(self, parameter: Parameter[str], otherwise: Path) -> Path:
+        """The folder that a parameter names, or the one it has otherwise."""
+        folder = self.folder / (self.settings.get(parameter) or otherwise)
+        self._check((*self.path, "params", parameter.name), folder, folder=True)
+        return folder
+
+    def _check(self, at: KeyPath, place: Path, *, folder: bool) -> None:
+        """Refuse a place that is there and of the other kind, or that the system will not look at."""
+        try:
+            wrong = place.exists() and place.is_dir() is not folder
+        except OSError as error:
+            self._refuse(at, f"{place} cannot be used ({error.strerror}); name another")
+            return
+        if wrong:
+            self._refuse(
+                at, f"{place} is a file; name a folder" if folder else f"{place} is a folder; name a file"
+            )
 
     def _server(self) -> PostgresAccess:
         get = self.settings.get
@@ -181,10 +223,10 @@ class Accelerated:
                     self.document.at_key(at, f"is the index of these columns again ({place}); keep one")
                 )
             unique = (self.entry.indexes or {})[columns] == "unique"
-            if unique and engine is Engine.DUCKDB:
-                self._refuse(at, _NOT_UNIQUE)
+            if unique and engine in UNINDEXED:
+                self._refuse(at, f"engine {engine} {_NOT_UNIQUE}")
             indexes.append(Index(columns, unique))
-        return indexes if engine is not Engine.DUCKDB else []
+        return indexes if engine not in UNINDEXED else []
 
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.at_value(path, message))
@@ -195,6 +237,10 @@ def _folded(names: tuple[str, ...]) -> list[str]:
     return sorted(name.lower() for name in names)
 
 
-_NOT_UNIQUE = (
-    "engine duckdb does not keep columns unique; write enabled, or choose engine: sqlite or engine: postgres"
-)
+_NOT_UNIQUE = "does not keep columns unique; write enabled, or choose engine: sqlite or engine: postgres"
+
+_OUTLIVING = {
+    Engine.POSTGRES: "its server, which outlives",
+    Engine.CAYENNE: "files, which outlive",
+}
+"""What the engines that have no copy in memory keep it in."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headrace.config.kind import (
+    UNLIMITED,
     certificate,
     choice,
     connection_string,
+    count,
     duration,
     file_path,
     flag,
@@ -20,7 +22,7 @@ from headrace.config.kind import (
 from headrace.config.naming import schema_name
 from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
-from headrace.dataset import Engine
+from headrace.dataset import Compression, Engine
 
 BUILT = frozenset({Engine.DUCKDB, Engine.SQLITE, Engine.POSTGRES})
 """The engines that this version has. A dataset of another is not loaded."""
@@ -28,6 +30,8 @@ BUILT = frozenset({Engine.DUCKDB, Engine.SQLITE, Engine.POSTGRES})
 _NO_SNAPSHOTS = Unbuilt("snapshots are not built yet; none is written or restored")
 _NO_POOL = Unbuilt("no effect; connections are made as they are needed")
 _DUCKDB_DECIDES = Unbuilt("not built yet; DuckDB's own default holds")
+_NO_FILE_CACHE = Unbuilt("no effect; Headrace keeps no cache of files")
+_MERGES_ITSELF = Unbuilt("not built yet; Headrace chooses which files are merged, and when")
 
 
 def _unless_built(engine: Engine) -> Unbuilt | None:
@@ -118,6 +122,26 @@ PG_SCHEMA = Parameter(
     "The schema in which the tables are; it must exist. Without it, the first of the user's search path, most often "
     "`public`.",
     unbuilt=_POSTGRES,
+)
+CAYENNE_FILE_PATH = Parameter(
+    "cayenne_file_path",
+    file_path(),
+    "The folder of the files of rows, for this dataset alone. Without it, `.headrace/data/NAME.cayenne`.",
+    unbuilt=_CAYENNE,
+)
+CAYENNE_METADATA_DIR = Parameter(
+    "cayenne_metadata_dir",
+    file_path(),
+    "The folder of the metastore, `metastore.sqlite`, for this dataset alone. Without it, the folder of the files.",
+    unbuilt=_CAYENNE,
+)
+CAYENNE_COMPRESSION_STRATEGY = Parameter(
+    "cayenne_compression_strategy",
+    choice(*Compression),
+    "How files are packed: `btrblocks` by light encodings, for the fastest scans; `zstd` smaller, for slower scans. "
+    "Files that are there stay as they are until they are merged.",
+    default=Compression.BTRBLOCKS.value,
+    unbuilt=_CAYENNE,
 )
 SNAPSHOTS = Parameter(
     "snapshots",
@@ -216,8 +240,72 @@ _OF_POSTGRES: tuple[Parameter[object], ...] = (
     ),
 )
 _OF_CAYENNE: tuple[Parameter[object], ...] = (
-    Parameter("cayenne_file_path", file_path(), "The folder of Cayenne's files.", unbuilt=_CAYENNE),
-    Parameter("cayenne_metadata_dir", file_path(), "The folder of Cayenne's metastore.", unbuilt=_CAYENNE),
+    CAYENNE_FILE_PATH,
+    CAYENNE_METADATA_DIR,
+    CAYENNE_COMPRESSION_STRATEGY,
+    Parameter(
+        "cayenne_target_file_size_mb",
+        count(1, UNLIMITED),
+        "How large files become, in MB.",
+        unbuilt=Unbuilt("not built yet; Headrace chooses how large files become", ("auto",)),
+    ),
+    Parameter(
+        "sort_columns",
+        text("columns to sort by"),
+        "The columns by which the rows of a file are sorted.",
+        aliases=("cayenne_sort_columns",),
+        unbuilt=Unbuilt("not built yet; the rows of a file are sorted by the table's key"),
+    ),
+    Parameter(
+        "cayenne_metastore",
+        choice("sqlite", "turso"),
+        "What holds the metastore.",
+        unbuilt=Unbuilt("only sqlite is built; it holds the metastore", ("sqlite",)),
+    ),
+    Parameter(
+        "cayenne_deletion_mode",
+        choice("auto", "key", "position"),
+        "Whether deleted rows are known by their keys or by their positions.",
+        unbuilt=Unbuilt(
+            "only position is built; deleted rows are known by their positions", ("auto", "position")
+        ),
+    ),
+    Parameter(
+        "cayenne_cdc_durability",
+        choice("memory", "file"),
+        "Whether a commit may be in memory alone.",
+        unbuilt=Unbuilt("only file is built; a commit is on disk before the next begins", ("file",)),
+    ),
+    Parameter(
+        "cayenne_compaction_trigger_files",
+        integer(1),
+        "How many small files are merged.",
+        unbuilt=_MERGES_ITSELF,
+    ),
+    Parameter(
+        "cayenne_compaction_background_interval_ms",
+        integer(0),
+        "How often files to be merged are looked for, in milliseconds.",
+        unbuilt=_MERGES_ITSELF,
+    ),
+    Parameter(
+        "cayenne_footer_cache_mb",
+        integer(0),
+        "How much memory holds the ends of files, in MB.",
+        unbuilt=_NO_FILE_CACHE,
+    ),
+    Parameter(
+        "cayenne_segment_cache_mb",
+        integer(0),
+        "How much memory holds parts of files, in MB.",
+        unbuilt=_NO_FILE_CACHE,
+    ),
+    Parameter(
+        "cayenne_unsupported_type_action",
+        choice("error", "warn", "ignore", "string"),
+        "What to do with a type that has no column type.",
+        unbuilt=Unbuilt("no effect; every type of DynamoDB has a column type"),
+    ),
 )
 
 ENGINES: Mapping[Engine, tuple[Parameter[object], ...]] = {

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from headrace.config import acceleration as accelerating
 from headrace.config import connector
-from headrace.config.accelerated import Accelerated
+from headrace.config.accelerated import UNINDEXED, Accelerated
 from headrace.config.columns import Columns
 from headrace.config.document import Document
 from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
@@ -33,7 +33,7 @@ POLLS_TO_BE_FRESH = 5
 """So many successive empty polls show that a shard is at its end."""
 
 _NO_INDEXES = (
-    "engine duckdb has none; queries scan the columns they read, in parallel and past what cannot match; "
+    "has none; queries scan the columns they read, in parallel and past what cannot match; "
     "where single rows are asked for by other columns than the key, choose engine: sqlite or engine: postgres"
 )
 
@@ -67,7 +67,7 @@ class Assembly:
             replication=self._replication(),
             mapping=self._mapping(),
             metrics=self._metrics(),
-            unbuilt=(*blocks, *self._unbuilt()),
+            unbuilt=(*blocks, *self._unbuilt(acceleration)),
             blocked=bool(blocks),
         )
 
@@ -170,7 +170,7 @@ class Assembly:
             )
         return blocks
 
-    def _unbuilt(self) -> list[str]:
+    def _unbuilt(self, acceleration: Acceleration | None) -> list[str]:
         raw = self.document.at(self.path)
         sentences = [
             *self.connection.unbuilt(connector.CONNECTOR, "params"),
@@ -180,12 +180,12 @@ class Assembly:
             block = self.document.at((*self.path, "columns", index))
             sentences += unbuilt_sentences(ColumnEntry, block, f"columns[{index}].")
         entry = self.entry.acceleration
-        if entry is not None and entry.enabled:
+        if entry is not None and acceleration is not None:
             block = self.document.at((*self.path, "acceleration"))
             sentences += unbuilt_sentences(AccelerationEntry, block, "acceleration.")
             sentences += self.engine.unbuilt(accelerating.ACCELERATION, "acceleration.params")
-            if entry.indexes and entry.engine in ("duckdb", "arrow"):
-                sentences.append(f"acceleration.indexes: {_NO_INDEXES}")
+            if entry.indexes and acceleration.engine in UNINDEXED:
+                sentences.append(f"acceleration.indexes: engine {acceleration.engine} {_NO_INDEXES}")
         return sentences
 
     def _refuse(self, path: KeyPath, message: str) -> None:

@@ -10,6 +10,7 @@ from headrace.config.quantity import SECOND, format_duration, format_size
 from headrace.dataset import (
     Acceleration,
     AwsAccess,
+    CayenneFiles,
     Dataset,
     GapBehavior,
     Mode,
@@ -82,10 +83,10 @@ def _credentials(access: AwsAccess) -> str:
 def _copy(acceleration: Acceleration) -> str:
     if acceleration.postgres is not None:
         return f"postgres, {_server(acceleration.postgres)}; a restart resumes from it"
+    if acceleration.cayenne is not None:
+        return f"cayenne in {_files(acceleration.cayenne)}; a restart resumes from it"
     if acceleration.mode is Mode.MEMORY:
         return f"{acceleration.engine} in memory; a restart scans the table again"
-    if acceleration.path is None:
-        return f"{acceleration.engine} on disk"
     return f"{acceleration.engine} in {acceleration.path}; a restart resumes from it"
 
 
@@ -99,6 +100,11 @@ def _server(access: PostgresAccess) -> str:
     database = f", database {access.database}" if access.database else ""
     schema = f", schema {access.schema}" if access.schema else ""
     return f"{host}{port}{database}{schema}"
+
+
+def _files(files: CayenneFiles) -> str:
+    apart = "" if files.metadata == files.folder else f", metastore in {files.metadata}"
+    return f"{files.folder} ({files.compression}){apart}"
 
 
 def _key(acceleration: Acceleration) -> str:

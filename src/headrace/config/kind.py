@@ -224,6 +224,8 @@ def file_path() -> Kind[str]:
             raise BadValueError("expected a path")
         if given.startswith("~"):
             raise BadValueError("'~' is not expanded; write the whole path, or ${env:HOME}/...")
+        if "://" in given:
+            raise BadValueError("an address is not taken; write the path of a place on this machine")
         return given
 
     says = "a path; a relative one starts at the Spicepod's folder"

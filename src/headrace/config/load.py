@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from headrace.config.acceleration import ACCELERATION, FILES
+from headrace.config.acceleration import ACCELERATION, CAYENNE_FILE_PATH, CAYENNE_METADATA_DIR, FILES
 from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
@@ -50,7 +50,7 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     ]
     datasets = [assembly.dataset() for assembly in assemblies]
     refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
-    refuse(called, _same_files(document, datasets))
+    refuse(called, _same_places(document, datasets))
     warnings = sorted(warning for assembly in assemblies for warning in assembly.warnings)
     return Pod(
         path=file,
@@ -134,24 +134,49 @@ def _same_names(document: Document) -> list[Problem]:
     return problems
 
 
-def _same_files(document: Document, datasets: list[Dataset]) -> list[Problem]:
-    """Datasets that would keep their copies in one file."""
-    first: dict[Path, int] = {}
+def _same_places(document: Document, datasets: list[Dataset]) -> list[Problem]:
+    """Datasets that would keep their copies in one place, or one's inside another's."""
+    taken: dict[Path, tuple[int, Path]] = {}
+    above: dict[Path, tuple[int, Path]] = {}
     problems = []
     for index, dataset in enumerate(datasets):
-        file = dataset.acceleration.path if dataset.acceleration else None
-        earlier = first.setdefault(file.resolve(), index) if file else index
-        if earlier != index:
-            path: KeyPath = ("datasets", index, "acceleration", "params", _file_key(dataset))
-            message = f"datasets[{earlier}] keeps its copy in {file} too; give each dataset a file of its own"
-            problems.append(document.at_value(path, message))
+        places = [(key, place, place.resolve()) for key, place in _places(dataset)]
+        for key, place, real in places:
+            within = (taken[outer] for outer in (real, *real.parents) if outer in taken)
+            found = next(within, above.get(real))
+            if found is not None:
+                at: KeyPath = ("datasets", index, "acceleration", "params", key)
+                problems.append(document.at_value(at, _shared(key, place, *found)))
+        for _, place, real in places:
+            taken.setdefault(real, (index, place))
+            for outer in real.parents:
+                above.setdefault(outer, (index, place))
     return problems
 
 
-def _file_key(dataset: Dataset) -> str:
-    """The parameter that names the dataset's file."""
-    assert dataset.acceleration is not None
-    return FILES[dataset.acceleration.engine].name
+def _shared(key: str, place: Path, earlier: int, other: Path) -> str:
+    """Why a dataset cannot have the place that ``key`` names, beside an earlier one's."""
+    noun = "folder" if key in (CAYENNE_FILE_PATH.name, CAYENNE_METADATA_DIR.name) else "file"
+    if place.resolve() == other.resolve():
+        return f"datasets[{earlier}] keeps its copy in {place} too; give each dataset a {noun} of its own"
+    return (
+        f"datasets[{earlier}] keeps its copy in {other}, and {place} is not apart from that; name a {noun} that is "
+        "neither inside it nor around it"
+    )
+
+
+def _places(dataset: Dataset) -> Iterator[tuple[str, Path]]:
+    """Where the dataset keeps its copy, and which parameters name that."""
+    acceleration = dataset.acceleration
+    if acceleration is None:
+        return
+    if acceleration.path is not None:
+        yield FILES[acceleration.engine].name, acceleration.path
+    files = acceleration.cayenne
+    if files is not None:
+        yield CAYENNE_FILE_PATH.name, files.folder
+        if files.metadata != files.folder:
+            yield CAYENNE_METADATA_DIR.name, files.metadata
 
 
 def _unbuilt(document: Document) -> list[str]:
