@@ -21,6 +21,8 @@ HEAVY = {
     "starlette",
     "uvicorn",
     "msgspec",
+    "numpy",
+    "vortex",
 }
 
 
