@@ -132,13 +132,8 @@ class SQLiteTransaction:
     def swap(self, *, noted: bool) -> None:
         """Make the building copy the live one, of which there is none any more."""
         live, building = (CopyNames.of(self._dataset, target) for target in (Target.LIVE, Target.BUILDING))
-        targets = (Target.LIVE, Target.BUILDING)
-        execute = self._connection.execute
-        execute(f"UPDATE {DEAD_LETTERS} SET copy = ? WHERE copy = ?", targets)
-        execute(f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}")
-        if noted:
-            execute(f"ALTER TABLE {building.notes} RENAME TO {live.notes}")
-        execute("DELETE FROM headrace_checkpoint WHERE target = ?", targets[1:])
+        self._connection.execute(f"ALTER TABLE {building.rows} RENAME TO {quoted(live.rows)}")
+        swap_beside(self._connection, self._dataset, noted=noted)
 
 
 class SQLiteCopy:
@@ -180,6 +175,10 @@ class SQLiteCopy:
     def drop(self, row: CopyRow) -> None:
         """Remove the stored copy."""
         self._connection.execute(f"DROP TABLE {quoted(self._names.rows)}")
+        self.drop_beside(row)
+
+    def drop_beside(self, row: CopyRow) -> None:
+        """Remove what is stored of the copy beside its rows."""
         if row.noted:
             self.drop_notes()
         if row.letters:
@@ -191,9 +190,13 @@ class SQLiteCopy:
         expect_room(new)
         evolve(self._connection, Table(self._names.rows, creation, old, new))
         if noted:
-            notes = (TableSchema(schema.keys) for schema in (old, new))
-            evolve(self._connection, Table(self._names.notes, notes_creation, *notes))
+            self.evolve_notes(old, new)
         self.ensure_indexes(new)
+
+    def evolve_notes(self, old: TableSchema, new: TableSchema) -> None:
+        """Give the table of notes the key columns of ``new``."""
+        notes = (TableSchema(schema.keys) for schema in (old, new))
+        evolve(self._connection, Table(self._names.notes, notes_creation, *notes))
 
     def ensure_indexes(self, schema: TableSchema) -> None:
         """Give the table of rows the indexes that the Spicepod asks for, and no others."""
@@ -261,6 +264,16 @@ class SQLiteCopy:
     def _noted(self, schema: TableSchema, *, numbered: bool = False) -> str:
         same = same_key(schema, numbered=numbered)
         return f"(SELECT 1 FROM {self._names.notes} WHERE {same})"
+
+
+def swap_beside(connection: sqlite3.Connection, dataset: str, *, noted: bool) -> None:
+    """Make what is stored of the building copy beside its rows the live one's, of which there is nothing any more."""
+    live, building = (CopyNames.of(dataset, target) for target in (Target.LIVE, Target.BUILDING))
+    targets = (Target.LIVE, Target.BUILDING)
+    connection.execute(f"UPDATE {DEAD_LETTERS} SET copy = ? WHERE copy = ?", targets)
+    if noted:
+        connection.execute(f"ALTER TABLE {building.notes} RENAME TO {live.notes}")
+    connection.execute("DELETE FROM headrace_checkpoint WHERE target = ?", targets[1:])
 
 
 def creation(table: str, schema: TableSchema) -> str:
