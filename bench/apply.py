@@ -42,7 +42,7 @@ from headrace.accelerators.engines import Engines
 from headrace.change import ChangeBatch
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState, Stage
 from headrace.column_type import BOOL, INT, TEXT, Digits, number_type
-from headrace.dataset import Acceleration, Dataset, Engine, Mode
+from headrace.dataset import Acceleration, CayenneFiles, Dataset, Engine, Mode
 from headrace.position import Position, SequenceNumber
 from headrace.schema import TableSchema
 from report import percentile, table
@@ -253,6 +253,11 @@ def _duckdb(folder: Path, key: str) -> Contestant:
     return Headrace(kept, key)
 
 
+def _cayenne(folder: Path, key: str) -> Contestant:
+    kept = CayenneFiles(folder / "cayenne", folder / "cayenne")
+    return Headrace(Acceleration(Engine.CAYENNE, Mode.FILE, cayenne=kept), key)
+
+
 def _duckdb_in_memory(_: Path, key: str) -> Contestant:
     return Headrace(Acceleration(Engine.DUCKDB, Mode.MEMORY, memory_limit=_MEMORY), key)
 
@@ -274,6 +279,7 @@ def _plain_postgres(_: Path, key: str) -> Contestant:
 
 
 ENTRIES: Mapping[str, Entry] = {
+    "cayenne": Entry(_cayenne, lambda folder, key: DuckDBPrimaryKey(folder / "plain.duckdb", key), 100_000),
     "duckdb": Entry(_duckdb, lambda folder, key: DuckDBPrimaryKey(folder / "plain.duckdb", key), 200_000),
     "duckdb-memory": Entry(_duckdb_in_memory, lambda _, key: DuckDBPrimaryKey(None, key)),
     "sqlite": Entry(_sqlite, lambda folder, key: SQLitePrimaryKey(folder / "plain.sqlite", key), 150_000),

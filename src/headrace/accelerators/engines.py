@@ -16,6 +16,7 @@ from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
 
 if TYPE_CHECKING:
+    from headrace.accelerators.cayenne import CayenneAccelerator
     from headrace.accelerators.postgres import PostgresAccelerator
     from headrace.accelerators.sqlite import SQLiteAccelerator
 
@@ -44,7 +45,10 @@ class Engines:
         accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
         native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
         files = {name: _file(name, one) for name, one in native.items()}
-        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)))
+        faces = dict.fromkeys(name for name, one in accelerated.items() if one.engine is Engine.CAYENNE)
+        self._instance = DuckDBInstance(
+            files | faces, limits or Limits(memory=_largest_limit(native)), _vortex() if faces else None
+        )
         self._sinks: dict[str, Accelerator] = {}
         self._leaves: dict[str, Leaf] = {}
         self._letters: list[Callable[[], Leaf | None]] = []
@@ -83,20 +87,34 @@ class Engines:
         match acceleration.engine:
             case Engine.DUCKDB:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
+            case Engine.CAYENNE:
+                cayenne = _cayenne(self._instance, name, acceleration)
+                self._sinks[name] = cayenne
+                self._letters.append(cayenne.letters_leaf)
             case Engine.POSTGRES:
                 self._add_beside(name, _postgres(name, acceleration))
             case Engine.SQLITE:
                 self._add_beside(name, _sqlite(name, acceleration))
-            case engine:
-                raise ConfigError(
-                    f"dataset {name}: engine {engine} is not built yet; use duckdb, sqlite or postgres"
-                )
 
     def _add_beside(self, name: str, accelerator: PostgresAccelerator | SQLiteAccelerator) -> None:
         """An engine beside the one that answers SQL."""
         self._sinks[name] = accelerator
         self._leaves[name] = accelerator.leaf()
         self._letters.append(accelerator.letters_leaf)
+
+
+def _vortex() -> Callable[[duckdb.DuckDBPyConnection], None]:
+    """What makes DuckDB read Cayenne's files. Raises ConfigError where that is missing."""
+    from headrace.accelerators.cayenne.extension import extension, load
+
+    extension()
+    return load
+
+
+def _cayenne(instance: DuckDBInstance, name: str, acceleration: Acceleration) -> CayenneAccelerator:
+    from headrace.accelerators.cayenne import CayenneAccelerator
+
+    return CayenneAccelerator(instance, name, acceleration)
 
 
 def _sqlite(name: str, acceleration: Acceleration) -> SQLiteAccelerator:

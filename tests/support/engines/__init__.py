@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from support.engines.cayenne import CayenneHarness
 from support.engines.duckdb import DuckDBHarness
 from support.engines.harness import Harness
 from support.engines.memory import MemoryHarness
@@ -13,6 +14,8 @@ from support.engines.sqlite import SQLiteHarness
 
 HARNESSES: dict[str, Callable[[Path | None], Harness]] = {
     "memory": MemoryHarness,
+    "cayenne": lambda folder: CayenneHarness(folder / "data"),
+    "cayenne-files": lambda folder: CayenneHarness(folder / "data", eager=True),
     "duckdb-memory": lambda _: DuckDBHarness(None),
     "duckdb-file": lambda folder: DuckDBHarness(folder / "data" / "orders.duckdb"),
     "postgres": PostgresHarness,

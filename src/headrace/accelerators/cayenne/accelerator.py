@@ -1,0 +1,153 @@
+"""One dataset's rows in Cayenne: immutable Vortex files, a SQLite metastore, and DuckDB that reads both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+
+from headrace.accelerator import Applied, Stored, StoredLetter, Target, Which, Work
+from headrace.accelerators.cayenne.lookup import CayenneKeyReader
+from headrace.accelerators.cayenne.policy import Policy
+from headrace.accelerators.cayenne.table import CayenneTable
+from headrace.accelerators.cayenne.transaction import CayenneTransaction
+from headrace.accelerators.cayenne.upkeep import Upkeep
+from headrace.accelerators.duckdb import DuckDBInstance
+from headrace.accelerators.duckdb import door as duckdb_door
+from headrace.accelerators.lookup import stored_key
+from headrace.accelerators.refused import apply_the_rest
+from headrace.accelerators.relational import WorkWriter
+from headrace.accelerators.sqlite import door as sqlite_door
+from headrace.accelerators.sqlite.leaf import SQLiteLeaf
+from headrace.accelerators.sqlite.letters import read_letters
+from headrace.dataset import Acceleration
+from headrace.errors import CommitUnknown
+from headrace.explanation import ItemKey, StoredKey
+
+
+class CayenneAccelerator:
+    """A ChangeSink on a folder of files; see docs/cayenne-format.md for what lies there.
+
+    ``background`` False: flushes and compactions happen only where ``upkeep.step`` is called.
+    """
+
+    def __init__(
+        self,
+        instance: DuckDBInstance,
+        dataset: str,
+        acceleration: Acceleration,
+        policy: Policy | None = None,
+        *,
+        background: bool = True,
+    ) -> None:
+        assert acceleration.cayenne is not None, "the configuration names folders"
+        self._instance = instance
+        self._dataset = dataset
+        self._table = CayenneTable(instance, dataset, acceleration.cayenne, acceleration.busy_timeout)
+        self._writer = WorkWriter()
+        self._background = background
+        self.upkeep = Upkeep(self._table, policy or Policy())
+
+    def letters_leaf(self) -> SQLiteLeaf | None:
+        """How statements read the dead letters. None while the dataset is not open."""
+        metastore = self._table.metastore
+        return SQLiteLeaf.of_letters(metastore) if metastore.is_held else None
+
+    def open(self) -> Stored:
+        """Open the dataset, anew if it has failed, and read what the last commit left.
+
+        Raises AcceleratorLocked where another process holds it, AcceleratorError otherwise.
+        """
+        with self.upkeep.paused():
+            stored = self._table.load()
+        if self._background:
+            self.upkeep.start()
+        return Stored(stored.get(Target.LIVE), stored.get(Target.BUILDING))
+
+    def apply(self, work: Work) -> Applied:
+        """Do ``work`` as one transaction.
+
+        Raises CommitUnknown if the commit itself failed; AcceleratorFull and AcceleratorError mean that nothing was
+        kept. Waits where flushes are far behind.
+        """
+        self.upkeep.catch_up()
+        with self._table.both():
+            applied = apply_the_rest(work, self._apply, self._attempt)
+        self.upkeep.wake()
+        return applied
+
+    def letters(
+        self, names: tuple[str, ...] | None, which: Which, after: str | None
+    ) -> tuple[StoredLetter, ...]:
+        """The next letters of the live copy, in the order of their ids."""
+        doing = f"cannot read the dead letters of {self._dataset}"
+        with self._table.metastore.lane() as connection, sqlite_door.translated(doing):
+            return read_letters(connection, names, which, after)
+
+    def check(self) -> None:
+        """Look whether both databases still answer. Raises CommitUnknown where they must be opened again."""
+        doing = f"{self._dataset} cannot be read"
+        with (
+            self._table.both() as (connection, face),
+            sqlite_door.translated(doing),
+            duckdb_door.translated(doing),
+        ):
+            connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 0")
+            face.connection.execute("SELECT 1")
+            self._table.expect_loaded()
+
+    def rows(self) -> int:
+        """The number of live rows, 0 where there is no live copy. Any thread may ask."""
+        live = self._table.copies.get(Target.LIVE)
+        return 0 if live is None else live.rows
+
+    def look_up(self, key: ItemKey) -> StoredKey:
+        """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
+        with self._reading(f"cannot look into {self._dataset}") as reader:
+            return StoredKey() if reader is None else stored_key(reader, key)
+
+    def close(self) -> None:
+        """Let go of the dataset."""
+        self.upkeep.stop()
+        self._table.close()
+
+    def _apply(self, work: Work) -> Applied:
+        with self._table.transaction(f"cannot write {self._dataset}") as transaction:
+            applied = self._write(work, transaction)
+            self._table.commit(transaction)
+            return applied
+
+    def _attempt(self, work: Work) -> None:
+        """Do ``work`` and roll it back."""
+        with self._table.transaction(f"cannot write {self._dataset}") as transaction:
+            self._write(work, transaction)
+
+    def _write(self, work: Work, transaction: CayenneTransaction) -> Applied:
+        applied = self._writer.write(transaction, work)
+        transaction.finish()
+        return applied
+
+    @contextmanager
+    def _reading(self, doing: str) -> Iterator[CayenneKeyReader | None]:
+        """One commit of both databases, None where the dataset is not open."""
+        connection = self._table.metastore.reader()
+        cursor = self._instance.reader(self._dataset)
+        try:
+            if connection is None or cursor is None:
+                yield None
+                return
+            with sqlite_door.translated(doing), duckdb_door.translated(doing):
+                with suppress(CommitUnknown), self._table.both():
+                    connection.execute("BEGIN")
+                    connection.execute("SELECT 1 FROM headrace_checkpoint").fetchone()
+                    cursor.execute("BEGIN TRANSACTION READ ONLY")
+                    cursor.execute("SELECT 1 FROM duckdb_views()").fetchone()
+                yield CayenneKeyReader(connection, cursor, self._dataset)
+        finally:
+            if connection is not None:
+                connection.close()
+            if cursor is not None:
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+                cursor.close()
