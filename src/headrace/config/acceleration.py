@@ -24,23 +24,11 @@ from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
 from headrace.dataset import Compression, Engine
 
-BUILT = frozenset({Engine.DUCKDB, Engine.SQLITE, Engine.POSTGRES})
-"""The engines that this version has. A dataset of another is not loaded."""
-
 _NO_SNAPSHOTS = Unbuilt("snapshots are not built yet; none is written or restored")
 _NO_POOL = Unbuilt("no effect; connections are made as they are needed")
 _DUCKDB_DECIDES = Unbuilt("not built yet; DuckDB's own default holds")
 _NO_FILE_CACHE = Unbuilt("no effect; Headrace keeps no cache of files")
 _MERGES_ITSELF = Unbuilt("not built yet; Headrace chooses which files are merged, and when")
-
-
-def _unless_built(engine: Engine) -> Unbuilt | None:
-    return None if engine in BUILT else Unbuilt(f"engine {engine} is not built yet")
-
-
-_SQLITE = _unless_built(Engine.SQLITE)
-_POSTGRES = _unless_built(Engine.POSTGRES)
-_CAYENNE = _unless_built(Engine.CAYENNE)
 
 DUCKDB_FILE = Parameter(
     "duckdb_file",
@@ -57,7 +45,6 @@ SQLITE_FILE = Parameter(
     "sqlite_file",
     file_path(),
     "The SQLite file of `mode: file`. Without it, `.headrace/data/NAME.sqlite`.",
-    unbuilt=_SQLITE,
 )
 BUSY_TIMEOUT = Parameter(
     "busy_timeout",
@@ -65,75 +52,63 @@ BUSY_TIMEOUT = Parameter(
     "How long SQLite waits for a lock that another process holds.",
     default="5s",
     aliases=("sqlite_busy_timeout",),
-    unbuilt=_SQLITE,
 )
 PG_HOST = Parameter(
     "pg_host",
     text("a host name, an address, or the folder of a socket"),
     "The server. Without it, what `PGHOST` says, else this machine's socket.",
-    unbuilt=_POSTGRES,
 )
 PG_PORT = Parameter(
     "pg_port",
     integer(1, 65535),
     "The server's port. Without it, what `PGPORT` says, else 5432.",
-    unbuilt=_POSTGRES,
 )
 PG_DB = Parameter(
     "pg_db",
     text("a database's name"),
     "The database. Without it, what `PGDATABASE` says, else that of the user's name.",
-    unbuilt=_POSTGRES,
 )
 PG_USER = Parameter(
     "pg_user",
     hidden(),
     "The user. Without it, what `PGUSER` says, else the one who runs Headrace.",
-    unbuilt=_POSTGRES,
 )
 PG_PASS = Parameter(
     "pg_pass",
     hidden(),
     "The password. Without it, what `PGPASSWORD` or the password file says.",
-    unbuilt=_POSTGRES,
 )
 PG_SSLMODE = Parameter(
     "pg_sslmode",
     choice("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "How the connection is encrypted, as libpq has it: from `verify-ca` up, the server must prove who it is. Without it, "
     "what `PGSSLMODE` says, else `prefer`.",
-    unbuilt=_POSTGRES,
 )
 PG_SSLROOTCERT = Parameter(
     "pg_sslrootcert",
     certificate(),
     "The certificates of the authorities that are trusted; `system` takes the system's.",
-    unbuilt=_POSTGRES,
 )
 PG_CONNECTION_STRING = Parameter(
     "pg_connection_string",
     connection_string(),
     "What libpq takes for a connection, as a URI or as keywords. What the other keys here say wins over it.",
-    unbuilt=_POSTGRES,
 )
 PG_SCHEMA = Parameter(
     "pg_schema",
     schema_name(),
     "The schema in which the tables are; it must exist. Without it, the first of the user's search path, most often "
     "`public`.",
-    unbuilt=_POSTGRES,
 )
 CAYENNE_FILE_PATH = Parameter(
     "cayenne_file_path",
     file_path(),
     "The folder of the files of rows, for this dataset alone. Without it, `.headrace/data/NAME.cayenne`.",
-    unbuilt=_CAYENNE,
 )
 CAYENNE_METADATA_DIR = Parameter(
     "cayenne_metadata_dir",
     file_path(),
     "The folder of the metastore, `metastore.sqlite`, for this dataset alone. Without it, the folder of the files.",
-    unbuilt=_CAYENNE,
 )
 CAYENNE_COMPRESSION_STRATEGY = Parameter(
     "cayenne_compression_strategy",
@@ -141,7 +116,6 @@ CAYENNE_COMPRESSION_STRATEGY = Parameter(
     "How files are packed: `btrblocks` by light encodings, for the fastest scans; `zstd` smaller, for slower scans. "
     "Files that are there stay as they are until they are merged.",
     default=Compression.BTRBLOCKS.value,
-    unbuilt=_CAYENNE,
 )
 SNAPSHOTS = Parameter(
     "snapshots",
@@ -236,7 +210,7 @@ _OF_POSTGRES: tuple[Parameter[object], ...] = (
         "pg_connection_pool_min",
         integer(0),
         "How many connections are kept open at least.",
-        unbuilt=_POSTGRES or _NO_POOL,
+        unbuilt=_NO_POOL,
     ),
 )
 _OF_CAYENNE: tuple[Parameter[object], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,6 @@ from headrace.dataset import (
     Acceleration,
     AwsAccess,
     Dataset,
-    Engine,
     GapBehavior,
     RefreshMode,
     Replication,
@@ -151,24 +151,16 @@ class Assembly:
         self.warnings += accelerated.warnings
         return acceleration
 
-    def _blocks(self, acceleration: Acceleration | None) -> list[str]:
+    def _blocks(self, acceleration: Acceleration | None) -> Iterator[str]:
         """Sentences about what keeps the dataset from working at all."""
         if acceleration is None:
             sentence = "SQL straight from DynamoDB is not built yet, so this dataset answers no query"
-            return [f"acceleration: {sentence}; add acceleration with refresh_mode: changes"]
-        blocks = []
-        if acceleration.engine not in accelerating.BUILT:
-            others = " or ".join(engine for engine in Engine if engine in accelerating.BUILT)
-            blocks.append(
-                f"acceleration.engine: {acceleration.engine} is not built yet, so this dataset is not loaded; "
-                f"use {others}"
-            )
-        if acceleration.refresh_mode is not RefreshMode.CHANGES:
-            blocks.append(
+            yield f"acceleration: {sentence}; add acceleration with refresh_mode: changes"
+        elif acceleration.refresh_mode is not RefreshMode.CHANGES:
+            yield (
                 f"acceleration.refresh_mode: {acceleration.refresh_mode} is not built yet, so this dataset is not "
                 "loaded; set refresh_mode: changes, for which the table's stream must be on"
             )
-        return blocks
 
     def _unbuilt(self, acceleration: Acceleration | None) -> list[str]:
         raw = self.document.at(self.path)

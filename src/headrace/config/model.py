@@ -17,13 +17,9 @@ from headrace.config.entry import Entry, Key
 from headrace.config.kind import choice, column_names, conflict_rule, duration, flag, integer, prose, text
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Parameter, Unbuilt
-from headrace.dataset import Engine
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
-
-_LACKING = ", ".join(f"`{engine}`" for engine in Engine if engine not in accelerating.BUILT)
-_NO_ENGINE = f" Not built yet: {_LACKING}." if _LACKING else ""
 
 _STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
 _NO_RETENTION = Unbuilt("retention is not built yet; rows stay until DynamoDB deletes their items")
@@ -82,14 +78,15 @@ class AccelerationEntry(Entry):
         str,
         Key(
             choice(*ENGINES),
-            f"What holds the copy ([which to choose](engines.md)). `arrow` is another name for `duckdb` in memory.{_NO_ENGINE}",
+            "What holds the copy ([which to choose](engines.md)). `arrow` is another name for `duckdb` in memory.",
         ),
     ] = "duckdb"
     mode: Annotated[
         str,
         Key(
             choice("memory", "file"),
-            "Whether the copy outlives the process (`file`). Not with `engine: postgres`, whose server keeps it.",
+            "Whether the copy outlives the process (`file`). Not with `engine: postgres`, whose server keeps it, and not "
+            "`memory` with `engine: cayenne`, which keeps files.",
         ),
     ] = "memory"
     refresh_mode: Annotated[
@@ -128,7 +125,7 @@ class AccelerationEntry(Entry):
         | None,
         Field(
             description="Indexes of the copy, as `status: enabled` or `(customer, created): enabled`; `unique` keeps "
-            "columns unique too. With `engine: duckdb` there are none ([engines.md](engines.md#indexes))."
+            "columns unique too. With `engine: duckdb` and `engine: cayenne` there are none ([engines.md](engines.md#indexes))."
         ),
     ] = None
     snapshots: Annotated[str | None, _of(accelerating.SNAPSHOTS)] = None
