@@ -12,8 +12,8 @@ import pytest
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
 from headrace.accelerators.engines import Engines
 from headrace.column_type import INT
-from headrace.dataset import Acceleration, Dataset, Engine, Mode
-from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown, ConfigError
+from headrace.dataset import Acceleration, Dataset, Mode
+from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown
 from support.copies import KEYS, batch, checkpoint, create, schema_of, work
 
 ORDERS = schema_of(n=INT)
@@ -375,11 +375,6 @@ def test_engines_make_one_accelerator_for_each_accelerated_dataset(tmp_path):
     finally:
         engines.close()
         engines.close()
-
-
-def test_an_engine_that_is_not_built_says_so():
-    with pytest.raises(ConfigError, match="not built yet"):
-        Engines([Dataset("x", "t", acceleration=Acceleration(engine=Engine.CAYENNE))])
 
 
 def test_a_missing_copy_counts_nothing(instance_of):

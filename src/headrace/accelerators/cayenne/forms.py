@@ -95,7 +95,8 @@ def select_list(old: TableSchema, new: TableSchema) -> tuple[str, ...]:
     """SQL for each column of ``new`` over what ``read_vortex`` gives for files of ``old``, for which ``is_lazy`` holds."""
     places = {column.path: place for place, column in enumerate(old.columns)}
     return tuple(
-        f"{_expression(old, places.get(column.path), column)} AS {quoted(column.name)}" for column in new.columns
+        f"{_expression(old, places.get(column.path), column)} AS {quoted(column.name)}"
+        for column in new.columns
     )
 
 
@@ -166,14 +167,16 @@ def _converted(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([_as(chunk, target) for chunk in values.chunks], target)
 
 
-def _as(values: pa.Array, target: pa.DataType) -> pa.Array:
+def _as(values: pa.Array, target: pa.DataType) -> pa.Array:  # noqa: PLR0911  # One return per kind.
     """A value's one form as the other, part by part; what lies under a null is not looked at."""
     source = values.type
     if source == target:
         return values
     if pa.types.is_struct(source) and pa.types.is_list(target):
         held = values.is_valid()
-        boxed = Lists(running_sum(held.cast(pa.int32())), _as(values.filter(held), target.value_type), values.is_null())
+        boxed = Lists(
+            running_sum(held.cast(pa.int32())), _as(values.filter(held), target.value_type), values.is_null()
+        )
         return boxed.of_items(boxed.items)
     if pa.types.is_struct(target) and not pa.types.is_struct(source):
         lists = Lists.of(values)
