@@ -103,6 +103,21 @@ class CayenneTable:
             yield connection, Face(face, self.dataset)
 
     @contextmanager
+    def reading(self) -> Iterator[Face]:
+        """The face in a transaction that reads only. Raises CommitUnknown where ``load`` must be called first."""
+        cursor = self._instance.reader(self.dataset)
+        if cursor is None:
+            raise self._unloaded()
+        try:
+            with duckdb_door.translated(f"cannot read {self.dataset}"):
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield Face(cursor, self.dataset)
+        finally:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            cursor.close()
+
+    @contextmanager
     def transaction(self, doing: str) -> Iterator[CayenneTransaction]:
         """A transaction, which ``commit`` ends; it is undone where the block fails or leaves it open."""
         with self.both() as (connection, face):
@@ -148,7 +163,10 @@ class CayenneTable:
     def expect_loaded(self) -> None:
         """Raise CommitUnknown where ``load`` must be called first."""
         if not self._loaded:
-            raise CommitUnknown(f"{self.dataset}: the dataset must be opened again and its checkpoint read")
+            raise self._unloaded()
+
+    def _unloaded(self) -> CommitUnknown:
+        return CommitUnknown(f"{self.dataset}: the dataset must be opened again and its checkpoint read")
 
     def _around(self, connection: sqlite3.Connection, face: Face) -> Surroundings:
         return Surroundings(connection, face, self.writer(face.connection), self.next_number)

@@ -215,13 +215,16 @@ class Upkeep:
             )
 
     def _chosen_flush(self, copy: int) -> _Flush | None:
-        with self._table.both() as (connection, face):
-            self._table.expect_loaded()
-            state = self._state(copy)
-            if state is None or not state.recent_bytes:
-                return None
-            rows, numbers = face.sorted_recent(copy, state.schema, state.next_row)
-            until = Metastore(connection).last_commit()
+        with self._table.reading() as snapshot:
+            with self._table.both() as (connection, _):
+                self._table.expect_loaded()
+                state = self._state(copy)
+                if state is None or not state.recent_bytes:
+                    return None
+                # DuckDB takes its snapshot when it first reads.
+                snapshot.recent_rows(copy)
+                until = Metastore(connection).last_commit()
+            rows, numbers = snapshot.sorted_recent(copy, state.schema, state.next_row)
         return _Flush(copy, state.schema, rows, numbers, until, self._table.next_number())
 
     def _compact_if_due(self, *, idle: bool = False) -> bool:
