@@ -157,8 +157,13 @@ def _is_boxed(type_: pa.DataType) -> bool:
 
 
 def _unsliced(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Nested values as arrays of their own: of slices within them Vortex reads what is not there."""
-    if not pa.types.is_nested(values.type):
+    """Values in arrays that begin where their buffers do.
+
+    Of a slice the extension takes the nulls from where its first byte begins; of structs within a slice Vortex writes
+    what is not there.
+    """
+    sliced = pa.types.is_nested(values.type) or any(chunk.offset for chunk in values.chunks)
+    if not sliced:
         return values
     return pa.chunked_array([chunk.take(pa.arange(0, len(chunk))) for chunk in values.chunks], values.type)
 
