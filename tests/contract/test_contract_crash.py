@@ -23,7 +23,10 @@ WIDE = schema_of(n=TEXT, text=TEXT, extra=list_of(INT))
 MAPS = schema_of(extra=struct_of({"a": INT}))
 """Joined with WIDE, ``extra`` is text: the table is written anew."""
 
-READABLE = [engine for engine in ENGINES if engine.startswith(("duckdb", "sqlite"))]
+SHOWN = [engine for engine in ENGINES if engine.startswith(("duckdb", "sqlite"))]
+"""Those that show readers their checkpoint beside the rows."""
+
+FAILING = [*SHOWN, "cayenne", "cayenne-files"]
 
 LIFE = [
     create(1),
@@ -90,15 +93,17 @@ def test_a_log_cut_anywhere_in_the_last_commit_gives_the_commit_before_or_the_co
     log = harness.path.with_name(harness.path.name + harness.log)
     old_length = log.stat().st_size
     was = found_in(harness, tmp_path / "before")
-    harness.sink.apply(LIFE[last])
+    with harness.reading():
+        # Files that a reader may need stay: a log that can still be cut has had none removed.
+        harness.sink.apply(LIFE[last])
+        after = copied(harness.path, tmp_path / "after")
     whole = log.read_bytes()
     assert len(whole) > old_length
-    after = copied(harness.path, tmp_path / "after")
     now = found_in(harness, tmp_path / "now")
     assert was != now
     step = max(1, (len(whole) - old_length) // 20)
     for number, length in enumerate(range(old_length, len(whole) + 1, step)):
-        cut = type(harness)(copied(after, tmp_path / f"cut-{number}"))
+        cut = harness.at(copied(after, tmp_path / f"cut-{number}"))
         cut.path.with_name(log.name).write_bytes(whole[:length])
         assert cut.found() in (was, now)
         cut.close()
@@ -220,7 +225,7 @@ def test_a_disk_that_is_full_while_a_table_is_written_anew_leaves_the_old_one(op
 
 
 @pytest.mark.parametrize("happens", [True, False])
-@pytest.mark.parametrize("engine", READABLE)
+@pytest.mark.parametrize("engine", FAILING)
 def test_a_commit_that_fails_is_unknown_until_the_stored_checkpoint_is_read(opened, engine, happens):
     """Invariant 1: the checkpoint tells, and doing the work again changes nothing."""
     harness = opened(engine)
@@ -237,7 +242,7 @@ def test_a_commit_that_fails_is_unknown_until_the_stored_checkpoint_is_read(open
     assert len(harness.live()) == 2
 
 
-@pytest.mark.parametrize("engine", READABLE)
+@pytest.mark.parametrize("engine", SHOWN)
 def test_readers_never_see_half_a_batch_nor_rows_apart_from_their_checkpoint(opened, engine):
     """Invariant 1, from the side of readers, with columns, deletions and swaps under way."""
     harness = opened(engine)

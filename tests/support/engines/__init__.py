@@ -29,7 +29,7 @@ ENGINES = tuple(HARNESSES)
 REAL = ("duckdb-memory", "sqlite-memory", "postgres")
 """Each engine once, but the yardstick."""
 
-IN_FILES = ("duckdb-file", "sqlite-file")
+IN_FILES = ("cayenne", "cayenne-files", "duckdb-file", "sqlite-file")
 """Those of which a process that is gone leaves files; their harnesses are FileHarnesses."""
 
 

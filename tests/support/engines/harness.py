@@ -147,7 +147,11 @@ class FileHarness(Harness):
     def lost(self, folder: Path) -> FileHarness:
         """As the next process finds the files if this one is gone now: nothing is closed."""
         assert self.path is not None, "it is in files"
-        return type(self)(copied(self.path, folder))
+        return self.at(copied(self.path, folder))
+
+    def at(self, path: Path) -> FileHarness:
+        """The same engine over another database."""
+        return type(self)(path)
 
 
 def copied(path: Path, folder: Path) -> Path:
