@@ -47,9 +47,13 @@ class SteppedCayenne(CayenneAccelerator):
 
     def apply(self, work: Work) -> Applied:
         applied = super().apply(work)
+        self.keep_up()
+        return applied
+
+    def keep_up(self) -> None:
+        """Do what is due."""
         while self.upkeep.step():
             pass
-        return applied
 
 
 class CayenneHarness(FileHarness):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +73,13 @@ def data_path(folder: Path, number: int) -> Path:
 def keys_path(folder: Path, number: int) -> Path:
     """The file of keys that belongs to it."""
     return folder / f"part-{number:08d}.keys"
+
+
+def discard(folder: Path, number: int) -> None:
+    """Remove the files of a number, which no copy has; what cannot be removed now is when the dataset is next opened."""
+    for path in (data_path(folder, number), keys_path(folder, number)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 class DataFile:
@@ -196,8 +204,7 @@ class Writer:
             with translated(f"cannot write {path}"):
                 return self._written(number, schema, tables, path, keys)
         except BaseException:
-            for file in (path, keys):
-                file.unlink(missing_ok=True)
+            discard(self.folder, number)
             raise
 
     def _written(

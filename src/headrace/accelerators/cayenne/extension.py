@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -48,20 +49,23 @@ def load(connection: duckdb.DuckDBPyConnection) -> None:
 class Workshop:
     """An instance of DuckDB beside the one that answers queries, which takes no more than some memory.
 
-    What does not fit goes to ``folder``. It is made when it is first used: to load the extension takes a moment.
+    What does not fit goes to a folder in ``folder``, which nobody else uses by the time of the first cursor. It is made
+    then: to load the extension takes a moment.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._spill = folder / ".spill"
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection, the caller's to close."""
         if self._connection is None:
+            # DuckDB leaves there what a process had that was killed.
+            shutil.rmtree(self._spill, ignore_errors=True)
             connection = duckdb.connect(":memory:")
             load(connection)
             connection.execute(f"SET GLOBAL memory_limit = '{_MEMORY // 2**20}MiB'")
-            connection.execute(f"SET GLOBAL temp_directory = {literal(str(self._folder / '.spill'))}")
+            connection.execute(f"SET GLOBAL temp_directory = {literal(str(self._spill))}")
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             self._connection = connection
         return self._connection.cursor()

@@ -9,7 +9,7 @@ are: only for the others DuckDB asks of each row whether it is dead, some ten na
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -160,7 +160,7 @@ def hash_keys(connection: duckdb.DuckDBPyConnection, keys: pa.Table, schema: Tab
 
 def sorted_live(
     connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile], dead: Positions, schema: TableSchema
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table]:
     """The rows of files, without the ``dead`` ones (by ROW), as rows of ``schema`` ordered by key, part by part.
 
     ``connection`` is used by nobody else until all have come.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import structlog
+
+_log = structlog.get_logger()
 
 Readers = Callable[[], Iterable[Any]]
 """The connections through which someone may be reading now; they can be referred to weakly."""
@@ -38,16 +42,26 @@ class Pins:
         self.sweep()
 
     def sweep(self) -> None:
-        """Remove what nobody reads any more."""
+        """Remove what nobody reads any more. What cannot be removed is tried again at the next sweep."""
         with self._lock:
-            free = [one for one in self._pinned if not one.readers]
-            self._pinned = [one for one in self._pinned if one.readers]
-        for one in free:
-            for file in one.files:
-                file.unlink(missing_ok=True)
+            left = []
+            for one in self._pinned:
+                files = one.files if one.readers else tuple(file for file in one.files if not _removed(file))
+                if files:
+                    left.append(replace(one, files=files))
+            self._pinned = left
 
     @property
     def files(self) -> set[Path]:
         """The files that are still kept."""
         with self._lock:
             return {file for one in self._pinned for file in one.files}
+
+
+def _removed(file: Path) -> bool:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("cayenne_file_not_removed", file=str(file), error=str(error))
+        return False
+    return True

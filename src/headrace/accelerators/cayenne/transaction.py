@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import NONE, DataFile, Writer, Written
+from headrace.accelerators.cayenne.data_file import NONE, DataFile, Writer, Written, discard
 from headrace.accelerators.cayenne.face import Face, hash_keys
 from headrace.accelerators.cayenne.forms import is_lazy
 from headrace.accelerators.cayenne.key_index import Positions
@@ -100,8 +100,7 @@ class CayenneTransaction:
     def discard(self) -> None:
         """Nothing has been committed: remove the files that were written."""
         for file in self.made:
-            file.path.unlink(missing_ok=True)
-            file.keys_path.unlink(missing_ok=True)
+            discard(self._around.writer.folder, file.number)
 
 
 class CayenneCopy:

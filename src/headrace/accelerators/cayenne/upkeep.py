@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import structlog
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import ROW_BITS, DataFile, Written, data_path, keys_path
+from headrace.accelerators.cayenne.data_file import ROW_BITS, DataFile, Written, discard
 from headrace.accelerators.cayenne.extension import Workshop
 from headrace.accelerators.cayenne.face import sorted_live
 from headrace.accelerators.cayenne.forms import is_lazy
@@ -85,7 +85,7 @@ class Upkeep:
         self._woken = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
-        self._rested = 0.0
+        self._rested = self._again = 0.0
         self._changed = clock()
         self._workshop = Workshop(table.files.folder)
 
@@ -97,6 +97,8 @@ class Upkeep:
                 target=self._run, name=f"cayenne-{self._table.dataset}", daemon=True
             )
             self._thread.start()
+        # It may have waited for the dataset to be opened again.
+        self._woken.set()
 
     def stop(self) -> None:
         """End the thread, once it has ended what it does. Safe to call twice."""
@@ -150,6 +152,8 @@ class Upkeep:
 
     def _work(self) -> float | None:
         """Do what is due; seconds until it should be looked again, None until woken."""
+        if self._clock() < self._again:
+            return self._again - self._clock()
         try:
             while not self._stopped and self._flush_if_due_alone():
                 pass
@@ -166,6 +170,7 @@ class Upkeep:
                 _log.warning(
                     "cayenne_upkeep_failed", dataset=self._table.dataset, error=str(error), again_in_s=_RETRY
                 )
+            self._again = self._clock() + _RETRY
             return _RETRY
         pending = [max(rest, 0.0) or self._until_idle()]
         if self._table.pins.files:
@@ -202,17 +207,18 @@ class Upkeep:
 
     def _flush(self, copy: int) -> None:
         work = self._chosen_flush(copy)
-        if work is None:
-            return
-        with self._file(work.number) as number:
-            with closing(self._workshop.cursor()) as connection:
-                written = self._table.writer(connection).write(number, work.schema, [work.rows])
-            self._install(
-                work.copy,
-                work.schema,
-                f"cannot flush {self._table.dataset}",
-                lambda target: target.flushed(written, work.schema, work.numbers, work.until),
-            )
+        if work is not None:
+            self._make(work.number, lambda: self._flushed(work))
+
+    def _flushed(self, work: _Flush) -> bool:
+        with closing(self._workshop.cursor()) as connection:
+            written = self._table.writer(connection).write(work.number, work.schema, [work.rows])
+
+        def change(copy: CayenneCopy) -> bool:
+            copy.flushed(written, work.schema, work.numbers, work.until)
+            return True
+
+        return self._install(work.copy, work.schema, f"cannot flush {self._table.dataset}", change)
 
     def _chosen_flush(self, copy: int) -> _Flush | None:
         with self._table.reading() as snapshot:
@@ -231,15 +237,16 @@ class Upkeep:
         work = self._chosen_compaction(idle=idle)
         if work is None:
             return False
-        with self._file(work.number) as number:
-            written = self._merged(work, number)
-            self._install(
-                work.copy,
-                work.schema,
-                f"cannot compact {self._table.dataset}",
-                lambda target: self._replace_sources(work, written, target),
-            )
+        self._make(work.number, lambda: self._compacted(work))
         return True
+
+    def _compacted(self, work: _Compaction) -> bool:
+        written = self._merged(work)
+
+        def change(copy: CayenneCopy) -> bool:
+            return self._replace_sources(work, written, copy)
+
+        return self._install(work.copy, work.schema, f"cannot compact {self._table.dataset}", change)
 
     def _chosen_compaction(self, *, idle: bool) -> _Compaction | None:
         with self._table.both():
@@ -253,15 +260,23 @@ class Upkeep:
                     return _Compaction(state.number, state.schema, sources, dead, number)
         return None
 
-    def _merged(self, work: _Compaction, number: int) -> Written | None:
-        with closing(self._workshop.cursor()) as connection, closing(self._workshop.cursor()) as hashing:
-            rows = sorted_live(connection, work.sources, work.dead_rows(), work.schema)
+    def _merged(self, work: _Compaction) -> Written | None:
+        workshop = self._workshop
+        with (
+            closing(workshop.cursor()) as connection,
+            closing(workshop.cursor()) as hashing,
+            # Closed before its connection, should not all be read.
+            closing(sorted_live(connection, work.sources, work.dead_rows(), work.schema)) as rows,
+        ):
             try:
-                return self._table.writer(hashing).write(number, work.schema, rows)
+                return self._table.writer(hashing).write(work.number, work.schema, rows)
             except duckdb.Error as error:
                 raise AcceleratorError(f"cannot compact {self._table.dataset}: {error}") from error
 
-    def _replace_sources(self, work: _Compaction, written: Written | None, copy: CayenneCopy) -> None:
+    def _replace_sources(self, work: _Compaction, written: Written | None, copy: CayenneCopy) -> bool:
+        if any(copy.state.files.get(file.number) is not file for file in work.sources):
+            # Wider columns have had one of them written anew meanwhile.
+            return False
         died = [TableSchema(work.schema.keys).arrow().empty_table()]
         for file in work.sources:
             alive = np.ones(file.record.rows, np.bool_)
@@ -270,37 +285,35 @@ class Upkeep:
             if len(places):
                 died.append(file.keys_at(places))
         copy.compacted(work.sources, written, work.schema, pa.concat_tables(died))
+        return True
 
     def _install(
-        self, number: int, schema: TableSchema, doing: str, change: Callable[[CayenneCopy], None]
-    ) -> None:
-        """Make a file of ``schema`` part of a copy, unless that is gone, or can no longer read it."""
+        self, number: int, schema: TableSchema, doing: str, change: Callable[[CayenneCopy], bool]
+    ) -> bool:
+        """Let ``change`` make a file of ``schema`` part of a copy, unless that is gone, or can no longer read it.
+
+        Whether it has become so; ``change`` may find that it must not.
+        """
         with self._table.transaction(doing) as transaction:
             copy = _copy(transaction, number)
-            if copy is None or not is_lazy(schema, copy.state.schema):
-                return
-            change(copy)
+            if copy is None or not is_lazy(schema, copy.state.schema) or not change(copy):
+                return False
             transaction.finish()
             self._table.commit(transaction)
+            return True
 
-    @contextmanager
-    def _file(self, number: int) -> Iterator[int]:
-        """The files of a number are removed if the block does not make them part of a copy."""
+    def _make(self, number: int, made: Callable[[], bool]) -> None:
+        """``made`` writes the files of a number and says whether a copy has them now; if none has, they are removed."""
         try:
-            yield number
+            kept = made()
         except CommitUnknown:
             # The metastore may name them.
             raise
         except BaseException:
-            self._remove(number)
+            discard(self._table.files.folder, number)
             raise
-        if not any(number in state.files for state in self._table.copies.values()):
-            self._remove(number)
-
-    def _remove(self, number: int) -> None:
-        for path in (data_path, keys_path):
-            with suppress(OSError):
-                path(self._table.files.folder, number).unlink()
+        if not kept:
+            discard(self._table.files.folder, number)
 
     def _state(self, number: int) -> CopyState | None:
         return next((state for state in self._table.copies.values() if state.number == number), None)
