@@ -16,7 +16,7 @@ from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
 
 if TYPE_CHECKING:
-    from headrace.accelerators.cayenne import CayenneAccelerator
+    from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
     from headrace.accelerators.postgres import PostgresAccelerator
     from headrace.accelerators.sqlite import SQLiteAccelerator
 
@@ -112,7 +112,7 @@ def _vortex() -> Callable[[duckdb.DuckDBPyConnection], None]:
 
 
 def _cayenne(instance: DuckDBInstance, name: str, acceleration: Acceleration) -> CayenneAccelerator:
-    from headrace.accelerators.cayenne import CayenneAccelerator
+    from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 
     return CayenneAccelerator(instance, name, acceleration)
 

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.accelerator import Applied, Target, Work
-from headrace.accelerators.cayenne import CayenneAccelerator
+from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 from headrace.accelerators.cayenne.extension import Workshop, load
 from headrace.accelerators.cayenne.metastore import NAME
 from headrace.accelerators.cayenne.policy import Policy

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.accelerators.cayenne.door import translated
+from headrace.accelerators.cayenne.file_record import (
+    CURE,
+    ROW_BITS,
+    FileRecord,
+    Written,
+    checksum_of,
+    damage,
+    data_path,
+    discard,
+    keys_path,
+)
 from headrace.accelerators.cayenne.forms import ROW, file_column, from_file, in_file
 from headrace.accelerators.cayenne.key_index import Hashes, KeyIndex, Positions, encoded
 from headrace.accelerators.cayenne.statistics import Statistics
@@ -27,59 +36,11 @@ from headrace.schema import TableSchema
 if TYPE_CHECKING:
     import vortex
 
-ROW_BITS: Final = 32
-"""``headrace_row`` is the file's number, shifted by this, and the position."""
-
 _BATCH_ROWS: Final = 65_536
 NONE: Final = np.empty(0, np.int64)
 """No positions."""
 
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """What the metastore says of a data file: its copy and its schema by their numbers, sizes in bytes, and SHA-256 sums."""
-
-    number: int
-    copy: int
-    schema: int
-    rows: int
-    size: int
-    checksum: str
-    keys_size: int
-    keys_checksum: str
-    statistics: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file as it was written: what is known of it before the metastore is."""
-
-    number: int
-    rows: int
-    size: int
-    checksum: str
-    keys_size: int
-    keys_checksum: str
-    statistics: str
-
-
-def data_path(folder: Path, number: int) -> Path:
-    """The file of rows of a number."""
-    return folder / f"part-{number:08d}.vortex"
-
-
-def keys_path(folder: Path, number: int) -> Path:
-    """The file of keys that belongs to it."""
-    return folder / f"part-{number:08d}.keys"
-
-
-def discard(folder: Path, number: int) -> None:
-    """Remove the files of a number, which no copy has; what cannot be removed now is when the dataset is next opened."""
-    for path in (data_path(folder, number), keys_path(folder, number)):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 class DataFile:
@@ -121,7 +82,7 @@ class DataFile:
 
         Raises AcceleratorError.
         """
-        owners, positions = self._index.candidates(hashes)
+        owners, positions = self.index.candidates(hashes)
         alive = ~self.dead[positions]
         owners, positions = owners[alive], positions[alive]
         if not len(positions):
@@ -144,38 +105,36 @@ class DataFile:
 
     def live(self) -> Iterator[pa.Table]:
         """The rows that are not dead, part by part, as rows of ``schema``. Raises AcceleratorError."""
-        names = [file_column(place) for place in range(len(self.schema.columns))]
         first = 0
-        with translated(f"cannot read {self.path}"):
-            for batch in self._reader.scan(names, batch_size=_BATCH_ROWS).to_arrow():
-                rows = from_file(pa.Table.from_batches([batch]), self.schema)
-                alive = ~self.dead[first : first + batch.num_rows]
-                first += batch.num_rows
-                yield rows.filter(pa.array(alive))
+        for rows, _ in self.parts():
+            alive = ~self.dead[first : first + rows.num_rows]
+            first += rows.num_rows
+            yield rows.filter(pa.array(alive))
         if first != self.record.rows:
             raise AcceleratorError(f"{self.path} has {first:,} rows, and should have {self.record.rows:,}")
+
+    def parts(self) -> Iterator[tuple[pa.Table, Positions]]:
+        """All rows, as rows of ``schema``, and their ``headrace_row``, part by part. Raises AcceleratorError."""
+        names = [*(file_column(place) for place in range(len(self.schema.columns))), ROW]
+        with translated(f"cannot read {self.path}"):
+            for batch in self._reader.scan(names, batch_size=_BATCH_ROWS).to_arrow():
+                part = pa.Table.from_batches([batch])
+                yield from_file(part, self.schema), part.column(ROW).to_numpy()
 
     def expect_whole(self) -> None:
         """Raise AcceleratorError unless both files are there as they were written.
 
         A Vortex file that is damaged may end the process that reads it: it must not come so far.
         """
-        record = self.record
-        for path, size, checksum in (
-            (self.path, record.size, record.checksum),
-            (self.keys_path, record.keys_size, record.keys_checksum),
-        ):
+        for path in (self.path, self.keys_path):
             with translated(f"cannot read {path}"):
-                found = path.stat().st_size
-                fault = f"{found:,} bytes, not {size:,}" if found != size else ""
-                fault = fault or ("another checksum" if checksum_of(path) != checksum else "")
+                fault = damage(path, self.record)
             if fault:
-                raise AcceleratorError(
-                    f"{path} is damaged: it has {fault}; delete the dataset's folder to copy the table anew"
-                )
+                raise AcceleratorError(f"{path} is damaged: it has {fault}; {CURE}")
 
     @cached_property
-    def _index(self) -> KeyIndex:
+    def index(self) -> KeyIndex:
+        """Where its keys are. Raises AcceleratorError."""
         with translated(f"cannot read {self.keys_path}"):
             return KeyIndex.open(self.keys_path)
 
@@ -259,12 +218,6 @@ class _Given:
             stored = in_file(table, self._schema).append_column(ROW, pa.array(places))
             (batch,) = stored.combine_chunks().to_batches()
             yield batch
-
-
-def checksum_of(path: Path) -> str:
-    """The SHA-256 sum of a file, as hexadecimal digits. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parts(table: pa.Table) -> Iterator[pa.Table]:

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import ROW_BITS, DataFile
+from headrace.accelerators.cayenne.data_file import DataFile
+from headrace.accelerators.cayenne.file_record import ROW_BITS
 from headrace.accelerators.cayenne.forms import ROW, select_list
 from headrace.accelerators.cayenne.key_index import Hashes, Positions
 from headrace.accelerators.duckdb.casts import restored, sql_type

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
-from typing import Final
-
-import numpy as np
-import pyarrow as pa
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Final
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import FileRecord, Written
-from headrace.accelerators.cayenne.key_index import Positions
+from headrace.accelerators.cayenne.file_record import FileRecord, Written
+from headrace.accelerators.cayenne.recent import Recent, packed, unpacked
 from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
+
+if TYPE_CHECKING:
+    from headrace.accelerators.cayenne.key_index import Positions
 
 FORMAT: Final = 1
 """The layout of the metastore and of the files; raised when an older Headrace could not work on them."""
@@ -52,28 +52,26 @@ _FOLD: Final = 64
 """Parts of a file's deletions after which they become one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """Changes of one commit that are in no file yet: rows of ``schema``, and keys that are gone (its key columns)."""
-
-    schema: TableSchema
-    written: pa.Table
-    removed: pa.Table
-
-
 def prepare_metastore(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing. Raises AcceleratorError where a newer Headrace made them."""
     # Not executescript, which would commit what has begun.
     for statement in filter(str.strip, _TABLES.split(";")):
         connection.execute(statement)
+    if expect_format(connection) is None:
+        connection.execute("INSERT INTO headrace_metastore VALUES (?, 0, 0, 0)", (FORMAT,))
+
+
+def expect_format(connection: sqlite3.Connection) -> int | None:
+    """The metastore's format, None where it has none yet. Raises AcceleratorError where a newer Headrace made it."""
     found = connection.execute("SELECT format FROM headrace_metastore").fetchone()
     if found is None:
-        connection.execute("INSERT INTO headrace_metastore VALUES (?, 0, 0, 0)", (FORMAT,))
-    elif found[0] > FORMAT:
+        return None
+    if found[0] > FORMAT:
         raise AcceleratorError(
             f"the dataset's folder has format {found[0]}, this Headrace knows up to {FORMAT}; "
             "use the newer Headrace, or delete the folder to start over"
         )
+    return int(found[0])
 
 
 class Metastore:
@@ -167,6 +165,8 @@ class Metastore:
 
     def add_deletions(self, file: int, positions: Positions) -> None:
         """Let rows of a file be dead, which were not."""
+        import numpy as np
+
         number, count = self._connection.execute(
             "SELECT coalesce(max(number), 0) + 1, count(*) FROM headrace_deletion WHERE file = ?", (file,)
         ).fetchone()
@@ -180,7 +180,7 @@ class Metastore:
 
     def add_recent(self, copy: int, commit: int, recent: Recent) -> int:
         """Store changes of this transaction; how many bytes they take."""
-        blobs = [_packed(rows) if rows.num_rows else None for rows in (recent.written, recent.removed)]
+        blobs = [packed(rows) if rows.num_rows else None for rows in (recent.written, recent.removed)]
         self._connection.execute(
             "INSERT INTO headrace_level0 (copy, commits, schema, written, removed) VALUES (?, ?, ?, ?, ?)",
             (copy, commit, self.schema_number(recent.schema), *blobs),
@@ -195,7 +195,7 @@ class Metastore:
         ):
             schema = schemas[number]
             keys = TableSchema(schema.keys).arrow()
-            yield Recent(schema, _unpacked(written, schema.arrow()), _unpacked(removed, keys))
+            yield Recent(schema, unpacked(written, schema.arrow()), unpacked(removed, keys))
 
     def recent_bytes(self, copy: int) -> int:
         """How many bytes a copy's recent changes take."""
@@ -224,18 +224,7 @@ class Metastore:
 
 
 def _united(blobs: Iterator[bytes]) -> Positions:
+    # Only where rows are looked for: to look at a metastore needs no extra.
+    import numpy as np
+
     return np.sort(np.frombuffer(b"".join(blobs), "<u4").astype(np.int64))
-
-
-def _packed(rows: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
-        stream.write_table(rows)
-    return bytes(sink.getvalue())
-
-
-def _unpacked(blob: bytes | None, schema: pa.Schema) -> pa.Table:
-    if blob is None:
-        return schema.empty_table()
-    with pa.ipc.open_stream(blob) as stream:
-        return stream.read_all()

@@ -11,32 +11,28 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.accelerator import StoredCopy, Target
 from headrace.accelerators.cayenne import door as files_door
 from headrace.accelerators.cayenne.data_file import DataFile, Writer
 from headrace.accelerators.cayenne.face import Face, hash_keys
 from headrace.accelerators.cayenne.key_index import Hashes
-from headrace.accelerators.cayenne.metastore import NAME, Metastore, Recent, prepare_metastore
+from headrace.accelerators.cayenne.metastore import NAME, Metastore, prepare_metastore
 from headrace.accelerators.cayenne.pins import Pins
+from headrace.accelerators.cayenne.recent import remaining
 from headrace.accelerators.cayenne.transaction import CayenneTransaction, CopyState, Surroundings
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.accelerators.duckdb import door as duckdb_door
-from headrace.accelerators.merge import last_writes
 from headrace.accelerators.sqlite import door as sqlite_door
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.tables import prepare, read_copy
 from headrace.accelerators.stored_schema import decode_schema
-from headrace.accelerators.widen import widen_rows
 from headrace.dataset import CayenneFiles
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.schema import TableSchema
 
 _PATTERNS: Final = frozenset("*?[]{}")
 """Characters by which ``read_vortex`` takes a path for a pattern."""
-
-_DELETED: Final = "headrace_deleted"
 
 
 class CayenneTable:
@@ -225,7 +221,7 @@ class CayenneTable:
             dead = metastore.deletions(record.number)
             file.kill(dead)
             face.bury(number, record.number, dead)
-        rows = _last(list(metastore.recent(number)), schema)
+        rows = remaining(list(metastore.recent(number)), schema)
         face.replace(number, rows.slice(0, 0), rows, 0)
         dirty = {number for number, file in files.items() if file.dead_rows}
         face.show(number, target, schema, files.values(), dirty)
@@ -271,18 +267,3 @@ def _still(connection: sqlite3.Connection, transaction: CayenneTransaction) -> b
 
 def _paths(file: DataFile) -> tuple[Path, Path]:
     return file.path, file.keys_path
-
-
-def _last(changes: list[Recent], schema: TableSchema) -> pa.Table:
-    """The rows that remain of changes, as rows of ``schema``."""
-    parts = [schema.arrow().empty_table().append_column(_DELETED, pa.array([], pa.bool_()))]
-    for one in changes:
-        gone = widen_rows(one.removed, TableSchema(one.schema.keys), TableSchema(schema.keys))
-        blank = widen_rows(gone, TableSchema(schema.keys), schema)
-        for rows, deleted in ((blank, True), (widen_rows(one.written, one.schema, schema), False)):
-            parts.append(rows.append_column(_DELETED, pa.repeat(pa.scalar(deleted), rows.num_rows)))
-    rows = pa.concat_tables(parts)
-    last = last_writes(rows, [column.name for column in schema.keys])
-    if last is not None:
-        rows = rows.take(last)
-    return rows.filter(pc.invert(rows.column(_DELETED))).drop_columns(_DELETED)

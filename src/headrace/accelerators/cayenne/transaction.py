@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import NONE, DataFile, Writer, Written, discard
+from headrace.accelerators.cayenne.data_file import NONE, DataFile, Writer
 from headrace.accelerators.cayenne.face import Face, hash_keys
+from headrace.accelerators.cayenne.file_record import Written, discard
 from headrace.accelerators.cayenne.forms import is_lazy
 from headrace.accelerators.cayenne.key_index import Positions
-from headrace.accelerators.cayenne.metastore import Metastore, Recent
+from headrace.accelerators.cayenne.metastore import Metastore
+from headrace.accelerators.cayenne.recent import Recent
 from headrace.accelerators.relational import CopyRow
 from headrace.accelerators.sqlite.letters import SQLiteLetters
 from headrace.accelerators.sqlite.tables import SQLiteCopy, swap_beside

@@ -18,9 +18,10 @@ import pyarrow as pa
 import structlog
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import ROW_BITS, DataFile, Written, discard
+from headrace.accelerators.cayenne.data_file import DataFile
 from headrace.accelerators.cayenne.extension import Workshop
 from headrace.accelerators.cayenne.face import sorted_live
+from headrace.accelerators.cayenne.file_record import ROW_BITS, Written, discard
 from headrace.accelerators.cayenne.forms import is_lazy
 from headrace.accelerators.cayenne.key_index import Positions
 from headrace.accelerators.cayenne.metastore import Metastore

@@ -36,7 +36,7 @@ def same_hashes(old: TableSchema, new: TableSchema) -> bool:
 
 def key_hash(schema: TableSchema) -> str:
     """The hash of a row that has the key columns of ``schema``."""
-    texts = [_text(column) for column in schema.keys]
+    texts = [key_text(column) for column in schema.keys]
     text = texts[0] if len(texts) == 1 else f"concat_ws('/', {', '.join(texts)})"
     return f"CAST(md5_number_lower({text}) >> 32 AS {HASH_TYPE})"
 
@@ -63,7 +63,8 @@ def same_key(one: str, other: str, schema: TableSchema) -> str:
     return f"{one}.{HASH} = {other}.{HASH} AND coalesce({same}, false)"
 
 
-def _text(column: Column) -> str:
+def key_text(column: Column) -> str:
+    """SQL for a key column's value as text: different values have different texts."""
     name = quoted(column.name)
     if pa.types.is_binary(column.type.arrow()):
         return f"hex({name})"
