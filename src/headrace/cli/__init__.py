@@ -23,6 +23,7 @@ VERBS = {
     "refresh": "Copy a dataset anew.",
     "explain": "Say why a dataset's stream, or one key, is where it is.",
     "dead-letters": "List, retry or discard changes that could not be applied.",
+    "cayenne": "Look into a dataset's folder of engine cayenne.",
     "local": "Serve a simulated DynamoDB with streams.",
 }
 """Each verb, and the first line of its help. The module of the same name (``_`` for ``-``) holds the command."""

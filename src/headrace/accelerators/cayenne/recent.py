@@ -27,6 +27,12 @@ class Recent:
 
 def remaining(changes: Sequence[Recent], schema: TableSchema) -> pa.Table:
     """The rows that remain of changes, as rows of ``schema``."""
+    rows, gone = last_changes(changes, schema)
+    return rows.filter(pc.invert(gone))
+
+
+def last_changes(changes: Sequence[Recent], schema: TableSchema) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The last change of each key, as a row of ``schema``, and whether it removed the key: then the rest is null."""
     parts = [schema.arrow().empty_table().append_column(_DELETED, pa.array([], pa.bool_()))]
     for one in changes:
         gone = widen_rows(one.removed, TableSchema(one.schema.keys), TableSchema(schema.keys))
@@ -37,7 +43,7 @@ def remaining(changes: Sequence[Recent], schema: TableSchema) -> pa.Table:
     last = last_writes(rows, [column.name for column in schema.keys])
     if last is not None:
         rows = rows.take(last)
-    return rows.filter(pc.invert(rows.column(_DELETED))).drop_columns(_DELETED)
+    return rows.drop_columns(_DELETED), rows.column(_DELETED)
 
 
 def packed(rows: pa.Table) -> bytes:
