@@ -45,6 +45,10 @@ def test_no_seed_breaks_a_promise_on_engines_with_a_key(simulation, engine):
     seeds(simulation, 0, 4, engine)
 
 
+def test_no_seed_breaks_a_promise_on_cayenne(simulation):
+    seeds(simulation, 0, 2, "cayenne")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("block", range(100))
@@ -65,6 +69,13 @@ def test_a_thousand_seeds_break_no_promise_on_duckdb(simulation, block):
 @pytest.mark.parametrize("block", range(50))
 def test_a_thousand_seeds_break_no_promise_on_engines_with_a_key(simulation, block, engine):
     seeds(simulation, 10_000 + 20 * block, 20, engine)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("block", range(15))
+def test_three_hundred_seeds_break_no_promise_on_cayenne(simulation, block):
+    seeds(simulation, 10_000 + 20 * block, 20, "cayenne")
 
 
 def test_every_kind_of_trouble_really_happens():
@@ -91,6 +102,15 @@ def test_a_log_is_really_cut_in_the_middle_of_a_commit(engine):
     pytest.fail("no log was cut in 200 seeds")
 
 
+@pytest.mark.parametrize("kind", ["crash inside a commit", "crash inside upkeep", "full disk in upkeep"])
+def test_upkeep_and_commits_of_cayenne_really_end_in_their_middle(kind):
+    for seed in range(200):
+        scenario = draw(seed, "cayenne")
+        if scenario.mishaps.get(kind, 0.0) > 0.03 and run(scenario).counts[kind]:
+            return
+    pytest.fail(f"never in 200 seeds: {kind}")
+
+
 def test_the_same_seed_gives_the_same_trace():
     for seed in (7, 8, 9):
         assert run(draw(seed)).trace == run(draw(seed)).trace
@@ -113,7 +133,7 @@ def test_the_trace_does_not_depend_on_the_process():
         )
         return [line for line in done.stdout.splitlines() if line.startswith("seed ")]
 
-    for engine in ("memory", "duckdb-file", "sqlite-file"):
+    for engine in ("memory", "duckdb-file", "sqlite-file", "cayenne"):
         first, second = traces("1", engine), traces("2", engine)
         assert len(first) == 2
         assert first == second

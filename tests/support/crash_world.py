@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,15 +20,17 @@ from typing import Any
 import pytest
 
 from headrace.accelerator import Stored
+from headrace.accelerators.cayenne.metastore import NAME as METASTORE
 from headrace.accelerators.engines import Engines
 from headrace.config import load_pod
 from headrace.simulator import Simulator
 from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
+from support.crash_folder import EAGER, is_inside_upkeep
 from support.crash_load import CrashLoad, differences
 from support.crash_server import CrashServer
 from support.deadline import eventually, nothing
-from support.process import HeadraceProcess
+from support.process import HeadraceProcess, environment
 from support.witness import Witness
 
 
@@ -43,10 +46,11 @@ class Files:
 FILES = {
     "duckdb": Files(".duckdb", ".wal", 16 * 2**20),
     "sqlite": Files(".sqlite", "-wal", 64 * 2**20),
+    "cayenne": Files(f".cayenne/{METASTORE}", "-wal", 2**20),
 }
 
 FILE_ENGINES = tuple(FILES)
-"""Every accelerator that keeps its rows in files."""
+"""Every accelerator that keeps its rows in files. Cayenne makes files of few rows here, and merges them soon."""
 
 ENGINES = (*FILE_ENGINES, pytest.param("postgres", marks=pytest.mark.long))
 """Every accelerator that outlives its process: the crash loops run over each."""
@@ -151,7 +155,7 @@ class CrashWorld:
     def start(self) -> None:
         """Start a process."""
         self._started_at = time.monotonic()
-        self.lives.append(HeadraceProcess(self.folder))
+        self.lives.append(HeadraceProcess(self.folder, env=self._environment()))
 
     def kill(self, moment: str) -> None:
         """End the life at once, and look at what it left."""
@@ -205,7 +209,9 @@ class CrashWorld:
             self.load.burst(2**20)
             self._server.checkpoint()
             return
-        file = self._database()
+        database = self._database()
+        # Of Cayenne, its folder: whenever a file of rows is made or removed.
+        file = database.parent if self._engine == "cayenne" else database
         before = file.stat().st_mtime_ns
         self.load.burst(self._files.checkpoint_bytes)
         eventually(
@@ -226,7 +232,7 @@ class CrashWorld:
         """What the engine holds, by dataset: files are read from a copy, so that the next life finds them untouched."""
         if self._server is not None:
             return self._server.stored(self.names)
-        copy = self.folder / "left behind"
+        copy = self.folder / "left-behind"
         shutil.rmtree(copy, ignore_errors=True)
         if self.process.process.poll() is None:
             self.copy_alive(copy)
@@ -248,8 +254,12 @@ class CrashWorld:
         data = target / self.data.relative_to(self.folder)
         data.mkdir(parents=True)
         shutil.copy(self.folder / "spicepod.yaml", target)
+        # With their times: they tell whether a checkpoint was under way.
+        if self._engine == "cayenne":
+            for folder in self.data.glob("*.cayenne"):
+                shutil.copytree(folder, data / folder.name)
+            return
         for file in self.data.glob(f"*{self._files.database}*"):
-            # With its times: they tell whether a checkpoint was under way.
             shutil.copy2(file, data)
 
     # What must hold
@@ -331,6 +341,11 @@ class CrashWorld:
         )
         (self.folder / "spicepod.yaml").write_text(f"datasets:\n{datasets}")
 
+    def _environment(self) -> dict[str, str] | None:
+        if self._engine != "cayenne":
+            return None
+        return environment(PYTHONPATH=os.pathsep.join((str(EAGER), *sys.path)))
+
     def _is_inside_checkpoint(self) -> bool:
         """Whether the engine wrote to its database last, and had not come to cut its log or to begin it anew."""
         return self._server is None and is_inside_checkpoint(self.log_in(self.folder))
@@ -379,7 +394,9 @@ def what_is_durable(folder: Path) -> dict[str, Stored]:
 
 
 def is_inside_checkpoint(log: Path) -> bool:
-    """Whether something was logged, and the database written to after it."""
+    """Whether something was logged, and the database written to after it; of Cayenne, whether files were made or removed."""
+    if log.name.startswith(METASTORE):
+        return is_inside_upkeep(log.parent)
     if not log.exists() or not log.stat().st_size:
         return False
     database = log.with_name(log.name.removesuffix(".wal").removesuffix("-wal"))

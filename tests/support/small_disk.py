@@ -43,7 +43,7 @@ class FileSizeLimit:
 
     def fill(self, pid: int, leaving: int = 0) -> None:
         """Let the file that was written to last, and no other, grow by at most ``leaving`` bytes."""
-        files = [file.stat() for file in self.folder.iterdir() if file.is_file()]
+        files = [file.stat() for file in self.folder.rglob("*") if file.is_file()]
         newest = max(files, key=lambda file: file.st_mtime_ns, default=None)
         self._limit(pid, leaving + (newest.st_size if newest is not None else 0))
 

@@ -36,7 +36,9 @@ def unchecked() -> Iterator[None]:
         yield
 
 
-class _UncheckedWorkshop(Workshop):
+class UncheckedWorkshop(Workshop):
+    """The instance beside, likewise."""
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         with unchecked():
             return super().cursor()
@@ -109,7 +111,7 @@ class CayenneHarness(FileHarness):
         kind = SteppedCayenne if self.eager else CayenneAccelerator
         policy = EAGER if self.eager else None
         sink = kind(self.instance, self.dataset, self.acceleration, policy, background=False)
-        sink.upkeep._workshop = _UncheckedWorkshop(self.path.parent)
+        sink.upkeep._workshop = UncheckedWorkshop(self.path.parent)
         return sink
 
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:

@@ -202,6 +202,10 @@ class Disk:
     def copy_without_power(self, target: Path, random: Random) -> None:
         """As a loss of power may leave it."""
         self.copy(target, random)
+        self.lose_power(target, random)
+
+    def lose_power(self, target: Path, random: Random) -> None:
+        """Let a copy lose what was not synced when it was made, or some of it."""
         for path in sorted(self.contents | self.names):
             file = target / path.name
             whole = file.read_bytes()

@@ -24,11 +24,11 @@ from headrace.replicate.commands import (
 from headrace.replicate.outbox import DEADLINE
 from headrace.shard import ShardListing
 from headrace.simulator.streams import read_iterator
-from support.simulation.engines import View
 from support.simulation.ledger import Coverage, Ledger
 from support.simulation.model import Broken, Key, Model, Row
 from support.simulation.runner import Runner
 from support.simulation.scenario import POISONS, Scenario
+from support.simulation.view import View
 from support.simulation.wire import Skies
 
 CHECKS = (

@@ -1,23 +1,20 @@
-"""Copies that outlive a crash, or do not: in dictionaries, DuckDB, SQLite, PostgreSQL; a log in a file may be cut."""
+"""Copies that outlive a crash, or do not: in dictionaries, DuckDB, SQLite, PostgreSQL, Cayenne; a log in a file may be cut."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import duckdb
 import pyarrow as pa
 
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits
-from headrace.accelerators.duckdb.casts import restored as restored_rows
 from headrace.accelerators.duckdb.tables import CopyRow
 from headrace.accelerators.memory import MemoryAccelerator
-from headrace.accelerators.plain import plain_rows
 from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.names import Names
 from headrace.accelerators.sqlite import SQLiteAccelerator
@@ -27,20 +24,12 @@ from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import Acceleration, Mode
 from headrace.dataset import Engine as EngineName
-from headrace.schema import TableSchema
 from support.engines.postgres import PostgresHarness, stored_in
+from support.simulation.cayenne import InCayenne
 from support.simulation.lives import Lives
-from support.simulation.model import POISON, Broken, Key, Row
+from support.simulation.model import POISON, Broken
+from support.simulation.view import View, view_of
 from support.simulation.workload import TABLE
-
-
-@dataclass(frozen=True)
-class View:
-    """One copy as a reader sees it now."""
-
-    checkpoint: Checkpoint
-    schema: TableSchema
-    rows: Mapping[Key, Row]
 
 
 class Engine(Protocol):
@@ -64,6 +53,24 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+        ...
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """An Engine with upkeep of its own, between transactions."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is upkeep to do."""
+        ...
+
+    def keep_up(self, full: Random | None) -> str | None:
+        """Do all that is due; with ``full``, the disk is full at some effect of it. What it says then."""
+        ...
+
+    def crash_in_upkeep(self, random: Random) -> None:
+        """The process is gone in the middle of it; ``crash`` is called next."""
         ...
 
 
@@ -269,18 +276,6 @@ class InPostgres:
         self._harness.drop()
 
 
-def view_of(target: Target, checkpoint: Checkpoint, schema: TableSchema, found: pa.Table) -> View:
-    """What a reader sees of a copy of these rows."""
-    if found.column_names != [column.name for column in schema.columns]:
-        raise Broken("agreement", f"the {target} copy has other columns than its schema")
-    listed = plain_rows(restored_rows(found, schema.arrow()))
-    keys = [column.name for column in schema.keys]
-    rows = {tuple(row[key] for key in keys): row for row in listed}
-    if len(rows) != len(listed):
-        raise Broken("agreement", f"a key is in the {target} copy twice")
-    return View(checkpoint, schema, rows)
-
-
 def make_engine(name: str) -> Engine:
     """The engine of this name."""
     match name:
@@ -296,6 +291,9 @@ def make_engine(name: str) -> Engine:
             return InSQLite(Lives("orders.sqlite", "-wal"))
         case "postgres":
             return InPostgres()
+        case "cayenne":
+            return InCayenne()
     raise ValueError(
-        f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file, sqlite-memory, sqlite-file, postgres"
+        f"{name!r} is no engine; there are memory, duckdb-memory, duckdb-file, sqlite-memory, sqlite-file, postgres, "
+        "cayenne"
     )

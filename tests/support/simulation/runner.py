@@ -43,7 +43,7 @@ from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
 from headrace.source import Source
 from support.simulation.chance import Dice
-from support.simulation.engines import Engine
+from support.simulation.engines import Engine, Kept
 from support.simulation.model import Broken
 from support.simulation.scenario import MISHAPS, Scenario
 from support.simulation.trace import Clock, Trace
@@ -51,6 +51,9 @@ from support.simulation.wire import Wire
 
 _STORE = (OpenStore, CheckStore, ReadLetters, Apply)
 _FORWARD = 1e-6
+_PUT_OFF = 0.4
+"""How often upkeep that is due is put off until after a later transaction."""
+
 _MOST_EVENTS = 150_000
 
 
@@ -97,6 +100,7 @@ class Runner:
             name: Dice(name, scenario.seed, scenario.mishaps.get(name, 0.0), counts) for name in MISHAPS
         }
         self._random = Random(f"{scenario.seed}/schedule")
+        self._upkeep = Random(f"{scenario.seed}/upkeep")
         self._heap: list[tuple[float, float, int, Callable[[], None]]] = []
         self._events = 0
         self._tickets = 0
@@ -249,6 +253,8 @@ class Runner:
                 self._crash(cut=True)
                 return
             self.watcher.committed()
+            if self._is_gone_in_upkeep(quiet=quiet):
+                return
         elif isinstance(event, Done) and isinstance(request, OpenStore):
             # What the last process left can be looked at from here on.
             self.watcher.committed()
@@ -262,6 +268,21 @@ class Runner:
         self.undelivered[request.id] = event
         life = self.life
         self.after(delay, lambda: self._deliver(request, event) if life == self.life else None)
+
+    def _is_gone_in_upkeep(self, *, quiet: bool) -> bool:
+        """Do what the engine has to do between transactions, now and then; whether the process ended in it."""
+        engine = self.engine
+        if not isinstance(engine, Kept) or self._upkeep.random() < _PUT_OFF or not engine.is_due:
+            return False
+        crash, full = self._dice["crash inside upkeep"], self._dice["full disk in upkeep"]
+        if crash.hits(quiet=quiet):
+            engine.crash_in_upkeep(crash.random)
+            self._crash(cut=False)
+            return True
+        told = engine.keep_up(full.random if full.hits(quiet=quiet) else None)
+        self._trace.note(f"upkeep {told}")
+        self.watcher.committed()
+        return False
 
     def _deliver(self, request: Request, event: Done | Failed) -> None:
         del self.undelivered[request.id]

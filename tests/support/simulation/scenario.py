@@ -14,6 +14,7 @@ ENGINES = (
     *("duckdb", "duckdb-memory", "duckdb-file"),
     *("sqlite", "sqlite-memory", "sqlite-file"),
     "postgres",
+    "cayenne",
 )
 """``duckdb`` and ``sqlite`` are a file for most seeds, in memory for the others."""
 
@@ -23,11 +24,13 @@ MISHAPS: dict[str, tuple[float, float]] = {
     "crash before a commit": (0.005, 0.08),
     "crash after a commit": (0.005, 0.08),
     "crash inside a commit": (0.005, 0.08),
+    "crash inside upkeep": (0.01, 0.2),
     "long downtime": (0.1, 0.9),
     "unknown commit that happened": (0.01, 0.15),
     "unknown commit that did not": (0.01, 0.15),
     "failed commit": (0.01, 0.15),
     "full disk": (0.01, 0.1),
+    "full disk in upkeep": (0.02, 0.3),
     "store not opened": (0.05, 0.5),
     "late answer": (0.003, 0.05),
     "hung request": (0.0005, 0.01),
@@ -42,7 +45,9 @@ until an operator mends that) are per item that is written.
 """
 
 _ONLY_ON = {
-    "crash inside a commit": ("duckdb", "duckdb-file", "sqlite", "sqlite-file"),
+    "crash inside a commit": ("duckdb", "duckdb-file", "sqlite", "sqlite-file", "cayenne"),
+    "crash inside upkeep": ("cayenne",),
+    "full disk in upkeep": ("cayenne",),
     "refused row": ("memory",),
 }
 POISONS = ("broken record", "refused row")
