@@ -14,8 +14,8 @@ import duckdb
 import pytest
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne import CayenneAccelerator
 from headrace.accelerators.cayenne import upkeep as upkeep_module
+from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 from headrace.accelerators.cayenne.policy import Policy
 from headrace.column_type import BOOL, INT, TEXT, struct_of
 from headrace.dataset import Acceleration, CayenneFiles, Engine, Mode

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from headrace.accelerator import ChangeSink, Target
-from headrace.accelerators.cayenne import CayenneAccelerator
+from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 from headrace.accelerators.cayenne.extension import load
 from headrace.accelerators.cayenne.metastore import NAME
 from headrace.accelerators.cayenne.pins import Pins
