@@ -161,7 +161,8 @@ def check_statistics(told, held, schema):
         if pa.types.is_binary(field.type):
             low, high = (one if one is None else base64.b64decode(one) for one in (low, high))
         elif pa.types.is_decimal(field.type) or pa.types.is_floating(field.type):
-            low, high = (one if one is None else Decimal(one) for one in (low, high))
+            number_of = Decimal if pa.types.is_decimal(field.type) else float
+            low, high = (one if one is None else number_of(one) for one in (low, high))
         assert all(low <= value and (high is None or value <= high) for value in values)
 
 
@@ -194,8 +195,7 @@ def test_a_reader_of_the_document_finds_rows_of_all_forms_in_files_of_several_sc
     copy.sink.upkeep.settle()
     keyed = [{"p": row["p"], "s": row["s"]} for row in rows]
     copy.sink.apply(work(2, batch(new, {**keyed[0], "n": "x", "more": 0.5}, keyed[1], deleted=[False, True])))
-    expect_alike(copy)
-    copy.sink.upkeep.step()
+    any_upkeep(copy, iter([1]))
     copy.sink.apply(work(3, batch(old, rows[1], keyed[2], deleted=[False, True])))
     expect_alike(copy)
     copy.sink.upkeep.settle()

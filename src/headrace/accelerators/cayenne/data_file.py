@@ -128,7 +128,10 @@ class DataFile:
         """
         for path in (self.path, self.keys_path):
             with translated(f"cannot read {path}"):
-                fault = damage(path, self.record)
+                try:
+                    fault = damage(path, self.record)
+                except FileNotFoundError as error:
+                    raise AcceleratorError(f"{path} is not there; {CURE}") from error
             if fault:
                 raise AcceleratorError(f"{path} is damaged: it has {fault}; {CURE}")
 
