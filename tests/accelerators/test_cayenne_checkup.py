@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -28,32 +29,37 @@ ORDERS = schema_of(n=INT)
 WIDE = schema_of(n=TEXT, more=list_of(INT))
 
 
-@pytest.fixture
-def copy(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Two files with dead rows, of two schemas, and level 0."""
-    harness = CayenneHarness(tmp_path / "data")
+    harness = CayenneHarness(tmp_path_factory.mktemp("made") / "data")
     sink = harness.sink
     sink.open()
     sink.apply(create(1))
     sink.apply(work(2, batch(ORDERS, *({"id": f"k{n:02}", "n": n} for n in range(20)))))
     sink.upkeep.settle()
-    sink.apply(work(3, batch(WIDE, {"id": "k03"}, {"id": "x", "n": "y", "more": [1]}, deleted=[True, False])))
+    some = [{"id": "k03"}, {"id": "x", "n": "y", "more": [1]}]
+    sink.apply(work(3, batch(WIDE, *some, deleted=[True, False])))
     sink.upkeep._flush(sink._table.copies[Target.LIVE].number)
-    sink.apply(
-        work(
-            4,
-            batch(WIDE, {"id": "k05", "n": "new"}, {"id": "z"}, {"id": "gone"}, deleted=[False, False, True]),
-        )
-    )
-    yield harness
+    more = [{"id": "k05", "n": "new"}, {"id": "z"}, {"id": "gone"}]
+    sink.apply(work(4, batch(WIDE, *more, deleted=[False, False, True])))
     harness.close()
+    return harness.path.parent
 
 
 @pytest.fixture
-def folder(copy):
-    """The same, with nobody in it."""
-    copy.close()
-    return copy.path.parent
+def folder(made, tmp_path):
+    """A folder of that, with nobody in it."""
+    return shutil.copytree(made, tmp_path / "data")
+
+
+@pytest.fixture
+def copy(folder):
+    """The same, held by a process."""
+    harness = CayenneHarness(folder)
+    harness.sink.open()
+    yield harness
+    harness.close()
 
 
 def told(folder):

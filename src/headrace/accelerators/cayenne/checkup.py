@@ -153,8 +153,9 @@ def _verdict(folders: Folders, reading: FileReading | None) -> Verdict:
         newer = _read(folders) if gone else contents
         lost = gone & {record.number for record in newer.records}
         for number in lost:
-            names = [path for path in _paths(folders.files, number) if not path.exists()]
-            known[number] = tuple(Fault(str(path), "it is not there") for path in names)
+            missing = [path for path in _paths(folders.files, number) if not path.exists()]
+            if missing:
+                known[number] = tuple(Fault(str(path), "it is not there") for path in missing)
         contents = newer
         if all(record.number in known for record in contents.records):
             return _judged(folders, contents, known, reading)
