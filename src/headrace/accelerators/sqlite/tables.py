@@ -315,8 +315,8 @@ def expect_room(schema: TableSchema) -> None:
 
 def _replacing(schema: TableSchema) -> str:
     names = [quoted(column.name) for column in schema.columns if not column.key]
-    if not names:
-        return f"ON CONFLICT ({_key_names(schema)}) DO NOTHING"
+    # A table of keys alone replaces its rows too: DO NOTHING would not count them.
+    names = names or [quoted(column.name) for column in schema.keys]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     return f"ON CONFLICT ({_key_names(schema)}) DO UPDATE SET {changes}"
 
