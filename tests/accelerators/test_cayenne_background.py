@@ -5,22 +5,20 @@ from __future__ import annotations
 import errno
 import resource
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from unittest import mock
 
-import duckdb
 import pytest
 
 from headrace.accelerator import Target
 from headrace.accelerators.cayenne import upkeep as upkeep_module
-from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
+from headrace.accelerators.cayenne.leaf import CayenneReading
+from headrace.accelerators.cayenne.merging import merged_rows
 from headrace.accelerators.cayenne.policy import Policy
 from headrace.column_type import BOOL, INT, TEXT, struct_of
-from headrace.dataset import Acceleration, CayenneFiles, Engine, Mode
 from headrace.errors import AcceleratorError, AcceleratorFull, CommitUnknown
-from support.copies import batch, checkpoint, create, schema_of, work
+from support.copies import batch, create, schema_of, work
 from support.deadline import eventually
 from support.engines.cayenne import EAGER, CayenneHarness
 from support.engines.cayenne_disk import parts_in
@@ -63,14 +61,14 @@ def files_of(harness):
 
 
 class Readers:
-    """Three threads that read all the time: two keep their connection, and one lets go of it after each look."""
+    """Three threads that read all the time: two look twice at each commit, and one lets go of it after each look."""
 
     def __init__(self, harness: CayenneHarness) -> None:
         self.wrong: list[object] = []
         self.marks: set[int] = set()
         self._harness = harness
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=one) for one in (self._stay, self._stay, self._come_and_go)]
+        self._threads = [threading.Thread(target=self._read, args=(looks,)) for looks in (2, 2, 1)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -82,29 +80,26 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def _stay(self) -> None:
-        last = 0
-        with self._harness.reading() as connection:
-            while not self._done.is_set():
-                last = self._look(connection, last)
-
-    def _come_and_go(self) -> None:
+    def _read(self, looks: int) -> None:
         last = 0
         while not self._done.is_set():
-            with self._harness.reading() as connection:
-                last = self._look(connection, last)
+            reading = self._harness.sink.leaf().begin()
+            seen = {self._look(reading) for _ in range(looks)}
+            reading.close()
+            if len(seen) > 1 or min(seen) < last:
+                self.wrong.append((seen, last))
+            last = max(seen)
+            self.marks |= seen
 
-    def _look(self, connection: duckdb.DuckDBPyConnection, last: int) -> int:
-        statement = "SELECT count(*), min(CAST(n AS BIGINT)), max(CAST(n AS BIGINT)) FROM orders"
+    def _look(self, reading: CayenneReading) -> int:
         try:
-            count, low, high = connection.execute(statement).fetchone()
-        except duckdb.Error as error:
+            found = [int(n) for one in reading.scan(["n"], []) for n in one.column(0).to_pylist()]
+        except AcceleratorError as error:
             self.wrong.append(error)
-            return last
-        if (count, low) != (50, high) or low < last:
-            self.wrong.append((count, low, high, last))
-        self.marks.add(low)
-        return low
+            return 0
+        if len(found) != 50 or len(set(found)) > 1:
+            self.wrong.append(found)
+        return found[0]
 
 
 def change(harness: CayenneHarness, mark: int) -> None:
@@ -132,9 +127,11 @@ def test_readers_see_one_batch_whole_whatever_is_flushed_merged_widened_or_swapp
     harness.sink.apply(work(0, batch(ORDERS, *({"id": str(n), "n": 0} for n in range(50)))))
     seen = set()
     with Readers(harness) as readers:
-        for mark in range(1, 80):
+        for mark in range(1, 2000):
             change(harness, mark)
             seen |= files_of(harness).keys()
+            if mark >= 80 and len(seen) > 5:
+                break
     assert readers.wrong == []
     assert len(readers.marks) > 10
     assert len(seen) > 5
@@ -217,41 +214,6 @@ def test_a_flush_whose_commit_is_unknown_is_there_or_not_once_the_dataset_is_ope
     assert len(parts_in(harness.path.parent)) == 2 * happens
 
 
-@pytest.mark.parametrize("eager", [False, True])
-def test_a_commit_that_the_face_does_not_follow_is_there_once_the_dataset_is_opened_again(tmp_path, eager):
-    """The metastore commits first, and DuckDB's memory is lost with whatever failed there."""
-    harness = CayenneHarness(tmp_path / "data", eager=eager)
-    try:
-        harness.sink.open()
-        harness.sink.apply(create(1))
-        instance = harness.sink._instance
-        true = type(instance).lane
-
-        class Failing:
-            def __init__(self, connection):
-                self._connection = connection
-
-            def execute(self, statement, *arguments):
-                if statement == "COMMIT":
-                    raise duckdb.InternalException("planted")
-                return self._connection.execute(statement, *arguments)
-
-            def __getattr__(self, name):
-                return getattr(self._connection, name)
-
-        @contextmanager
-        def lane(self, dataset):
-            with true(self, dataset) as connection:
-                yield Failing(connection)
-
-        with mock.patch.object(type(instance), "lane", lane), pytest.raises(CommitUnknown, match="planted"):
-            filled(harness, 0, 10)
-        assert harness.sink.open().live.checkpoint == checkpoint(2)
-        assert len(harness.live()) == 10
-    finally:
-        harness.close()
-
-
 def test_a_file_that_cannot_be_removed_is_tried_again_and_stops_nothing(opened):
     harness = opened()
     harness.sink.apply(create(1))
@@ -271,17 +233,6 @@ def test_a_file_that_cannot_be_removed_is_tried_again_and_stops_nothing(opened):
     assert len(harness.live()) == 10
 
 
-def test_what_a_killed_process_had_no_memory_for_is_removed(opened):
-    harness = opened()
-    spilled = harness.path.parent / ".spill" / "duckdb_temp_storage_DEFAULT-0.tmp"
-    spilled.parent.mkdir()
-    spilled.write_bytes(b"left")
-    harness.sink.apply(create(1))
-    filled(harness, 0, 10)
-    harness.sink.upkeep.settle()
-    assert not spilled.exists()
-
-
 def test_a_compaction_whose_source_was_written_anew_meanwhile_is_given_up(opened):
     """Or the rows of that file would be there twice."""
     harness = opened()
@@ -290,19 +241,16 @@ def test_a_compaction_whose_source_was_written_anew_meanwhile_is_given_up(opened
         filled(harness, first, 10)
         harness.sink.upkeep.settle()
     before = harness.found()
-    merged = upkeep_module.Upkeep._merged
 
-    def written_anew(upkeep, work):
-        written = merged(upkeep, work)
+    def written_anew(parts, schema):
+        yield from merged_rows(parts, schema)
         with harness.sink._table.transaction("planted") as transaction:
             copy = transaction.copy(Target.LIVE)
-            copy._rewrite(work.sources[0], copy.state.schema)
-            transaction.finish()
+            copy._rewrite(parts[0], copy.state.schema)
             harness.sink._table.commit(transaction)
-        return written
 
     harness.sink.upkeep._policy = Policy(flush_rows=10, fan=3)
-    with mock.patch.object(upkeep_module.Upkeep, "_merged", written_anew):
+    with mock.patch.object(upkeep_module, "merged_rows", written_anew):
         assert harness.sink.upkeep.step()
     assert harness.found() == before
     assert len(files_of(harness)) == 3
@@ -333,16 +281,10 @@ def test_after_a_failure_the_thread_waits_however_often_it_is_woken(opened):
     assert len(tries) == 1
 
 
-@pytest.mark.parametrize("name", ["a b", "é", "a%20b", "a#b", "a*b", "a[b", "a{b}", 'a"b'])
-def test_a_folder_in_which_the_extension_finds_no_file_is_refused_with_the_cure(tmp_path, name):
-    folder = tmp_path / name
-    acceleration = Acceleration(Engine.CAYENNE, Mode.FILE, cayenne=CayenneFiles(folder, folder))
-    with pytest.raises(AcceleratorError, match="name another cayenne_file_path"):
-        CayenneAccelerator(mock.Mock(), "orders", acceleration)
-
-
-@pytest.mark.parametrize("name", ["a-b_c.d", "a+b,c;d=e", "a!b$c&d'e(f)g@h^i|j~k"])
-def test_a_folder_of_other_characters_is_read(tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["a b", "é", "a%20b", "a#b", "a*b?", "a[b]", "a{b}", 'a"b', "a+b,c;d=e", "\\n"]
+)
+def test_a_folder_may_have_any_name(tmp_path, name):
     harness = CayenneHarness(tmp_path / name / "data", eager=True)
     try:
         harness.sink.open()

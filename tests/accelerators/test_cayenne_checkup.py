@@ -270,7 +270,7 @@ def test_a_newer_format_is_refused(folder):
 def test_without_the_extra_the_metastore_and_the_sums_are_checked_and_the_rest_is_named(folder):
     program = (
         "import sys\n"
-        "sys.modules |= dict.fromkeys(('numpy', 'vortex', 'duckdb_extension_vortex'))\n"
+        "sys.modules |= dict.fromkeys(('numpy', 'vortex'))\n"
         "from pathlib import Path\n"
         "from headrace.accelerators.cayenne.checkup import verify_folder\n"
         "from headrace.accelerators.cayenne.inspection import inspect_folder\n"

@@ -77,16 +77,11 @@ def told(harness: CayenneHarness) -> tuple[Any, ...]:
 
 def expect_no_orphans(harness: CayenneHarness) -> None:
     table = harness.sink._table
-    named = {
-        path
-        for state in table.copies.values()
-        for file in state.files.values()
-        for path in (file.path, file.keys_path)
-    }
+    files = [part.source for state in table.copies.values() for part in state.files.values()]
+    named = {path for file in files for path in (file.path, file.keys_path)}
     assert parts_in(table.files.folder) == {path.name for path in named}
-    for state in table.copies.values():
-        for file in state.files.values():
-            file.expect_whole()
+    for file in files:
+        file.expect_whole()
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,6 @@ class Snapshot:
         columns = {}
         for name, field in zip(names, arrow, strict=True):
             values = table[name].to_pylist()
-            if pa.types.is_struct(field.type) and any(pa.types.is_struct(one.type) for one in field.type):
-                values = [None if value is None else value[0] for value in values]
             columns[field.name] = [decoded(value, field.type) for value in values]
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -116,9 +114,10 @@ class Snapshot:
         assert len(high) == rows
         texts = []
         for position, row in enumerate(held):
-            text = b"/".join(key_text(row[column.name]) for column in schema.keys)
+            *first, last = (key_bytes(row[column.name]) for column in schema.keys)
+            text = b"".join(struct.pack("<I", len(one)) + one for one in first) + last
             texts.append([row[column.name] for column in schema.keys])
-            hash_ = struct.unpack("<I", hashlib.md5(text).digest()[12:])[0]
+            hash_ = struct.unpack(">I", hashlib.md5(text).digest()[:4])[0]
             bucket, fingerprint = hash_ >> 32 - bits, (hash_ >> 24 - bits) & 0xFF
             entries = range(starts[bucket], starts[bucket + 1])
             found = [high[one] << 16 | low[one] for one in entries if fingerprints[one] == fingerprint]
@@ -146,8 +145,11 @@ def decoded(value, type_):
     return value
 
 
-def key_text(value):
-    return value.hex().upper().encode() if isinstance(value, bytes) else str(value).encode()
+def key_bytes(value):
+    if isinstance(value, bytes):
+        return value
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return (text.rstrip("0").rstrip(".") if "." in text and not isinstance(value, str) else text).encode()
 
 
 def check_statistics(told, held, schema):

@@ -178,7 +178,9 @@ def test_a_limited_answer_is_part_of_the_whole_one(world, rows, condition):
             assert part.total() == min(limit, whole.total())
 
 
-@pytest.fixture(scope="module", params=["sqlite-memory", "sqlite-file", "postgres"])
+@pytest.fixture(
+    scope="module", params=["cayenne", "cayenne-files", "sqlite-memory", "sqlite-file", "postgres"]
+)
 def stored(request, world, tmp_path_factory):
     """Copies ``a`` and ``b`` in an engine."""
     with ExitStack() as closing:
@@ -193,8 +195,12 @@ def stored(request, world, tmp_path_factory):
 def compare_stored(world, stored, rows, asked):
     world.hold(rows)
     for name, copy in stored.items():
+        # In parts, and some rows other ones first: engines may store what comes together apart from the rest.
+        half = len(rows[name]) // 2
         copy.sink.apply(create(1))
-        copy.sink.apply(work(2, batch(SCHEMA, *rows[name])))
+        copy.sink.apply(work(2, batch(SCHEMA, *({"id": row["id"], "n": 7} for row in rows[name][::2]))))
+        for part in (rows[name][:half], rows[name][half:]):
+            copy.sink.apply(work(3, batch(SCHEMA, *part)))
     world.leaves = {name: copy.sink.leaf() for name, copy in stored.items()}
     for sql in asked:
         world.expect_same(sql)

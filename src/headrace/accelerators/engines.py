@@ -45,10 +45,7 @@ class Engines:
         accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
         native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
         files = {name: _file(name, one) for name, one in native.items()}
-        faces = dict.fromkeys(name for name, one in accelerated.items() if one.engine is Engine.CAYENNE)
-        self._instance = DuckDBInstance(
-            files | faces, limits or Limits(memory=_largest_limit(native)), _vortex() if faces else None
-        )
+        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)))
         self._sinks: dict[str, Accelerator] = {}
         self._leaves: dict[str, Leaf] = {}
         self._letters: list[Callable[[], Leaf | None]] = []
@@ -88,33 +85,35 @@ class Engines:
             case Engine.DUCKDB:
                 self._sinks[name] = DuckDBAccelerator(self._instance, name)
             case Engine.CAYENNE:
-                cayenne = _cayenne(self._instance, name, acceleration)
-                self._sinks[name] = cayenne
-                self._letters.append(cayenne.letters_leaf)
+                self._add_beside(name, _cayenne(name, acceleration))
             case Engine.POSTGRES:
                 self._add_beside(name, _postgres(name, acceleration))
             case Engine.SQLITE:
                 self._add_beside(name, _sqlite(name, acceleration))
 
-    def _add_beside(self, name: str, accelerator: PostgresAccelerator | SQLiteAccelerator) -> None:
+    def _add_beside(
+        self, name: str, accelerator: CayenneAccelerator | PostgresAccelerator | SQLiteAccelerator
+    ) -> None:
         """An engine beside the one that answers SQL."""
         self._sinks[name] = accelerator
         self._leaves[name] = accelerator.leaf()
         self._letters.append(accelerator.letters_leaf)
 
 
-def _vortex() -> Callable[[duckdb.DuckDBPyConnection], None]:
-    """What makes DuckDB read Cayenne's files. Raises ConfigError where that is missing."""
-    from headrace.accelerators.cayenne.extension import extension, load
+def _cayenne(name: str, acceleration: Acceleration) -> CayenneAccelerator:
+    """Raises ConfigError where what writes and reads its files is missing."""
+    try:
+        import vortex  # noqa: F401  # It is loaded when a file is first written.
 
-    extension()
-    return load
-
-
-def _cayenne(instance: DuckDBInstance, name: str, acceleration: Acceleration) -> CayenneAccelerator:
-    from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
-
-    return CayenneAccelerator(instance, name, acceleration)
+        from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("numpy", "vortex"):
+            raise
+        raise ConfigError(
+            f"dataset {name}: engine cayenne needs what writes and reads its files ({error}); pip install "
+            "'headrace[cayenne]'"
+        ) from error
+    return CayenneAccelerator(name, acceleration)
 
 
 def _sqlite(name: str, acceleration: Acceleration) -> SQLiteAccelerator:

@@ -83,9 +83,8 @@ holds](types.md#declared-columns)."""
 _OF_ENGINE = {
     Engine.POSTGRES: "What is left out is up to libpq: its environment variables, then its defaults. Which server is meant is "
     "told by keys, or by `pg_connection_string`, or by both: then the keys win, each over its part of the string.",
-    Engine.CAYENNE: "It needs the extra `headrace[cayenne]`, on Linux or macOS. DuckDB's extension for Vortex is built for one "
-    "version of DuckDB, to the last number, and brings that one along, though a newer may be out. Two datasets with one "
-    "folder are an error, and so is one's folder inside another's.",
+    Engine.CAYENNE: "It needs the extra `headrace[cayenne]`, and a local disk. Two datasets with one folder are an error, and so is "
+    "one's folder inside another's.",
 }
 
 

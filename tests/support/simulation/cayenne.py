@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
+
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
-from headrace.accelerators.cayenne.extension import load
+from headrace.accelerators.cayenne.leaf import CayenneReading
 from headrace.accelerators.cayenne.metastore import NAME
 from headrace.accelerators.cayenne.pins import Pins
 from headrace.accelerators.cayenne.policy import Policy
+from headrace.accelerators.cayenne.table import CayenneTable
 from headrace.accelerators.cayenne.transaction import CayenneTransaction
-from headrace.accelerators.duckdb import DuckDBInstance, Limits
 from headrace.accelerators.sqlite.tables import read_copy
 from headrace.dataset import Acceleration, CayenneFiles, Engine, Mode
 from headrace.errors import AcceleratorFull
-from support.engines.cayenne import UncheckedWorkshop, unchecked
 from support.engines.cayenne_disk import Disk, Effect, Point, fail, parts_in, watched
 from support.simulation.lives import Lives
 from support.simulation.model import Broken
@@ -39,8 +41,8 @@ class _Gone(BaseException):
 class _LatePins(Pins):
     """Keeps the files that a commit gave up until the next: a log that can still be cut has had none removed."""
 
-    def __init__(self, readers: object) -> None:
-        super().__init__(readers)
+    def __init__(self) -> None:
+        super().__init__()
         self._late: list[Path] = []
 
     def give_up(self, files: Collection[Path]) -> None:
@@ -64,18 +66,14 @@ class InCayenne:
 
     def __init__(self) -> None:
         self._lives = Lives(NAME, "-wal")
-        self._instance: DuckDBInstance | None = None
-        self._sink: CayenneAccelerator
+        self._sink: CayenneAccelerator | None = None
         self._left: Path | None = None
 
     def boot(self) -> ChangeSink:
         self._close()
         folder = self._lives.path.parent
         acceleration = Acceleration(Engine.CAYENNE, Mode.FILE, cayenne=CayenneFiles(folder, folder))
-        with unchecked():
-            self._instance = DuckDBInstance({TABLE: None}, Limits(memory=2**28, threads=1), load)
-        self._sink = CayenneAccelerator(self._instance, TABLE, acceleration, SMALL, background=False)
-        self._sink.upkeep._workshop = UncheckedWorkshop(folder)
+        self._sink = CayenneAccelerator(TABLE, acceleration, SMALL, background=False)
         self._watch_commits()
         return self._sink
 
@@ -89,7 +87,7 @@ class InCayenne:
                 len(state.files),
                 sum(f.dead_rows for f in state.files.values()),
             )
-            for state in self._sink._table.copies.values()
+            for state in self._table.copies.values()
         ]
         return any(
             SMALL.flush_is_due(rows, size) or files >= SMALL.fan or dead for rows, size, files, dead in sizes
@@ -153,35 +151,42 @@ class InCayenne:
         shutil.rmtree(left)
 
     def view(self, target: Target) -> View | None:
-        connection = self._sink._table.metastore.reader()
-        cursor = None if self._instance is None else self._instance.reader(TABLE)
-        if connection is None or cursor is None:
+        connection = None if self._sink is None else self._sink._table.metastore.reader()
+        if connection is None:
             return None
         try:
             stored = read_copy(connection, target)
-            if stored is None:
-                return None
-            name = TABLE if target is Target.LIVE else "headrace_building"
-            found = cursor.execute(f"SELECT * FROM {name}").to_arrow_table()
+        except sqlite3.OperationalError:
+            # Before its first opening there are no tables.
+            return None
         finally:
-            cursor.close()
             connection.close()
+        state = self._table.copies.get(target)
+        if stored is None or state is None:
+            return None
         self._expect_no_orphans()
         copy = stored.decoded()
+        columns = copy.schema.arrow()
+        reading = CayenneReading(TABLE, state, lambda: None)
+        found = pa.Table.from_batches(reading.scan(columns.names, []), columns)
         return view_of(target, copy.checkpoint, copy.schema, found)
 
     def close(self) -> None:
         self._close()
         self._lives.close()
 
+    @property
+    def _table(self) -> CayenneTable:
+        assert self._sink is not None, "there is a process"
+        return self._sink._table
+
     def _step(self) -> None:
-        while self._sink.upkeep.step():
+        while self._sink is not None and self._sink.upkeep.step():
             pass
 
     def _watch_commits(self) -> None:
-        table = self._sink._table
-        assert self._instance is not None
-        pins = table.pins = _LatePins(self._instance.readers)
+        table = self._table
+        pins = table.pins = _LatePins()
         commit = table.commit
 
         def watched_commit(transaction: CayenneTransaction) -> None:
@@ -192,8 +197,8 @@ class InCayenne:
         table.commit = watched_commit
 
     def _expect_no_orphans(self) -> None:
-        table = self._sink._table
-        files = [file for state in table.copies.values() for file in state.files.values()]
+        table = self._table
+        files = [part.source for state in table.copies.values() for part in state.files.values()]
         named = {path.name for file in files for path in (file.path, file.keys_path)}
         kept = {path.name for path in table.pins.files}
         found = parts_in(self._lives.path.parent)
@@ -201,7 +206,6 @@ class InCayenne:
             raise Broken("agreement", f"there are {sorted(found)}, and the metastore names {sorted(named)}")
 
     def _close(self) -> None:
-        if self._instance is not None:
+        if self._sink is not None:
             self._sink.close()
-            self._instance.close()
-            self._instance = None
+            self._sink = None

@@ -1,28 +1,24 @@
-"""One dataset's rows in Cayenne: immutable Vortex files, a SQLite metastore, and DuckDB that reads both."""
+"""One dataset's rows in Cayenne: immutable Vortex files and a SQLite metastore."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
-import duckdb
+from contextlib import contextmanager
 
 from headrace.accelerator import Applied, Stored, StoredLetter, Target, Which, Work
+from headrace.accelerators.cayenne.leaf import CayenneLeaf
 from headrace.accelerators.cayenne.lookup import CayenneKeyReader
 from headrace.accelerators.cayenne.policy import Policy
 from headrace.accelerators.cayenne.table import CayenneTable
 from headrace.accelerators.cayenne.transaction import CayenneTransaction
 from headrace.accelerators.cayenne.upkeep import Upkeep
-from headrace.accelerators.duckdb import DuckDBInstance
-from headrace.accelerators.duckdb import door as duckdb_door
 from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.relational import WorkWriter
-from headrace.accelerators.sqlite import door as sqlite_door
+from headrace.accelerators.sqlite.door import translated
 from headrace.accelerators.sqlite.leaf import SQLiteLeaf
 from headrace.accelerators.sqlite.letters import read_letters
 from headrace.dataset import Acceleration
-from headrace.errors import CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
 
 
@@ -34,7 +30,6 @@ class CayenneAccelerator:
 
     def __init__(
         self,
-        instance: DuckDBInstance,
         dataset: str,
         acceleration: Acceleration,
         policy: Policy | None = None,
@@ -42,12 +37,15 @@ class CayenneAccelerator:
         background: bool = True,
     ) -> None:
         assert acceleration.cayenne is not None, "the configuration names folders"
-        self._instance = instance
         self._dataset = dataset
-        self._table = CayenneTable(instance, dataset, acceleration.cayenne, acceleration.busy_timeout)
+        self._table = CayenneTable(dataset, acceleration.cayenne, acceleration.busy_timeout)
         self._writer = WorkWriter()
         self._background = background
         self.upkeep = Upkeep(self._table, policy or Policy())
+
+    def leaf(self) -> CayenneLeaf:
+        """How statements read the live copy."""
+        return CayenneLeaf(self._table)
 
     def letters_leaf(self) -> SQLiteLeaf | None:
         """How statements read the dead letters. None while the dataset is not open."""
@@ -72,7 +70,7 @@ class CayenneAccelerator:
         kept. Waits where flushes are far behind.
         """
         self.upkeep.catch_up()
-        with self._table.both():
+        with self._table.lane():
             applied = apply_the_rest(work, self._apply, self._attempt)
         self.upkeep.wake()
         return applied
@@ -82,19 +80,13 @@ class CayenneAccelerator:
     ) -> tuple[StoredLetter, ...]:
         """The next letters of the live copy, in the order of their ids."""
         doing = f"cannot read the dead letters of {self._dataset}"
-        with self._table.metastore.lane() as connection, sqlite_door.translated(doing):
+        with self._table.lane() as connection, translated(doing):
             return read_letters(connection, names, which, after)
 
     def check(self) -> None:
-        """Look whether both databases still answer. Raises CommitUnknown where they must be opened again."""
-        doing = f"{self._dataset} cannot be read"
-        with (
-            self._table.both() as (connection, face),
-            sqlite_door.translated(doing),
-            duckdb_door.translated(doing),
-        ):
+        """Look whether the metastore still answers. Raises CommitUnknown where it must be opened again."""
+        with self._table.lane() as connection, translated(f"{self._dataset} cannot be read"):
             connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 0")
-            face.connection.execute("SELECT 1")
             self._table.expect_loaded()
 
     def rows(self) -> int:
@@ -124,30 +116,24 @@ class CayenneAccelerator:
             self._write(work, transaction)
 
     def _write(self, work: Work, transaction: CayenneTransaction) -> Applied:
-        applied = self._writer.write(transaction, work)
-        transaction.finish()
-        return applied
+        return self._writer.write(transaction, work)
 
     @contextmanager
     def _reading(self, doing: str) -> Iterator[CayenneKeyReader | None]:
-        """One commit of both databases, None where the dataset is not open."""
+        """One commit, None where the dataset is not open."""
         connection = self._table.metastore.reader()
-        cursor = self._instance.reader(self._dataset)
+        if connection is None:
+            yield None
+            return
+        pins = self._table.pins
+        number = pins.enter()
         try:
-            if connection is None or cursor is None:
-                yield None
-                return
-            with sqlite_door.translated(doing), duckdb_door.translated(doing):
-                with suppress(CommitUnknown), self._table.both():
+            with translated(doing):
+                with self._table.lane():
                     connection.execute("BEGIN")
-                    connection.execute("SELECT 1 FROM headrace_checkpoint").fetchone()
-                    cursor.execute("BEGIN TRANSACTION READ ONLY")
-                    cursor.execute("SELECT 1 FROM duckdb_views()").fetchone()
-                yield CayenneKeyReader(connection, cursor, self._dataset)
+                    connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 1").fetchone()
+                    copies = self._table.copies
+                yield CayenneKeyReader(connection, self._dataset, copies)
         finally:
-            if connection is not None:
-                connection.close()
-            if cursor is not None:
-                with suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
-                cursor.close()
+            pins.leave(number)
+            connection.close()

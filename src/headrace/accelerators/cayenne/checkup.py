@@ -272,12 +272,12 @@ def _positions(connection: sqlite3.Connection, file: int) -> pa.UInt32Array:
 
 
 def _copy_faults(name: str, copy: CopyContents, schemas: dict[int, TableSchema]) -> Iterator[Fault]:
-    from headrace.accelerators.cayenne.forms import is_lazy
+    from headrace.accelerators.cayenne.forms import has_same_keys
 
     for file in copy.files:
         part = data_path(Path(), file.number).name
-        if not is_lazy(schemas[file.schema], copy.schema):
-            yield Fault(part, f"its schema, {file.schema}, cannot be read as that of the {copy.target} copy")
+        if not has_same_keys(schemas[file.schema], copy.schema):
+            yield Fault(part, f"its keys, of schema {file.schema}, are not those of the {copy.target} copy")
         dead = copy.deletions[file.number]
         if len(dead) and pc.max(dead).as_py() >= file.rows:
             yield Fault(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from headrace.accelerators.cayenne.condition import Expression
 from headrace.accelerators.cayenne.door import translated
 from headrace.accelerators.cayenne.file_record import (
     CURE,
@@ -27,7 +26,8 @@ from headrace.accelerators.cayenne.file_record import (
     keys_path,
 )
 from headrace.accelerators.cayenne.forms import ROW, file_column, from_file, in_file
-from headrace.accelerators.cayenne.key_index import Hashes, KeyIndex, Positions, encoded
+from headrace.accelerators.cayenne.key_hash import hash_keys
+from headrace.accelerators.cayenne.key_index import Flags, Hashes, KeyIndex, Positions, encoded
 from headrace.accelerators.cayenne.statistics import Statistics
 from headrace.dataset import Compression
 from headrace.errors import AcceleratorError
@@ -37,81 +37,67 @@ if TYPE_CHECKING:
     import vortex
 
 _BATCH_ROWS: Final = 65_536
-NONE: Final = np.empty(0, np.int64)
-"""No positions."""
-
 _Item = TypeVar("_Item")
 
 
 class DataFile:
-    """A file that the metastore names, and which of its rows are dead (deleted, or replaced elsewhere).
-
-    ``dead`` has one flag for each position. It changes with commits only, under the accelerator's lock.
-    """
+    """A file that the metastore names. It never changes, so any thread may read it."""
 
     def __init__(self, folder: Path, record: FileRecord, schema: TableSchema) -> None:
         self.record = record
         self.schema = schema
         self.path = data_path(folder, record.number)
         self.keys_path = keys_path(folder, record.number)
-        self.dead: npt.NDArray[np.bool_] = np.zeros(record.rows, np.bool_)
-        self.dead_rows = 0
 
     @property
-    def number(self) -> int:
-        """The file's number."""
-        return self.record.number
-
-    @property
-    def live_rows(self) -> int:
-        """How many rows are not dead."""
-        return self.record.rows - self.dead_rows
+    def rows(self) -> int:
+        """How many rows it has, dead ones too."""
+        return self.record.rows
 
     @cached_property
     def statistics(self) -> Statistics:
         """Least and greatest values by column."""
         return Statistics.decode(self.record.statistics, self.schema)
 
-    def kill(self, positions: Positions) -> None:
-        """Mark rows as dead."""
-        self.dead[positions] = True
-        self.dead_rows = int(np.count_nonzero(self.dead))
-
-    def find(self, keys: pa.Table, hashes: Hashes) -> Positions:
-        """The positions of live rows that have one of ``keys``, a table of the key columns, whose hashes these are.
-
-        Raises AcceleratorError.
-        """
-        owners, positions = self.index.candidates(hashes)
-        alive = ~self.dead[positions]
-        owners, positions = owners[alive], positions[alive]
-        if not len(positions):
-            return NONE
-        places, inverse = np.unique(positions, return_inverse=True)
-        found = self.keys_at(places)
-        same = _same_keys(found.take(pa.array(inverse)), keys.take(pa.array(owners)))
-        return np.unique(positions[same])
+    @cached_property
+    def index(self) -> KeyIndex:
+        """Where its keys are. Raises AcceleratorError."""
+        with translated(f"cannot read {self.keys_path}"):
+            return KeyIndex.open(self.keys_path)
 
     def keys_at(self, positions: Positions) -> pa.Table:
         """The key columns of the rows at ascending positions. Raises AcceleratorError."""
         # A schema's keys come first.
-        keys = TableSchema(self.schema.keys)
-        names = [file_column(place) for place in range(len(keys.columns))]
+        return self.rows_at(positions, range(len(self.schema.keys)))
+
+    def rows_at(self, positions: Positions, places: Sequence[int] | None = None) -> pa.Table:
+        """The rows at ascending positions, of their columns those at ``places``. Raises AcceleratorError."""
+        wanted = range(len(self.schema.columns)) if places is None else places
         with translated(f"cannot read {self.path}"):
             import vortex
 
-            scan = self._reader.scan(names, indices=vortex.array(pa.array(positions.astype(np.uint64))))
-            return from_file(scan.to_arrow().read_all(), keys)
+            indices = vortex.array(pa.array(positions.astype(np.uint64)))
+            scan = self._reader.scan([file_column(place) for place in wanted], indices=indices)
+            return from_file(scan.to_arrow().read_all(), self.schema, wanted)
 
-    def live(self) -> Iterator[pa.Table]:
-        """The rows that are not dead, part by part, as rows of ``schema``. Raises AcceleratorError."""
-        first = 0
-        for rows, _ in self.parts():
-            alive = ~self.dead[first : first + rows.num_rows]
-            first += rows.num_rows
-            yield rows.filter(pa.array(alive))
-        if first != self.record.rows:
-            raise AcceleratorError(f"{self.path} has {first:,} rows, and should have {self.record.rows:,}")
+    def scan(
+        self, places: Sequence[int], condition: Expression | None = None, dead: Flags | None = None
+    ) -> Iterator[tuple[pa.Table, int]]:
+        """Columns at ``places`` of the rows that are not ``dead`` and for which ``condition`` holds, and how many there are.
+
+        Part by part, in the file's order. Raises AcceleratorError.
+        """
+        names = [file_column(place) for place in places]
+        numbered = dead is not None or not names
+        asked = [*names, ROW] if numbered else names
+        with translated(f"cannot read {self.path}"):
+            for batch in self._reader.scan(asked, expr=condition, batch_size=_BATCH_ROWS).to_arrow():
+                given = pa.Table.from_batches([batch])
+                rows, count = from_file(given, self.schema, places), given.num_rows
+                if dead is not None:
+                    live = ~dead[given.column(ROW).to_numpy() - (self.record.number << ROW_BITS)]
+                    rows, count = rows.filter(pa.array(live)) if names else rows, int(np.count_nonzero(live))
+                yield rows, count
 
     def parts(self) -> Iterator[tuple[pa.Table, Positions]]:
         """All rows, as rows of ``schema``, and their ``headrace_row``, part by part. Raises AcceleratorError."""
@@ -122,10 +108,7 @@ class DataFile:
                 yield from_file(part, self.schema), part.column(ROW).to_numpy()
 
     def expect_whole(self) -> None:
-        """Raise AcceleratorError unless both files are there as they were written.
-
-        A Vortex file that is damaged may end the process that reads it: it must not come so far.
-        """
+        """Raise AcceleratorError unless both files are there as they were written."""
         for path in (self.path, self.keys_path):
             with translated(f"cannot read {path}"):
                 try:
@@ -136,12 +119,6 @@ class DataFile:
                 raise AcceleratorError(f"{path} is damaged: it has {fault}; {CURE}")
 
     @cached_property
-    def index(self) -> KeyIndex:
-        """Where its keys are. Raises AcceleratorError."""
-        with translated(f"cannot read {self.keys_path}"):
-            return KeyIndex.open(self.keys_path)
-
-    @cached_property
     def _reader(self) -> vortex.VortexFile:
         import vortex
 
@@ -150,11 +127,10 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes data files into ``folder``; ``hash_keys`` gives the hashes of a table of key columns."""
+    """Writes data files into ``folder``."""
 
     folder: Path
     compression: Compression
-    hash_keys: Callable[[pa.Table, TableSchema], Hashes]
 
     def write(self, number: int, schema: TableSchema, tables: Iterable[pa.Table]) -> Written | None:
         """Write rows of ``schema``, ordered by key, as the file of this number; durable on return.
@@ -176,7 +152,7 @@ class Writer:
         first = next(parts, None)
         if first is None:
             return None
-        given = _Given(number, schema, self.hash_keys)
+        given = _Given(number, schema)
         batches = given.batches(first, parts)
         head = next(batches)
         _options(self.compression).write(
@@ -200,21 +176,18 @@ class Writer:
 class _Given:
     """The rows on their way into a file: numbered, hashed and measured as they pass."""
 
-    def __init__(
-        self, number: int, schema: TableSchema, hash_keys: Callable[[pa.Table, TableSchema], Hashes]
-    ) -> None:
+    def __init__(self, number: int, schema: TableSchema) -> None:
         self.rows = 0
         self.hashes: list[Hashes] = []
         self.statistics = Statistics()
         self._base = number << ROW_BITS
         self._schema = schema
-        self._hash_keys = hash_keys
 
     def batches(self, first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
         """The rows as they lie in the file."""
         names = [column.name for column in self._schema.keys]
         for table in _chained(first, rest):
-            self.hashes.append(self._hash_keys(table.select(names), self._schema))
+            self.hashes.append(hash_keys(table.select(names)))
             self.statistics = self.statistics.including(table)
             places = np.arange(self.rows, self.rows + table.num_rows) + self._base
             self.rows += table.num_rows
@@ -238,13 +211,6 @@ def _options(compression: Compression) -> vortex.io.VortexWriteOptions:
 
     options = vortex.io.VortexWriteOptions
     return options.compact() if compression is Compression.ZSTD else options.default()
-
-
-def _same_keys(one: pa.Table, other: pa.Table) -> npt.NDArray[np.bool_]:
-    same = np.ones(one.num_rows, np.bool_)
-    for name in other.column_names:
-        same &= pc.equal(one.column(name), other.column(name)).to_numpy()
-    return same
 
 
 def _sync(path: Path) -> None:

@@ -17,8 +17,8 @@ import vortex  # noqa: F401  # Without it no file can be read, and whoever asks 
 
 from headrace.accelerators.cayenne.checkup import CopyContents, Fault
 from headrace.accelerators.cayenne.data_file import DataFile
-from headrace.accelerators.cayenne.face import hash_keys
 from headrace.accelerators.cayenne.file_record import ROW_BITS, FileRecord, data_path
+from headrace.accelerators.cayenne.key_hash import hash_keys
 from headrace.accelerators.cayenne.key_index import Positions
 from headrace.accelerators.cayenne.recent import last_changes
 from headrace.accelerators.cayenne.statistics import Range, Statistics
@@ -110,13 +110,13 @@ class FileReading:
         return rows + pc.sum(pc.invert(removed), min_count=0).as_py(), faults
 
     def _wrong(self, file: DataFile, keys: pa.Table, numbers: Positions, places: Positions) -> Iterator[str]:
-        if not np.array_equal(numbers, places + (file.number << ROW_BITS)):
+        if not np.array_equal(numbers, places + (file.record.number << ROW_BITS)):
             yield "its rows do not have the numbers of their places"
         if any(keys.column(name).null_count for name in keys.column_names):
             yield "a row has no key"
         if file.index.rows != file.record.rows:
             yield f"{file.keys_path.name} has {file.index.rows:,} keys, and should have {file.record.rows:,}"
-        owners, positions = file.index.candidates(hash_keys(self._connection, keys, file.schema))
+        owners, positions = file.index.candidates(hash_keys(keys))
         lost = np.setdiff1d(places, positions[positions == places[owners]])
         if len(lost):
             yield f"{file.keys_path.name} does not lead to the key of row {lost[0]:,}"

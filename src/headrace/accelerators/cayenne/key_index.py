@@ -28,6 +28,7 @@ MOST_ROWS: Final = 2**24
 
 Hashes = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _MAGIC: Final = b"HRKEYS01"
 _HEAD: Final = struct.Struct("<8sII")

@@ -2,60 +2,71 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 _log = structlog.get_logger()
 
-Readers = Callable[[], Iterable[Any]]
-"""The connections through which someone may be reading now; they can be referred to weakly."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Pinned:
-    """Files, and the connections that were open when they were given up: a later one does not see them."""
+class _Given:
+    """Files that were given up, and the readers who may have them: those who came before."""
 
     files: tuple[Path, ...]
-    readers: weakref.WeakSet[Any]
+    readers: set[int]
 
 
 class Pins:
-    """Files to remove once the connections that may read them are gone."""
+    """Files to remove once those who may read them have ended. Any thread may call any method."""
 
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
-        self._pinned: list[_Pinned] = []
+    def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._readers: set[int] = set()
+        self._given: list[_Given] = []
+
+    def enter(self) -> int:
+        """Begin to read: whatever files there are now stay until ``leave`` is called with this number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._readers.add(number)
+            return number
+
+    def leave(self, number: int) -> None:
+        """End reading, and remove what nobody reads any more. Safe to call twice."""
+        with self._lock:
+            self._readers.discard(number)
+            for given in self._given:
+                given.readers.discard(number)
+        self.sweep()
 
     def give_up(self, files: Collection[Path]) -> None:
         """Remove files as soon as whoever reads now has ended; new readers do not see them."""
         if files:
-            pinned = _Pinned(tuple(files), weakref.WeakSet(self._readers()))
             with self._lock:
-                self._pinned.append(pinned)
+                self._given.append(_Given(tuple(files), set(self._readers)))
         self.sweep()
-
-    def sweep(self) -> None:
-        """Remove what nobody reads any more. What cannot be removed is tried again at the next sweep."""
-        with self._lock:
-            left = []
-            for one in self._pinned:
-                files = one.files if one.readers else tuple(file for file in one.files if not _removed(file))
-                if files:
-                    left.append(replace(one, files=files))
-            self._pinned = left
 
     @property
     def files(self) -> set[Path]:
         """The files that are still kept."""
         with self._lock:
-            return {file for one in self._pinned for file in one.files}
+            return {file for given in self._given for file in given.files}
+
+    def sweep(self) -> None:
+        """Remove what nobody reads any more. What cannot be removed is tried again at the next sweep."""
+        with self._lock:
+            left = []
+            for given in self._given:
+                files = tuple(file for file in given.files if given.readers or not _removed(file))
+                if files:
+                    left.append(replace(given, files=files))
+            self._given = left
 
 
 def _removed(file: Path) -> bool:

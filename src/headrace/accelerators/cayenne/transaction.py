@@ -1,78 +1,83 @@
-"""One transaction on the metastore and the face together: the steps that ``relational`` asks of an engine.
+"""One transaction on the metastore: the steps that ``relational`` asks of an engine.
 
-Nothing that others see changes before ``publish``: what a transaction does to files' dead rows and to the list of files
-is kept with it until the metastore has committed.
+States of copies are values: a transaction makes new ones, and nobody sees them before the metastore has committed.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import NONE, DataFile, Writer
-from headrace.accelerators.cayenne.face import Face, hash_keys
+from headrace.accelerators.cayenne.data_file import DataFile, Writer
 from headrace.accelerators.cayenne.file_record import Written, discard
-from headrace.accelerators.cayenne.forms import is_lazy
-from headrace.accelerators.cayenne.key_index import Positions
+from headrace.accelerators.cayenne.forms import has_same_keys
+from headrace.accelerators.cayenne.key_hash import hash_keys
+from headrace.accelerators.cayenne.key_index import Hashes, Positions
 from headrace.accelerators.cayenne.metastore import Metastore
+from headrace.accelerators.cayenne.part import FilePart, Part, RecentPart, Segment, live_rows, merged
 from headrace.accelerators.cayenne.recent import Recent
 from headrace.accelerators.relational import CopyRow
 from headrace.accelerators.sqlite.letters import SQLiteLetters
 from headrace.accelerators.sqlite.tables import SQLiteCopy, swap_beside
-from headrace.accelerators.widen import widen_rows
+from headrace.errors import RowRefused
 from headrace.schema import TableSchema
 
 
 @dataclass(frozen=True, slots=True)
 class CopyState:
-    """A copy as a commit left it.
+    """A copy as a commit left it. Its recent rows have its schema, each file its own.
 
-    ``next_row`` is the number of the next recent row; ``recent_rows`` are in no file, and ``recent_bytes`` what the
-    changes that made them take in the metastore.
+    ``recent_bytes`` is what the changes that made the recent rows take in the metastore; those of commits until
+    ``sealed`` are on their way into a file.
     """
 
     number: int
     schema: TableSchema
-    files: dict[int, DataFile] = field(default_factory=dict)
-    next_row: int = 0
-    recent_rows: int = 0
+    files: Mapping[int, FilePart] = field(default_factory=dict)
+    recent: tuple[RecentPart, ...] = ()
     recent_bytes: int = 0
+    sealed: int = 0
+
+    def resealed(self, commit: int) -> CopyState:
+        """The same, its recent rows until a commit no longer merged with later ones."""
+        return replace(self, sealed=commit)
+
+    @property
+    def recent_rows(self) -> int:
+        """The number of live rows that are in no file."""
+        return sum(part.live_rows for part in self.recent)
 
     @property
     def rows(self) -> int:
         """The number of live rows."""
-        return self.recent_rows + sum(file.live_rows for file in self.files.values())
+        return self.recent_rows + sum(part.live_rows for part in self.files.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a transaction works with: the two databases, and how files are numbered and written."""
+    """What a transaction works with: the metastore's connection, and how files are numbered and written."""
 
     connection: sqlite3.Connection
-    face: Face
+    dataset: str
     writer: Writer
     next_number: Callable[[], int]
 
-    @property
-    def dataset(self) -> str:
-        """The dataset's name."""
-        return self.face.dataset
-
 
 class CayenneTransaction:
-    """A RowTransaction, begun on both databases. ``copies`` are those that it starts from."""
+    """A RowTransaction that has begun. ``copies`` are those that it starts from."""
 
-    def __init__(self, around: Surroundings, copies: dict[Target, CopyState]) -> None:
+    def __init__(self, around: Surroundings, copies: Mapping[Target, CopyState]) -> None:
         self._around = around
-        self._metastore = Metastore(around.connection)
-        self.commit = self._metastore.next_commit()
+        self.commit = Metastore(around.connection).next_commit()
+        self.ended = False
+        """Whether it was committed, or was to be."""
         self.made: list[DataFile] = []
-        """Files written for this transaction."""
+        """Files that become part of a copy."""
         self.dropped: list[DataFile] = []
         """Files that no copy has any more once it has committed."""
         self._copies = {target: CayenneCopy(self, around, target, copies.get(target)) for target in Target}
@@ -84,41 +89,37 @@ class CayenneTransaction:
     def swap(self, *, noted: bool) -> None:
         """Make the building copy the live one, of which there is none any more."""
         swap_beside(self._around.connection, self._around.dataset, noted=noted)
-        building = self._copies[Target.BUILDING]
-        building.retarget(Target.LIVE)
-        self._copies[Target.LIVE] = building
-        self._copies[Target.BUILDING] = CayenneCopy(self, self._around, Target.BUILDING, None)
+        number = self._copies[Target.BUILDING].state.number
+        Metastore(self._around.connection).retarget(number, Target.LIVE)
+        building = self._copies[Target.BUILDING].state
+        self._copies = {
+            Target.LIVE: CayenneCopy(self, self._around, Target.LIVE, building),
+            Target.BUILDING: CayenneCopy(self, self._around, Target.BUILDING, None),
+        }
 
-    def finish(self) -> None:
-        """Show what has changed. Nothing more is done to the copies thereafter."""
-        for copy in self._copies.values():
-            copy.finish()
-
-    def publish(self) -> dict[Target, CopyState]:
-        """Both databases have committed: the copies as they are now."""
-        found = {target: copy.published() for target, copy in self._copies.items()}
+    def states(self) -> dict[Target, CopyState]:
+        """The copies as they are now."""
+        found = {target: copy.found for target, copy in self._copies.items()}
         return {target: state for target, state in found.items() if state is not None}
 
     def discard(self) -> None:
         """Nothing has been committed: remove the files that were written."""
         for file in self.made:
-            discard(self._around.writer.folder, file.number)
+            discard(self._around.writer.folder, file.record.number)
 
 
 class CayenneCopy:
-    """The CopyTables of one copy, and its files."""
+    """The CopyTables of one copy. ``found`` is its state, None where there is no copy."""
 
     def __init__(
-        self, transaction: CayenneTransaction, around: Surroundings, target: Target, state: CopyState | None
+        self, transaction: CayenneTransaction, around: Surroundings, target: Target, found: CopyState | None
     ) -> None:
+        self.found = found
         self._transaction = transaction
         self._around = around
         self._target = target
         self._metastore = Metastore(around.connection)
         self._beside = SQLiteCopy(around.connection, around.dataset, target, ())
-        self._state = state
-        self._died: dict[int, Positions] = {}
-        self._touched = self._reshown = False
 
     @property
     def letters(self) -> SQLiteLetters:
@@ -126,15 +127,10 @@ class CayenneCopy:
         return self._beside.letters
 
     @property
-    def number(self) -> int | None:
-        """The copy's number; None if there is no copy."""
-        return None if self._state is None else self._state.number
-
-    @property
     def state(self) -> CopyState:
-        """The copy as it is within the transaction, but for rows that died in it."""
-        assert self._state is not None, "there is such a copy"
-        return self._state
+        """The copy as it is within the transaction."""
+        assert self.found is not None, "there is such a copy"
+        return self.found
 
     def stored(self) -> CopyRow | None:
         """What is stored of the copy, None where there is none."""
@@ -146,29 +142,25 @@ class CayenneCopy:
 
     def create(self, schema: TableSchema) -> None:
         """Make an empty copy; there is none."""
-        number = self._metastore.add_copy(self._target)
-        self._around.face.create(number, schema)
-        self._state = CopyState(number, schema)
-        self._reshown = True
+        self.found = CopyState(self._metastore.add_copy(self._target), schema)
 
     def drop(self, row: CopyRow) -> None:
         """Remove the stored copy."""
         self._beside.drop_beside(row)
         self._metastore.remove_copy(self.state.number)
-        self._around.face.drop(self.state.number, self._target)
-        self._transaction.dropped += self.state.files.values()
-        self._state = None
-        self._died = {}
+        self._transaction.dropped += (part.source for part in self.state.files.values())
+        self.found = None
 
     def evolve(self, old: TableSchema, new: TableSchema, *, noted: bool) -> None:
-        """Give the rows the columns of ``new``; files are written anew only where they cannot be read as such."""
-        for file in tuple(self.state.files.values()):
-            if not is_lazy(file.schema, new):
-                self._rewrite(file, new)
-        self._around.face.evolve(self.state.number, old, new)
+        """Give the rows the columns of ``new``. Files stay as they are, unless their keys take another form."""
+        for part in tuple(self.state.files.values()):
+            if not has_same_keys(part.source.schema, new):
+                self._rewrite(part, new)
+        self.found = replace(
+            self.state, schema=new, recent=tuple(_widened(part, new) for part in self.state.recent)
+        )
         if noted:
             self._beside.evolve_notes(old, new)
-        self._change(schema=new)
 
     def create_notes(self, schema: TableSchema) -> None:
         """Make an empty table of notes."""
@@ -193,20 +185,21 @@ class CayenneCopy:
         keys = pa.concat_tables([written.select(names), gone])
         if not keys.num_rows:
             return
-        face, state = self._around.face, self.state
-        if state.files:
-            hashes = hash_keys(face.connection, keys, schema)
-            for file in state.files.values():
-                self._bury(file, file.find(keys, hashes))
-        recent = Recent(schema, written, gone)
-        size = self._metastore.add_recent(state.number, self._transaction.commit, recent)
-        face.replace(state.number, keys, written, state.next_row)
-        self._state = replace(
+        _expect_valid(written)
+        state, commit = self.state, self._transaction.commit
+        hashes = hash_keys(keys)
+        files = {number: self._buried(part, keys, hashes) for number, part in state.files.items()}
+        recent = tuple(part.without(part.find(keys, hashes)) for part in state.recent)
+        if written.num_rows:
+            segment = Segment(schema, written.combine_chunks(), hashes[: written.num_rows], commit)
+            recent = (*recent, Part(segment))
+        size = self._metastore.add_recent(state.number, commit, Recent(schema, written, gone))
+        self.found = replace(
             state,
-            next_row=state.next_row + written.num_rows,
+            files=files,
+            recent=merged(recent, state.sealed),
             recent_bytes=state.recent_bytes + size,
         )
-        self._touched = True
 
     def replace_unnoted(self, schema: TableSchema, rows: pa.Table) -> int:
         """As ``replace_rows``, but leave out rows whose key is noted; how many were stored."""
@@ -216,19 +209,26 @@ class CayenneCopy:
         self.replace_rows(schema, kept, rows.slice(0, 0))
         return int(kept.num_rows)
 
-    def flushed(self, written: Written | None, schema: TableSchema, numbers: Positions, until: int) -> None:
-        """A file has, at its positions, the recent rows of these ``numbers``, as the commit ``until`` left them.
+    def flushed(
+        self,
+        segments: Collection[object],
+        written: Written | None,
+        schema: TableSchema,
+        died: Positions,
+        until: int,
+    ) -> None:
+        """A file of ``schema`` has the rows of the segments of these marks, and so of all changes until a commit.
 
-        None: there were none.
+        ``died`` are positions in it of rows that have died since. None: there was no row.
         """
-        face, state = self._around.face, self.state
         if written is not None:
-            file = self._add(written, schema)
-            remaining = face.remaining(state.number, int(numbers.max()) + 1)
-            self._bury(file, np.flatnonzero(~np.isin(numbers, remaining)))
-            face.remove_recent(state.number, int(numbers.max()) + 1)
-        self._metastore.remove_recent(state.number, until)
-        self._change(recent_bytes=self._metastore.recent_bytes(state.number))
+            self._add(written, schema, died)
+        self._metastore.remove_recent(self.state.number, until)
+        self.found = replace(
+            self.state,
+            recent=tuple(part for part in self.state.recent if part.source.mark not in segments),
+            recent_bytes=self._metastore.recent_bytes(self.state.number),
+        )
 
     def compacted(
         self, sources: Sequence[DataFile], written: Written | None, schema: TableSchema, died: pa.Table
@@ -238,80 +238,64 @@ class CayenneCopy:
         ``died`` are the keys of rows that have died since they were read.
         """
         if written is not None:
-            file = self._add(written, schema)
+            part = self._add(written, schema)
             if died.num_rows:
-                hashes = hash_keys(self._around.face.connection, died, schema)
-                self._bury(file, file.find(died, hashes))
+                self._bury(part, part.find(died, hash_keys(died)))
         self._remove(sources)
 
-    def finish(self) -> None:
-        """Show what has changed."""
-        if self._state is None:
-            return
-        face, state = self._around.face, self._state
-        if self._reshown:
-            dirty = {number for number, file in state.files.items() if file.dead_rows} | self._died.keys()
-            face.show(state.number, self._target, state.schema, state.files.values(), dirty)
-        if self._touched or self._reshown:
-            self._state = replace(state, recent_rows=face.recent_rows(state.number))
-
-    def published(self) -> CopyState | None:
-        """The copy as the transaction leaves it."""
-        if self._state is not None:
-            for number, positions in self._died.items():
-                self._state.files[number].kill(positions)
-        return self._state
-
-    def retarget(self, target: Target) -> None:
-        """Be another copy from now on; what is stored beside the rows has moved already."""
-        self._around.face.hide(self._target)
-        self._metastore.retarget(self.state.number, target)
-        self._target = target
-        self._beside = SQLiteCopy(self._around.connection, self._around.dataset, target, ())
-        self._reshown = True
-
-    def _rewrite(self, file: DataFile, schema: TableSchema) -> None:
-        tables: Iterable[pa.Table] = (widen_rows(part, file.schema, schema) for part in file.live())
-        if _key_types(file.schema) != _key_types(schema):
-            order = [(column.name, "ascending") for column in schema.keys]
-            tables = [pa.concat_tables([schema.arrow().empty_table(), *tables]).sort_by(order)]
-        number = self._around.next_number()
-        written = self._around.writer.write(number, schema, tables)
+    def _rewrite(self, part: FilePart, schema: TableSchema) -> None:
+        order = [(column.name, "ascending") for column in schema.keys]
+        rows = [schema.arrow().empty_table(), *live_rows(part, schema)]
+        ordered = pa.concat_tables(rows).sort_by(order)
+        written = self._around.writer.write(self._around.next_number(), schema, [ordered])
         if written is not None:
             self._add(written, schema)
-        self._remove([file])
+        self._remove([part.source])
 
-    def _add(self, written: Written, schema: TableSchema) -> DataFile:
+    def _add(self, written: Written, schema: TableSchema, died: Positions | None = None) -> FilePart:
         record = self._metastore.add_file(self.state.number, schema, written)
-        file = DataFile(self._around.writer.folder, record, schema)
-        self._transaction.made.append(file)
-        self._change(files=self.state.files | {record.number: file})
-        return file
+        part = Part(DataFile(self._around.writer.folder, record, schema))
+        self._transaction.made.append(part.source)
+        self.found = replace(self.state, files={**self.state.files, record.number: part})
+        if died is not None:
+            self._bury(part, died)
+        return part
 
     def _remove(self, files: Sequence[DataFile]) -> None:
-        gone = {file.number for file in files}
+        gone = {file.record.number for file in files}
         for number in gone:
             self._metastore.remove_file(number)
-            self._died.pop(number, None)
-        self._around.face.forget(self.state.number, sorted(gone))
         self._transaction.dropped += files
-        self._change(files={number: file for number, file in self.state.files.items() if number not in gone})
+        kept = {number: part for number, part in self.state.files.items() if number not in gone}
+        self.found = replace(self.state, files=kept)
 
-    def _bury(self, file: DataFile, positions: Positions) -> None:
-        before = self._died.get(file.number, NONE)
-        positions = np.setdiff1d(positions, before, assume_unique=True)
-        if not len(positions):
-            return
-        if not (len(before) or file.dead_rows):
-            self._reshown = True
-        self._died[file.number] = np.concatenate([before, positions])
-        self._metastore.add_deletions(file.number, positions)
-        self._around.face.bury(self.state.number, file.number, positions)
+    def _buried(self, part: FilePart, keys: pa.Table, hashes: Hashes) -> FilePart:
+        """A file without the rows of these keys."""
+        positions = part.find(keys, hashes)
+        if len(positions):
+            self._metastore.add_deletions(part.source.record.number, positions)
+        return part.without(positions)
 
-    def _change(self, **changes: object) -> None:
-        self._state = replace(self.state, **changes)  # type: ignore[arg-type]  # Fields of CopyState.
-        self._reshown = True
+    def _bury(self, part: FilePart, positions: Positions) -> None:
+        number = part.source.record.number
+        if len(positions):
+            self._metastore.add_deletions(number, positions)
+            self.found = replace(self.state, files={**self.state.files, number: part.without(positions)})
 
 
-def _key_types(schema: TableSchema) -> list[pa.DataType]:
-    return [column.type.arrow() for column in schema.keys]
+def _expect_valid(rows: pa.Table) -> None:
+    """Raise RowRefused where values are none of their type: texts that are no UTF-8, decimals of too many digits."""
+    try:
+        rows.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise RowRefused(f"a value cannot be stored: {error}") from error
+
+
+def _widened(part: RecentPart, schema: TableSchema) -> RecentPart:
+    segment = part.source
+    same = has_same_keys(segment.schema, schema)
+    widened = segment.widened(schema, segment.hashes)
+    if not same:
+        names = [column.name for column in schema.keys]
+        widened = replace(widened, hashes=hash_keys(widened.table.select(names)))
+    return replace(part, source=widened)

@@ -7,34 +7,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from headrace.accelerator import Target
-from headrace.accelerators.cayenne.data_file import DataFile
-from headrace.accelerators.cayenne.extension import Workshop
-from headrace.accelerators.cayenne.face import sorted_live
-from headrace.accelerators.cayenne.file_record import ROW_BITS, Written, discard
-from headrace.accelerators.cayenne.forms import is_lazy
+from headrace.accelerators.cayenne.file_record import Written, discard
+from headrace.accelerators.cayenne.forms import has_same_keys
 from headrace.accelerators.cayenne.key_index import Positions
-from headrace.accelerators.cayenne.metastore import Metastore
+from headrace.accelerators.cayenne.merging import merged_rows
+from headrace.accelerators.cayenne.part import NONE, FilePart, RecentPart, live_table
 from headrace.accelerators.cayenne.policy import FileSize, Policy
 from headrace.accelerators.cayenne.table import CayenneTable
 from headrace.accelerators.cayenne.transaction import CayenneCopy, CayenneTransaction, CopyState
-from headrace.errors import AcceleratorError, CommitUnknown
+from headrace.errors import CommitUnknown
 from headrace.schema import TableSchema
 
 _log = structlog.get_logger()
-
-_SWEEP: Final = 0.5
-"""Seconds between looks at files that readers keep."""
 
 _IDLE_SHARE: Final = 20
 """How many times as long as a compaction took the thread rests after it where nothing changes: none is urgent then."""
@@ -45,29 +40,20 @@ _RETRY: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Flush:
-    """Recent rows of a copy, with their numbers, as the commit ``until`` left them; ``number`` is their file's."""
+    """The recent rows of a copy as the commit ``until`` left them; ``number`` is their file's."""
 
-    copy: int
-    schema: TableSchema
-    rows: pa.Table
-    numbers: Positions
+    state: CopyState
     until: int
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Compaction:
-    """Files of a copy to become the file ``number``, and which of their rows were dead when they were chosen."""
+    """Files of a copy, as they were when they were chosen, to become the file ``number``."""
 
-    copy: int
-    schema: TableSchema
-    sources: tuple[DataFile, ...]
-    dead: dict[int, Positions]
+    state: CopyState
+    sources: tuple[FilePart, ...]
     number: int
-
-    def dead_rows(self) -> Positions:
-        """The dead rows of all files."""
-        return np.concatenate([positions + (file << ROW_BITS) for file, positions in self.dead.items()])
 
 
 class Upkeep:
@@ -88,7 +74,6 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._rested = self._again = 0.0
         self._changed = clock()
-        self._workshop = Workshop(table.files.folder)
 
     def start(self) -> None:
         """Work in the background, until ``stop``."""
@@ -108,8 +93,6 @@ class Upkeep:
             self._stopped = True
             self._woken.set()
             thread.join()
-        self._workshop.close()
-        self._table.pins.sweep()
 
     def wake(self) -> None:
         """Something has changed, and there may be something to do."""
@@ -163,7 +146,6 @@ class Upkeep:
             rest = self._rested - self._clock()
             if rest <= 0 and self._timed_compaction():
                 return 0.0
-            self._table.pins.sweep()
         except CommitUnknown:
             return None
         except Exception as error:  # noqa: BLE001  # Whatever it is, the work goes on, and it is told.
@@ -173,10 +155,7 @@ class Upkeep:
                 )
             self._again = self._clock() + _RETRY
             return _RETRY
-        pending = [max(rest, 0.0) or self._until_idle()]
-        if self._table.pins.files:
-            pending.append(_SWEEP)
-        return min(pending)
+        return max(rest, 0.0) or self._until_idle()
 
     def _until_idle(self) -> float:
         """Seconds until nothing has changed for long enough."""
@@ -207,32 +186,21 @@ class Upkeep:
         return False
 
     def _flush(self, copy: int) -> None:
-        work = self._chosen_flush(copy)
-        if work is not None:
-            self._make(work.number, lambda: self._flushed(work))
+        sealed = self._table.seal(copy)
+        if sealed is None or not sealed[0].recent_bytes:
+            return
+        work = _Flush(*sealed, self._table.next_number())
+        self._make(work.number, lambda: self._flushed(work))
 
     def _flushed(self, work: _Flush) -> bool:
-        with closing(self._workshop.cursor()) as connection:
-            written = self._table.writer(connection).write(work.number, work.schema, [work.rows])
+        rows, origins = _sorted(work.state)
+        written = self._table.writer.write(work.number, work.state.schema, [rows])
 
         def change(copy: CayenneCopy) -> bool:
-            copy.flushed(written, work.schema, work.numbers, work.until)
+            _install_flush(work, written, origins, copy)
             return True
 
-        return self._install(work.copy, work.schema, f"cannot flush {self._table.dataset}", change)
-
-    def _chosen_flush(self, copy: int) -> _Flush | None:
-        with self._table.reading() as snapshot:
-            with self._table.both() as (connection, _):
-                self._table.expect_loaded()
-                state = self._state(copy)
-                if state is None or not state.recent_bytes:
-                    return None
-                # DuckDB takes its snapshot when it first reads.
-                snapshot.recent_rows(copy)
-                until = Metastore(connection).last_commit()
-            rows, numbers = snapshot.sorted_recent(copy, state.schema, state.next_row)
-        return _Flush(copy, state.schema, rows, numbers, until, self._table.next_number())
+        return self._install(work.state, f"cannot flush {self._table.dataset}", change)
 
     def _compact_if_due(self, *, idle: bool = False) -> bool:
         work = self._chosen_compaction(idle=idle)
@@ -242,64 +210,31 @@ class Upkeep:
         return True
 
     def _compacted(self, work: _Compaction) -> bool:
-        written = self._merged(work)
+        rows = merged_rows(work.sources, work.state.schema)
+        written = self._table.writer.write(work.number, work.state.schema, rows)
 
         def change(copy: CayenneCopy) -> bool:
-            return self._replace_sources(work, written, copy)
+            return _install_compaction(work, written, copy)
 
-        return self._install(work.copy, work.schema, f"cannot compact {self._table.dataset}", change)
+        return self._install(work.state, f"cannot compact {self._table.dataset}", change)
 
     def _chosen_compaction(self, *, idle: bool) -> _Compaction | None:
-        with self._table.both():
-            self._table.expect_loaded()
-            for state in self._table.copies.values():
-                chosen = self._policy.merged(_sizes(state), idle=idle)
-                if chosen:
-                    sources = tuple(state.files[number] for number in chosen)
-                    dead = {file.number: np.flatnonzero(file.dead) for file in sources}
-                    number = self._table.next_number()
-                    return _Compaction(state.number, state.schema, sources, dead, number)
+        for state in self._table.copies.values():
+            chosen = self._policy.merged(_sizes(state), idle=idle)
+            if chosen:
+                sources = tuple(state.files[number] for number in chosen)
+                return _Compaction(state, sources, self._table.next_number())
         return None
 
-    def _merged(self, work: _Compaction) -> Written | None:
-        workshop = self._workshop
-        with (
-            closing(workshop.cursor()) as connection,
-            closing(workshop.cursor()) as hashing,
-            # Closed before its connection, should not all be read.
-            closing(sorted_live(connection, work.sources, work.dead_rows(), work.schema)) as rows,
-        ):
-            try:
-                return self._table.writer(hashing).write(work.number, work.schema, rows)
-            except duckdb.Error as error:
-                raise AcceleratorError(f"cannot compact {self._table.dataset}: {error}") from error
-
-    def _replace_sources(self, work: _Compaction, written: Written | None, copy: CayenneCopy) -> bool:
-        if any(copy.state.files.get(file.number) is not file for file in work.sources):
-            # Wider columns have had one of them written anew meanwhile.
-            return False
-        died = [TableSchema(work.schema.keys).arrow().empty_table()]
-        for file in work.sources:
-            alive = np.ones(file.record.rows, np.bool_)
-            alive[work.dead[file.number]] = False
-            places = np.flatnonzero(file.dead & alive)
-            if len(places):
-                died.append(file.keys_at(places))
-        copy.compacted(work.sources, written, work.schema, pa.concat_tables(died))
-        return True
-
-    def _install(
-        self, number: int, schema: TableSchema, doing: str, change: Callable[[CayenneCopy], bool]
-    ) -> bool:
-        """Let ``change`` make a file of ``schema`` part of a copy, unless that is gone, or can no longer read it.
+    def _install(self, state: CopyState, doing: str, change: Callable[[CayenneCopy], bool]) -> bool:
+        """Let ``change`` make a file with rows of ``state`` part of its copy, unless that is gone or has other keys now.
 
         Whether it has become so; ``change`` may find that it must not.
         """
         with self._table.transaction(doing) as transaction:
-            copy = _copy(transaction, number)
-            if copy is None or not is_lazy(schema, copy.state.schema) or not change(copy):
+            copy = _copy(transaction, state.number)
+            if copy is None or not has_same_keys(state.schema, copy.state.schema) or not change(copy):
                 return False
-            transaction.finish()
             self._table.commit(transaction)
             return True
 
@@ -316,17 +251,57 @@ class Upkeep:
         if not kept:
             discard(self._table.files.folder, number)
 
-    def _state(self, number: int) -> CopyState | None:
-        return next((state for state in self._table.copies.values() if state.number == number), None)
+
+def _died_since(before: Sequence[RecentPart], state: CopyState) -> Positions:
+    """The places of rows that have died, among the rows of all segments as they were, dead ones too."""
+    now = {part.source.mark: part for part in state.recent}
+    first, died = 0, [NONE]
+    for part in before:
+        died.append(now[part.source.mark].died_since(part) + first)
+        first += part.source.rows
+    return np.concatenate(died)
+
+
+def _install_flush(work: _Flush, written: Written | None, origins: Positions, copy: CayenneCopy) -> None:
+    segments = {part.source.mark for part in work.state.recent}
+    died = np.flatnonzero(np.isin(origins, _died_since(work.state.recent, copy.state)))
+    copy.flushed(segments, written, work.state.schema, died, work.until)
+
+
+def _install_compaction(work: _Compaction, written: Written | None, copy: CayenneCopy) -> bool:
+    now = copy.state.files
+    sources = [part.source for part in work.sources]
+    if any(file.record.number not in now for file in sources):
+        # Keys of another form have had one of them written anew meanwhile.
+        return False
+    died = [TableSchema(work.state.schema.keys).arrow().empty_table()]
+    for part in work.sources:
+        places = now[part.source.record.number].died_since(part)
+        if len(places):
+            died.append(part.source.keys_at(places))
+    copy.compacted(sources, written, work.state.schema, pa.concat_tables(died))
+    return True
+
+
+def _sorted(state: CopyState) -> tuple[pa.Table, Positions]:
+    """The recent rows ordered by key, and of each its place among the rows of all segments, dead ones too."""
+    rows = pa.concat_tables([state.schema.arrow().empty_table(), *map(live_table, state.recent)])
+    first, origins = 0, [NONE]
+    for part in state.recent:
+        origins.append(part.live_positions() + first)
+        first += part.source.rows
+    keys = [(column.name, "ascending") for column in state.schema.keys]
+    order = pc.sort_indices(rows, sort_keys=keys)
+    return rows.take(order), np.concatenate(origins)[order.to_numpy()]
 
 
 def _sizes(state: CopyState) -> list[FileSize]:
     return [
-        FileSize(file.number, file.record.rows, file.dead_rows, file.record.size)
-        for file in state.files.values()
+        FileSize(number, part.source.rows, part.dead_rows, part.source.record.size)
+        for number, part in state.files.items()
     ]
 
 
 def _copy(transaction: CayenneTransaction, number: int) -> CayenneCopy | None:
     copies: Iterable[CayenneCopy] = (transaction.copy(target) for target in Target)
-    return next((copy for copy in copies if copy.number == number), None)
+    return next((copy for copy in copies if copy.found is not None and copy.found.number == number), None)

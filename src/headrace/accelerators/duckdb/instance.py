@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,15 +86,8 @@ class DuckDBInstance:
     Locks are taken in this order: the instance's, then a lane's.
     """
 
-    def __init__(
-        self,
-        files: Mapping[str, Path | None],
-        limits: Limits | None = None,
-        extend: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
-    ) -> None:
-        """``extend`` is called with each new instance before it is locked down."""
+    def __init__(self, files: Mapping[str, Path | None], limits: Limits | None = None) -> None:
         _refuse(files)
-        self._extend = extend
         self._limits = limits or Limits()
         self._lanes = {name: _Lane(f"headrace_{n}", path) for n, (name, path) in enumerate(files.items())}
         self._lock = threading.RLock()
@@ -178,12 +171,6 @@ class DuckDBInstance:
         """The dataset's live table as SQL writes it in full."""
         return f"{self._lanes[dataset].alias}.main.{quoted(dataset)}"
 
-    def readers(self) -> list[duckdb.DuckDBPyConnection]:
-        """The cursors that may be reading now."""
-        with self._lock:
-            old = [reader for one in self._retired for reader in one.readers]
-            return [*self._readers, *old]
-
     def release(self, dataset: str) -> None:
         """Close the dataset's connection and let go of its database; in memory, its rows go with it."""
         lane = self._lanes[dataset]
@@ -238,8 +225,6 @@ class DuckDBInstance:
         """A new locked-down instance without databases."""
         connection = duckdb.connect(":memory:")
         with translated("cannot configure DuckDB"):
-            if self._extend is not None:
-                self._extend(connection)
             for setting, value in self._settings(connection):
                 connection.execute(f"SET GLOBAL {setting} = {value}")
             connection.execute(f"CREATE VIEW {ALL_LETTERS} AS {union(())}")

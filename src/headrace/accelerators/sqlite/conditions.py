@@ -73,11 +73,19 @@ def _has_nan(values: Sequence[pa.Scalar]) -> bool:
     return any(math.isnan(value.as_py()) for value in values)
 
 
-def _starting(column: str, prefix: str) -> Condition:
-    """A range, which an index serves too, and which a NUL does not end."""
+def after_prefix(prefix: str) -> str | None:
+    """The least text, by bytes, that is greater than all that start with ``prefix``; None if there is none."""
     kept = prefix.rstrip(chr(sys.maxunicode))
     if not kept:
-        return Condition(f"{column} >= ?", (prefix,))
+        return None
     after = ord(kept[-1]) + 1
     after = _AFTER_SURROGATES if after == _FIRST_SURROGATE else after
-    return Condition(f"({column} >= ? AND {column} < ?)", (prefix, kept[:-1] + chr(after)))
+    return kept[:-1] + chr(after)
+
+
+def _starting(column: str, prefix: str) -> Condition:
+    """A range, which an index serves too, and which a NUL does not end."""
+    after = after_prefix(prefix)
+    if after is None:
+        return Condition(f"{column} >= ?", (prefix,))
+    return Condition(f"({column} >= ? AND {column} < ?)", (prefix, after))
