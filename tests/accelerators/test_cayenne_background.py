@@ -13,6 +13,7 @@ import pytest
 
 from headrace.accelerator import Target
 from headrace.accelerators.cayenne import upkeep as upkeep_module
+from headrace.accelerators.cayenne.data_file import Writer
 from headrace.accelerators.cayenne.leaf import CayenneReading
 from headrace.accelerators.cayenne.merging import merged_rows
 from headrace.accelerators.cayenne.policy import Policy
@@ -258,6 +259,54 @@ def test_a_compaction_whose_source_was_written_anew_meanwhile_is_given_up(opened
     assert harness.sink.upkeep.step()
     assert harness.found() == before
     assert len(files_of(harness)) == 1
+
+
+MEANWHILE = {
+    "rows": [
+        work(
+            50, batch(ORDERS, {"id": "1"}, {"id": "12", "n": -1}, {"id": "new"}, deleted=[True, False, False])
+        )
+    ],
+    "columns": [
+        work(50, batch(schema_of(n=TEXT), {"id": "1"}, {"id": "12", "n": "x"}, deleted=[True, False]))
+    ],
+    "swap": [
+        create(50, target=Target.BUILDING),
+        work(51, batch(ORDERS, {"id": "1", "n": 5}), target=Target.BUILDING, swap=True),
+    ],
+}
+"""What may come between the reading of rows and the commit that makes a file of them."""
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+@pytest.mark.parametrize("files", [0, 3], ids=["flush", "compaction"])
+def test_what_changes_while_a_file_is_written_is_not_undone_by_it(opened, files, meanwhile):
+    harness = opened()
+    harness.sink.apply(create(1))
+    for first in (0, 10, 20):
+        filled(harness, first, 10)
+        if files:
+            harness.sink.upkeep.settle()
+    assert len(files_of(harness)) == files
+    write, found = Writer.write, []
+
+    def write_slowly(writer, number, schema, tables):
+        written = write(writer, number, schema, tables)
+        if not found:
+            found.append(None)
+            for one in MEANWHILE[meanwhile]:
+                harness.sink.apply(one)
+            found[:] = harness.found()
+        return written
+
+    harness.sink.upkeep._policy = Policy(flush_rows=10, fan=3)
+    with mock.patch.object(Writer, "write", write_slowly):
+        assert harness.sink.upkeep.step()
+    assert tuple(found) == harness.found()
+    harness.restart()
+    assert tuple(found) == harness.found()
+    harness.sink.upkeep.settle()
+    assert tuple(found) == harness.found()
 
 
 def test_after_a_failure_the_thread_waits_however_often_it_is_woken(opened):

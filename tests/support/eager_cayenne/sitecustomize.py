@@ -5,4 +5,4 @@ from functools import partial
 from headrace.accelerators.cayenne import accelerator
 from headrace.accelerators.cayenne.policy import Policy
 
-accelerator.Policy = partial(Policy, flush_rows=150, fan=3, most_rows=20_000, dead_share=0.05, dead_rows=20)
+accelerator.Policy = partial(Policy, flush_rows=600, fan=3, most_rows=20_000, dead_share=0.2, dead_rows=200)
