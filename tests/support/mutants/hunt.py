@@ -1,4 +1,4 @@
-"""``python -m support.mutants.hunt START SEEDS``: runs seeds until one fails, and prints what caught it as JSON."""
+"""``python -m support.mutants.hunt START SEEDS ENGINE``: runs seeds until one fails, and prints what caught it as JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def hunt(mutant: Mutant, start: int, seeds: int) -> Catch:
     with TemporaryDirectory(prefix="mutant-") as folder:
         path = os.pathsep.join((str(plant(mutant, Path(folder))), str(TESTS)))
         done = subprocess.run(
-            [sys.executable, "-m", "support.mutants.hunt", str(start), str(seeds)],
+            [sys.executable, "-m", "support.mutants.hunt", str(start), str(seeds), mutant.engine],
             env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
@@ -54,13 +54,13 @@ def hunt(mutant: Mutant, start: int, seeds: int) -> Catch:
     return Catch(mutant, found["seed"], found["check"], found["message"], seconds)
 
 
-def _first_failure(start: int, seeds: int) -> dict[str, object]:
+def _first_failure(start: int, seeds: int, engine: str) -> dict[str, object]:
     for seed in range(start, start + seeds):
-        outcome = run(draw(seed, "memory"))
+        outcome = run(draw(seed, engine))
         if outcome.broken is not None:
             return {"seed": seed, "check": outcome.broken, "message": outcome.message}
     return {"seed": None, "check": None, "message": f"{seeds} seeds have passed"}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_first_failure(int(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(_first_failure(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))

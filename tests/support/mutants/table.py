@@ -16,10 +16,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One error in words, and the edits that make it."""
+    """One error in words, the edits that make it, and the engine on which it must be noticed."""
 
     name: str
     edits: tuple[Edit, ...]
+    engine: str = "memory"
 
 
 MUTANTS = (
@@ -198,5 +199,43 @@ MUTANTS = (
                 "aside = stored.live is None",
             ),
         ),
+    ),
+    Mutant(
+        "a file that is named before it is synced",
+        (
+            Edit(
+                "accelerators/cayenne/data_file.py",
+                "        for file in (path, keys):\n            _sync(file)\n        _sync(self.folder)\n",
+                "",
+            ),
+        ),
+        engine="cayenne",
+    ),
+    Mutant(
+        "recent rows kept although a file has them",
+        (
+            Edit(
+                "accelerators/cayenne/transaction.py",
+                "        self._metastore.remove_recent(state.number, until)\n",
+                "",
+            ),
+        ),
+        engine="cayenne",
+    ),
+    Mutant(
+        "dead positions that only DuckDB knows",
+        (
+            Edit(
+                "accelerators/cayenne/transaction.py",
+                "        self._metastore.add_deletions(file.number, positions)\n",
+                "",
+            ),
+        ),
+        engine="cayenne",
+    ),
+    Mutant(
+        "files that nobody names left behind",
+        (Edit("accelerators/cayenne/table.py", "        self._remove_orphans()\n", ""),),
+        engine="cayenne",
     ),
 )
