@@ -154,8 +154,10 @@ def test_a_process_gone_at_any_effect_on_the_disk_leaves_one_commit_and_goes_on(
     states = tell(story, folder, recorder)
     assert {point.effect for point in recorder.points} == set(Effect)
     assert len(recorder.left) > len(recorder.points) * 3 / 4
-    for left in recorder.left:
-        expect_one_commit(left, story, states)
+    for number, left in enumerate(recorder.left):
+        # To the end of a long story only each fifth: a step further is what the next ones go on from.
+        end = len(story) if number % 5 == 0 else left.step + 2
+        expect_one_commit(left, story[:end], states[: end + 1])
     record_property("told", f"{len(recorder.left)} copies of the disk, each opened and gone on with")
 
 
@@ -169,11 +171,10 @@ def expect_one_commit(left: Left, story: list[Work | str], states: list[tuple[An
         else:
             assert found == (after if left.committed else before), left
         expect_no_orphans(harness)
-        end = len(story) if story is LONG else left.step + 2
-        for step, one in enumerate(story[left.step : end], left.step):
+        for step, one in enumerate(story[left.step :], left.step):
             if step > left.step or found == before:
                 go(harness, one)
-        assert told(harness) == states[: end + 1][-1], left
+        assert told(harness) == states[-1], left
         expect_no_orphans(harness)
     finally:
         harness.close()
