@@ -38,11 +38,13 @@ import pyarrow.compute as pc
 import machine
 from changes import Changes, Workload
 from headrace.accelerator import Notes, Target, Work
+from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 from headrace.accelerators.engines import Engines
 from headrace.change import ChangeBatch
 from headrace.checkpoint import Checkpoint, SegmentState, ShardState, Stage
 from headrace.column_type import BOOL, INT, TEXT, Digits, number_type
 from headrace.dataset import Acceleration, CayenneFiles, Dataset, Engine, Mode
+from headrace.leaf import Leaf
 from headrace.position import Position, SequenceNumber
 from headrace.schema import TableSchema
 from report import percentile, table
@@ -125,6 +127,15 @@ class Headrace:
         rows, qty = cursor.execute("SELECT count(*), sum(qty)::BIGINT FROM orders").fetchall()[0]
         cursor.close()
         return rows, qty
+
+    def leaf(self) -> Leaf:
+        """How statements read it, if it is none of DuckDB's own tables."""
+        return self._engines.leaves["orders"]
+
+    def settle(self) -> None:
+        """Let Cayenne do all that it would in time do in the background."""
+        assert isinstance(self._sink, CayenneAccelerator)
+        self._sink.upkeep.settle()
 
     def close(self) -> None:
         self._engines.close()
