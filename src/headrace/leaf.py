@@ -71,7 +71,7 @@ class LeafReading(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """The rows that satisfy ``predicates``, those of ``columns``, as they are read.
 
-        Of no columns the batches still have as many rows. ``limit`` rows suffice; it holds where every predicate
+        Strings and binaries may come as Arrow's views. Of no columns the batches still have as many rows. ``limit`` rows suffice; it holds where every predicate
         is EXACT. Scans may be read in turn. One that is not read to its end is closed.
         """
         ...

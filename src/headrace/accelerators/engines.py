@@ -103,8 +103,6 @@ class Engines:
 def _cayenne(name: str, acceleration: Acceleration) -> CayenneAccelerator:
     """Raises ConfigError where what writes and reads its files is missing."""
     try:
-        import vortex  # noqa: F401  # It is loaded when a file is first written.
-
         from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numpy", "vortex"):

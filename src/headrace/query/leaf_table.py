@@ -25,6 +25,8 @@ Scan = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 _ROWS: Final = pa.field("headrace_rows", pa.null())
 """The first column, which DuckDB reads where it needs none."""
 
+_VIEWS: Final = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
+
 _FIRST_ROWS: Final = 1024
 _MOST_ROWS: Final = 64 * 1024
 _MOST_BYTES: Final = 8 * 2**20
@@ -37,10 +39,7 @@ class LeafTable:
     def __init__(self, relation: str, schema: pa.Schema, scan: Scan) -> None:
         self._relation = relation
         self._own = {f"{relation}.{name}": name for name in schema.names}
-        seen = [
-            field.with_name(f"{relation}.{field.name}").with_type(without_nanosecond_zones(field.type))
-            for field in schema
-        ]
+        seen = [field.with_name(f"{relation}.{field.name}").with_type(_given(field.type)) for field in schema]
         self._dataset = _Dataset(pa.schema([_ROWS, *seen]), self._own, scan)
 
     def query(self, cursor: duckdb.DuckDBPyConnection, name: str) -> str:
@@ -109,6 +108,11 @@ class _Scanner:
             else:
                 array = batch.column(name)
                 yield array if array.type == field.type else array.cast(field.type)
+
+
+def _given(type_: pa.DataType) -> pa.DataType:
+    """The type in which DuckDB is given values of a type; strings as views, which need not be copied."""
+    return _VIEWS.get(type_) or without_nanosecond_zones(type_)
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -92,9 +92,15 @@ class CayenneHarness(FileHarness):
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:
         state = self.sink._table.copies[target]
         reading = CayenneReading(self.dataset, state, lambda: None)
-        rows = pa.Table.from_batches(reading.scan(schema.names, []), schema)
+        rows = rows_of(reading, schema)
         assert rows.num_rows == state.rows
         return rows
+
+
+def rows_of(reading: CayenneReading, schema: pa.Schema) -> pa.Table:
+    """All rows, with the columns of ``schema``."""
+    parts = [pa.Table.from_batches([batch]).cast(schema) for batch in reading.scan(schema.names, [])]
+    return pa.concat_tables([schema.empty_table(), *parts])
 
 
 def acceleration_of(folder: Path) -> Acceleration:

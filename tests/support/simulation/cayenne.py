@@ -8,8 +8,6 @@ from collections.abc import Collection
 from pathlib import Path
 from random import Random
 
-import pyarrow as pa
-
 from headrace.accelerator import ChangeSink, Target
 from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
 from headrace.accelerators.cayenne.leaf import CayenneReading
@@ -21,6 +19,7 @@ from headrace.accelerators.cayenne.transaction import CayenneTransaction
 from headrace.accelerators.sqlite.tables import read_copy
 from headrace.dataset import Acceleration, CayenneFiles, Engine, Mode
 from headrace.errors import AcceleratorFull
+from support.engines.cayenne import rows_of
 from support.engines.cayenne_disk import Disk, Effect, Point, fail, parts_in, watched
 from support.simulation.lives import Lives
 from support.simulation.model import Broken
@@ -168,8 +167,7 @@ class InCayenne:
         copy = stored.decoded()
         columns = copy.schema.arrow()
         reading = CayenneReading(TABLE, state, lambda: None)
-        found = pa.Table.from_batches(reading.scan(columns.names, []), columns)
-        return view_of(target, copy.checkpoint, copy.schema, found)
+        return view_of(target, copy.checkpoint, copy.schema, rows_of(reading, columns))
 
     def close(self) -> None:
         self._close()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
+import vortex as vx
+import vortex.expr as ve
 
 from headrace.accelerators.cayenne.forms import file_column
 from headrace.accelerators.sqlite.conditions import after_prefix
@@ -35,8 +37,6 @@ def condition(predicate: Predicate, column: Column, file: TableSchema) -> Expres
     narrow = file.columns[place].type
     if narrow.kind is Kind.NULL or pa.types.is_nested(narrow.arrow()) or not alike(narrow, column.type):
         return None
-    import vortex.expr as ve
-
     name = ve.column(file_column(place))
     match predicate.comparison:
         case Comparison.IS_NULL:
@@ -57,14 +57,10 @@ def condition(predicate: Predicate, column: Column, file: TableSchema) -> Expres
 
 def all_of(conditions: list[Expression]) -> Expression | None:
     """All of them together; None of none."""
-    import vortex.expr as ve
-
     return ve.and_collect(conditions) if conditions else None
 
 
 def _range_of_doubles(name: Any, predicate: Predicate) -> Expression | None:
-    import vortex.expr as ve
-
     values = [value.as_py() for value in predicate.values]
     if any(math.isnan(value) for value in values):
         return None
@@ -88,8 +84,6 @@ def _above(value: pa.Scalar) -> pa.Scalar:
 
 
 def _starting(name: Any, prefix: pa.Scalar) -> Expression | None:
-    import vortex.expr as ve
-
     if not pa.types.is_string(prefix.type):
         return None
     after = after_prefix(prefix.as_py())
@@ -98,8 +92,6 @@ def _starting(name: Any, prefix: pa.Scalar) -> Expression | None:
 
 
 def _operators() -> Mapping[Comparison, Callable[[Any, Any], Any]]:
-    import vortex.expr as ve
-
     return {
         Comparison.EQUAL: ve.eq,
         Comparison.LESS: ve.lt,
@@ -110,9 +102,6 @@ def _operators() -> Mapping[Comparison, Callable[[Any, Any], Any]]:
 
 
 def _literal(value: pa.Scalar) -> Any:
-    import vortex as vx
-    import vortex.expr as ve
-
     type_ = value.type
     if pa.types.is_timestamp(type_):
         return ve.literal(vx.int_(64, nullable=True), value.value)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import vortex
 
 from headrace.accelerators.cayenne.condition import Expression
 from headrace.accelerators.cayenne.door import translated
@@ -32,9 +33,6 @@ from headrace.accelerators.cayenne.statistics import Statistics
 from headrace.dataset import Compression
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
-
-if TYPE_CHECKING:
-    import vortex
 
 _BATCH_ROWS: Final = 65_536
 _Item = TypeVar("_Item")
@@ -74,18 +72,21 @@ class DataFile:
         """The rows at ascending positions, of their columns those at ``places``. Raises AcceleratorError."""
         wanted = range(len(self.schema.columns)) if places is None else places
         with translated(f"cannot read {self.path}"):
-            import vortex
-
             indices = vortex.array(pa.array(positions.astype(np.uint64)))
             scan = self._reader.scan([file_column(place) for place in wanted], indices=indices)
             return from_file(scan.to_arrow().read_all(), self.schema, wanted)
 
     def scan(
-        self, places: Sequence[int], condition: Expression | None = None, dead: Flags | None = None
+        self,
+        places: Sequence[int],
+        condition: Expression | None = None,
+        dead: Flags | None = None,
+        *,
+        views: bool = False,
     ) -> Iterator[tuple[pa.Table, int]]:
         """Columns at ``places`` of the rows that are not ``dead`` and for which ``condition`` holds, and how many there are.
 
-        Part by part, in the file's order. Raises AcceleratorError.
+        Part by part, in the file's order; ``views`` as in ``from_file``. Raises AcceleratorError.
         """
         names = [file_column(place) for place in places]
         numbered = dead is not None or not names
@@ -93,7 +94,9 @@ class DataFile:
         with translated(f"cannot read {self.path}"):
             for batch in self._reader.scan(asked, expr=condition, batch_size=_BATCH_ROWS).to_arrow():
                 given = pa.Table.from_batches([batch])
-                rows, count = from_file(given, self.schema, places), given.num_rows
+                # Arrow cannot take rows out of views.
+                rows = from_file(given, self.schema, places, views=views and dead is None)
+                count = given.num_rows
                 if dead is not None:
                     live = ~dead[given.column(ROW).to_numpy() - (self.record.number << ROW_BITS)]
                     rows, count = rows.filter(pa.array(live)) if names else rows, int(np.count_nonzero(live))
@@ -120,8 +123,6 @@ class DataFile:
 
     @cached_property
     def _reader(self) -> vortex.VortexFile:
-        import vortex
-
         return vortex.open(str(self.path))
 
 
@@ -207,8 +208,6 @@ def _chained(first: _Item, rest: Iterator[_Item]) -> Iterator[_Item]:
 
 
 def _options(compression: Compression) -> vortex.io.VortexWriteOptions:
-    import vortex
-
     options = vortex.io.VortexWriteOptions
     return options.compact() if compression is Compression.ZSTD else options.default()
 

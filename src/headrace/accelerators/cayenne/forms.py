@@ -19,6 +19,9 @@ from headrace.schema import Column, TableSchema
 ROW: Final = "headrace_row"
 """The column of row numbers, beside those of the schema."""
 
+VIEWS: Final = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
+"""Arrow's types that hold the same values where they lie."""
+
 
 def file_column(place: int) -> str:
     """The name in a file of the column at a place of its schema."""
@@ -34,12 +37,21 @@ def in_file(rows: pa.Table, schema: TableSchema) -> pa.Table:
     return pa.Table.from_arrays(columns, names=[file_column(place) for place in range(len(columns))])
 
 
-def from_file(rows: pa.Table, schema: TableSchema, places: Sequence[int] | None = None) -> pa.Table:
-    """Columns at ``places`` of a schema, all by default, from what a file of it gives, perhaps with others beside them."""
+def from_file(
+    rows: pa.Table, schema: TableSchema, places: Sequence[int] | None = None, *, views: bool = False
+) -> pa.Table:
+    """Columns at ``places`` of a schema, all by default, from what a file of it gives, perhaps with others beside them.
+
+    ``views``: strings and binaries may stay Arrow's views, as Vortex gives them.
+    """
     arrow = schema.arrow()
-    fields = {place: arrow.field(place) for place in (range(len(arrow)) if places is None else places)}
-    columns = [_converted(rows.column(file_column(place)), field.type) for place, field in fields.items()]
-    return pa.Table.from_arrays(columns, schema=pa.schema(list(fields.values())))
+    names, columns = [], []
+    for place in range(len(arrow)) if places is None else places:
+        field, values = arrow.field(place), rows.column(file_column(place))
+        names.append(field.name)
+        kept = views and values.type == VIEWS.get(field.type)
+        columns.append(values if kept else _converted(values, field.type))
+    return pa.Table.from_arrays(columns, names=names)
 
 
 def file_type(type_: pa.DataType) -> pa.DataType:

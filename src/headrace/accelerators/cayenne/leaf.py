@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from headrace.accelerator import Target
 from headrace.accelerators.cayenne.condition import Expression, all_of, condition
+from headrace.accelerators.cayenne.forms import VIEWS
 from headrace.accelerators.cayenne.part import FilePart, RecentPart
 from headrace.accelerators.cayenne.table import CayenneTable
 from headrace.accelerators.cayenne.transaction import CopyState
@@ -131,11 +132,11 @@ def _file_rows(
     places = [
         place for place, known in enumerate(file.columns) if any(one.path == known.path for one in columns)
     ]
-    schema = TableSchema(tuple(columns)).arrow()
-    for rows, count in part.source.scan(places, asked, part.dead):
+    names = [column.name for column in columns]
+    for rows, count in part.source.scan(places, asked, part.dead, views=True):
         if columns:
             arrays = [_array(column, rows, count, file) for column in columns]
-            yield from pa.Table.from_arrays(arrays, schema=schema).to_batches()
+            yield from pa.Table.from_arrays(arrays, names).to_batches()
         else:
             yield _rows_of_nothing(count)
 
@@ -144,7 +145,10 @@ def _array(column: Column, rows: pa.Table, count: int, file: TableSchema) -> pa.
     known = file.column(column.path)
     if known is None:
         return pa.nulls(count, column.type.arrow())
-    return widen(rows.column(known.name), known.type, column.type)
+    values, type_ = rows.column(known.name), known.type.arrow()
+    if known.type != column.type and values.type == VIEWS.get(type_):
+        values = values.cast(type_)
+    return widen(values, known.type, column.type)
 
 
 def _rows_of_nothing(rows: int) -> pa.RecordBatch:
