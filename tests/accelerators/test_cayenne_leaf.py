@@ -8,7 +8,7 @@ import pytest
 
 from headrace.accelerator import Target
 from headrace.column_type import BOOL, INT, TEXT, list_of
-from headrace.errors import AcceleratorError
+from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.leaf import Comparison, Fit, Predicate
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
@@ -70,6 +70,21 @@ def test_a_reading_sees_its_commit_and_keeps_its_files(copy):
     reading.close()
     assert not before & parts_in(copy.folder)
     assert sorted(row["n"] for row in rows_of(copy.sink.leaf().begin(), ("n",))) == [4, 5, 6, 7, 7]
+
+
+def test_a_reading_keeps_its_files_where_a_commit_is_unknown_and_the_dataset_opened_again(copy):
+    fill(copy, 1, 2)
+    reading = copy.sink.leaf().begin()
+    before = parts_in(copy.folder)
+    copy.fail_the_commit(happens=True)
+    with pytest.raises(CommitUnknown):
+        copy.sink.apply(create(3))
+    copy.sink.open()
+    assert copy.sink.rows() == 0
+    assert before <= parts_in(copy.folder)
+    assert sorted(row["n"] for row in rows_of(reading, ("n",))) == [1, 2]
+    reading.close()
+    assert not before & parts_in(copy.folder)
 
 
 def test_columns_that_a_file_does_not_have_are_null_and_narrower_ones_widen(copy):

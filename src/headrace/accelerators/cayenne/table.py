@@ -64,7 +64,10 @@ class CayenneTable:
             stored = {target: row for target in Target if (row := read_copy(connection, target)) is not None}
             if not self._loaded:
                 schemas = {target: decode_schema(row.schema) for target, row in stored.items()}
+                before = _files_of(self._copies)
                 self._copies = self._read(Metastore(connection), schemas)
+                # Whoever reads what there was before still needs its files.
+                self.pins.give_up(before - _files_of(self._copies))
                 self._remove_orphans()
             connection.execute("COMMIT")
             self._loaded = True
@@ -165,8 +168,7 @@ class CayenneTable:
 
     def _remove_orphans(self) -> None:
         """Remove files that no copy has and nobody reads: a process was gone before it could name or remove them."""
-        parts = (part for state in self._copies.values() for part in state.files.values())
-        kept = {path for part in parts for path in _paths(part.source)} | self.pins.files
+        kept = _files_of(self._copies) | self.pins.files
         with door.translated(f"cannot clear {self.files.folder}"):
             for path in (*self.files.folder.glob("part-*.vortex"), *self.files.folder.glob("part-*.keys")):
                 if path not in kept:
@@ -196,6 +198,11 @@ def _still(connection: sqlite3.Connection, transaction: CayenneTransaction) -> b
         return Metastore(connection).last_commit() == transaction.commit - 1
     except sqlite3.Error:
         return False
+
+
+def _files_of(copies: Mapping[Target, CopyState]) -> set[Path]:
+    parts = (part for state in copies.values() for part in state.files.values())
+    return {path for part in parts for path in _paths(part.source)}
 
 
 def _paths(file: DataFile) -> tuple[Path, Path]:
