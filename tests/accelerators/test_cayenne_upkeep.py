@@ -265,3 +265,22 @@ def test_where_nothing_changes_for_long_dead_rows_are_left_out(copy):
     (state,) = copy.sink._table.copies.values()
     assert [part.dead_rows for part in state.files.values()] == [0]
     assert numbers(copy) == dict.fromkeys("bcdef", 0)
+
+
+def test_where_nothing_changes_for_long_the_metastore_gives_back_its_room(copy):
+    now = [0.0]
+    upkeep = copy.sink.upkeep
+    upkeep._clock = lambda: now[0]
+    upkeep._policy = Policy(flush_rows=1, idle=60.0)
+    copy.sink.apply(work(3, batch(ORDERS, *({"id": f"{n * 7919}", "n": n} for n in range(50_000)))))
+    flush(copy)
+    log = copy.path.with_name(copy.path.name + "-wal")
+    assert log.stat().st_size > 300_000
+    now[0] = 70.0
+    upkeep._rested = 0.0
+    while upkeep._work() == 0.0:
+        now[0] += 1000.0
+    assert log.stat().st_size == 0
+    assert copy.path.stat().st_size < 150_000
+    with copy.sink._table.lane() as connection:
+        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)

@@ -36,7 +36,9 @@ class CayenneTable:
     def __init__(self, dataset: str, files: CayenneFiles, patience: float) -> None:
         self.dataset = dataset
         self.files = files
-        self.metastore = SQLiteFile(dataset, files.metadata / NAME, patience)
+        self.metastore = SQLiteFile(
+            dataset, files.metadata / NAME, patience, setting="cayenne_metadata_dir", shrinks=True
+        )
         self.writer = Writer(files.folder, files.compression)
         self.pins = Pins()
         self._numbers = itertools.count(1)

@@ -74,6 +74,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._rested = self._again = 0.0
         self._changed = clock()
+        self._is_tidy = False
 
     def start(self) -> None:
         """Work in the background, until ``stop``."""
@@ -96,7 +97,7 @@ class Upkeep:
 
     def wake(self) -> None:
         """Something has changed, and there may be something to do."""
-        self._changed = self._clock()
+        self._changed, self._is_tidy = self._clock(), False
         states = tuple(self._table.copies.values())
         if any(self._flush_is_due(state) or self._policy.merged(_sizes(state)) for state in states):
             self._woken.set()
@@ -121,12 +122,13 @@ class Upkeep:
             return self._flush_if_due() or self._compact_if_due()
 
     def settle(self) -> None:
-        """Make files of all recent rows, and leave no dead row in any. Raises AcceleratorError."""
+        """Make files of all recent rows, leave no dead row in any, and no room unused. Raises AcceleratorError."""
         with self._working:
             for state in tuple(self._table.copies.values()):
                 self._flush(state.number)
             while self._compact_if_due(idle=True):
                 pass
+            self._table.metastore.shrink()
 
     def _run(self) -> None:
         while not self._stopped:
@@ -170,6 +172,9 @@ class Upkeep:
         idle = start - self._changed >= self._policy.idle
         with self._working:
             found = not self._stopped and self._compact_if_due(idle=idle)
+            if idle and not found and not self._is_tidy:
+                self._table.metastore.shrink()
+                self._is_tidy = True
         if found:
             now = self._clock()
             self._rested = now + (now - start) * (_IDLE_SHARE if idle else 1)

@@ -49,8 +49,20 @@ class SQLiteFile:
     that were killed is removed by the next that opens one.
     """
 
-    def __init__(self, dataset: str, path: Path | None, patience: float, cache: int | None = None) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        path: Path | None,
+        patience: float,
+        cache: int | None = None,
+        *,
+        setting: str = "sqlite_file",
+        shrinks: bool = False,
+    ) -> None:
+        """``setting`` is the key that names another file; ``shrinks`` says that ``shrink`` will be called."""
         self.dataset = dataset
+        self._setting = setting
+        self._shrinks = shrinks
         self.path = path
         self._patience = patience
         self._cache = cache or _WRITER_CACHE
@@ -75,7 +87,7 @@ class SQLiteFile:
                 return
             self._disconnect()
             if self._held is None:
-                self._held = _private() if self.path is None else _shared(self.path)
+                self._held = _private() if self.path is None else _shared(self.path, self._setting)
             try:
                 self._connection = self._connected()
             except BaseException:
@@ -96,6 +108,17 @@ class SQLiteFile:
         """Have the next caller open the database again: only its checkpoint tells what was committed."""
         with self._lock:
             self._disconnect()
+
+    def shrink(self) -> None:
+        """Give back to the disk what neither database nor log needs any more; the log's only if nobody reads just now."""
+        with self.lane() as connection, translated(f"cannot shrink {self.path}"):
+            # Each of its steps frees one page, and execute takes but one step of what gives no columns.
+            connection.executescript("PRAGMA incremental_vacuum")
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {round(self._patience * 1000)}")
 
     @property
     def is_held(self) -> bool:
@@ -168,7 +191,9 @@ class SQLiteFile:
         )
 
     def _settings(self) -> dict[str, str]:
-        return {
+        # Only a database without tables takes this, and so it comes first.
+        before = {"auto_vacuum": "INCREMENTAL"} if self._shrinks else {}
+        return before | {
             "journal_mode": "WAL",
             # Beyond what SQLite does by itself on macOS, where a sync leaves data in the drive's cache.
             "synchronous": "OFF" if self.path is None else "FULL",
@@ -219,7 +244,7 @@ class _Held:
         os.close(self._lock)
 
 
-def _shared(path: Path) -> _Held:
+def _shared(path: Path, setting: str) -> _Held:
     """Hold a file at a place that other processes know. The lock's file stays, or two might hold one each."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +256,7 @@ def _shared(path: Path) -> _Held:
         os.close(lock)
         who = f"process {holder}" if holder else "another process"
         raise AcceleratorLocked(
-            f"{path} is held by {who}; stop that process, or give this dataset another sqlite_file"
+            f"{path} is held by {who}; stop that process, or give this dataset another {setting}"
         )
     # A lock without the holder's number is a lock all the same, should the disk be full.
     with suppress(OSError):
