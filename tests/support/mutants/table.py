@@ -216,26 +216,26 @@ MUTANTS = (
         (
             Edit(
                 "accelerators/cayenne/transaction.py",
-                "        self._metastore.remove_recent(state.number, until)\n",
+                "        self._metastore.remove_recent(self.state.number, until)\n",
                 "",
             ),
         ),
         engine="cayenne",
     ),
     Mutant(
-        "dead positions that only DuckDB knows",
+        "dead positions that only memory knows",
         (
             Edit(
                 "accelerators/cayenne/transaction.py",
-                "        self._metastore.add_deletions(file.number, positions)\n",
-                "",
+                "            self._metastore.add_deletions(part.source.record.number, positions)\n",
+                "            pass\n",
             ),
         ),
         engine="cayenne",
     ),
     Mutant(
         "files that nobody names left behind",
-        (Edit("accelerators/cayenne/table.py", "        self._remove_orphans()\n", ""),),
+        (Edit("accelerators/cayenne/table.py", "                self._remove_orphans()\n", ""),),
         engine="cayenne",
     ),
 )
