@@ -74,7 +74,9 @@ class DataFile:
         with translated(f"cannot read {self.path}"):
             indices = vortex.array(pa.array(positions.astype(np.uint64)))
             scan = self._reader.scan([file_column(place) for place in wanted], indices=indices)
-            return from_file(scan.to_arrow().read_all(), self.schema, wanted)
+            # As one array: the rows come in as many parts as the file has.
+            found = pa.Table.from_struct_array(scan.read_all().to_arrow_array())
+            return from_file(found, self.schema, wanted)
 
     def scan(
         self,
