@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 
 from headrace.accelerator import Notes, Target, Work
+from headrace.change import ChangeBatch
 from headrace.column_type import INT, TEXT, list_of, struct_of
 from headrace.errors import AcceleratorFull
+from headrace.schema import TableSchema
+from support import typed_values
 from support.copies import batch, create, dead, schema_of, work
 from support.engines.cayenne import CayenneHarness
 from support.engines.cayenne_disk import Disk, Effect, Point, fail, parts_in, watched
@@ -19,7 +23,7 @@ from support.engines.cayenne_disk import Disk, Effect, Point, fail, parts_in, wa
 ORDERS = schema_of(n=INT, text=TEXT)
 MAPS = schema_of(n=INT, extra=struct_of({"a": INT}))
 WIDE = schema_of(n=TEXT, extra=list_of(INT))
-"""Joined with MAPS, ``extra`` is text: files are written anew."""
+"""Joined with MAPS, ``extra`` is text."""
 
 RESTART = "restart"
 
@@ -34,7 +38,7 @@ SHORT = [
     work(3, batch(MAPS, *rows("a", "c", n=2), deleted=[True, False]), scan=(batch(MAPS, *rows("b", "d")),)),
     work(4, batch(WIDE, *rows("d", "f", n="x", extra=[1]))),
 ]
-"""Ends with files that are written anew."""
+"""Ends with columns of another type."""
 
 LONG = [
     create(1),
@@ -56,8 +60,19 @@ LONG = [
     work(15, batch(WIDE, *rows("i", "j", n="last"))),
 ]
 
+NUMBERED = TableSchema.of_keys((("id", "N"),))
+HALVED = NUMBERED.including({("id",): typed_values.number("0.5", key=True)})
+
+KEYS = [
+    create(1, keys=NUMBERED),
+    work(2, batch(NUMBERED, {"id": 1}, {"id": 2}, {"id": 10}), scanning=True),
+    work(3, batch(HALVED, {"id": Decimal("1.5")}, {"id": Decimal(2)}, deleted=[False, True]), scanning=True),
+]
+"""Ends with files that are written anew, because their keys take another form."""
+
 STORIES = [
     pytest.param(SHORT, id="short"),
+    pytest.param(KEYS, id="keys"),
     pytest.param(LONG, id="long", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
 ]
 
@@ -250,9 +265,14 @@ def expect_nothing_lost(
                 go(harness, step)
     assert told(harness) == after
     expect_no_orphans(harness)
-    harness.sink.apply(work(99, batch(ORDERS, *rows("next"))))
+    harness.sink.apply(work(99, one_more(harness)))
     assert len(harness.live()) == len(after[1]) + 1
     expect_no_orphans(harness)
+
+
+def one_more(harness: CayenneHarness) -> ChangeBatch:
+    (key,) = harness.sink.open().live.schema.keys
+    return batch(ORDERS, {"id": "next"}) if key.type == TEXT else batch(NUMBERED, {"id": 99})
 
 
 def failure(harness: CayenneHarness, step: Work | str) -> str | None:

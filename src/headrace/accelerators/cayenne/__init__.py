@@ -1,1 +1,1 @@
-"""The engine Cayenne: immutable Vortex files and a SQLite metastore, read by DuckDB."""
+"""The engine Cayenne: immutable Vortex files and a SQLite metastore."""

@@ -1,8 +1,8 @@
 """How the rows of a copy lie in a Vortex file.
 
 Columns have the names of their places, ``c0``, ``c1``...; struct fields keep their names. Two kinds of value have a form
-of their own there: times are their counts since 1970 in the column's unit, as 64-bit integers, because Vortex's encoding of times
-loses conditions on them; maps are lists of structs of ``key`` and ``value``, because not every reader knows Vortex's maps.
+of their own there: times are their counts since 1970 in the column's unit, as 64-bit integers, because Vortex 0.91 warns, with a
+backtrace, of each condition on times of its own; maps are lists of structs of ``key`` and ``value``, because not every reader knows Vortex's maps.
 """
 
 from __future__ import annotations
