@@ -37,8 +37,8 @@ class Engines:
     """The accelerators of a runtime's datasets, by name.
 
     Nothing is opened here but the SQL engine: each dataset's database is opened by its accelerator's
-    ``open``. Datasets without acceleration have no accelerator. Raises ConfigError for an engine that is
-    not built or lacks what it needs, AcceleratorError for two datasets in one file.
+    ``open``. Datasets without acceleration have no accelerator. Raises ConfigError for an engine that
+    lacks what it needs, AcceleratorError for two datasets in one file.
     """
 
     def __init__(self, datasets: Sequence[Dataset], limits: Limits | None = None) -> None:
