@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +25,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def simulation(request: pytest.FixtureRequest) -> Tally:
     """The tally of all seeds that this process has run."""
     return request.config.stash[TALLY]
+
+
+@pytest.fixture
+def disk() -> Iterator[Callable[[int | None], None]]:
+    """Leaves so many bytes of room, or all. A limit on the size of files stands for the disk: writes fail at the same places."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def leave(room: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits if room is None else (room, limits[1]))
+
+    yield leave
+    leave(None)
 
 
 @pytest.hookimpl(trylast=True)

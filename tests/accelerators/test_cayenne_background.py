@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import resource
 import threading
 from pathlib import Path
 from typing import Self
@@ -141,18 +140,6 @@ def test_readers_see_one_batch_whole_whatever_is_flushed_merged_widened_or_swapp
     )
     harness.restart()
     assert len(harness.live()) == 50
-
-
-@pytest.fixture
-def disk():
-    """A limit on the size of files stands for the disk: writes fail at the same places."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def leave(room):
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits if room is None else (room, limits[1]))
-
-    yield leave
-    leave(None)
 
 
 def filled(harness, first, count):

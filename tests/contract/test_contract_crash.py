@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import sys
@@ -170,18 +169,6 @@ def test_a_copy_that_another_holds_is_refused_until_it_is_let_go(opened, engine)
     assert f"{first.path} is held by process" in second()
     first.close()
     assert second() == ""
-
-
-@pytest.fixture
-def disk():
-    """A limit on the size of files stands for the disk: writes fail at the same places."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def leave(room):
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits if room is None else (room, limits[1]))
-
-    yield leave
-    leave(None)
 
 
 @pytest.mark.parametrize("engine", IN_FILES)

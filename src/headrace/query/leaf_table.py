@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as arrow_dataset
 
+from headrace.arrow_view import VIEWS
 from headrace.arrow_zone import without_nanosecond_zones
 from headrace.errors import InternalError
 
@@ -24,8 +25,6 @@ Scan = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 
 _ROWS: Final = pa.field("headrace_rows", pa.null())
 """The first column, which DuckDB reads where it needs none."""
-
-_VIEWS: Final = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
 
 _FIRST_ROWS: Final = 1024
 _MOST_ROWS: Final = 64 * 1024
@@ -112,7 +111,7 @@ class _Scanner:
 
 def _given(type_: pa.DataType) -> pa.DataType:
     """The type in which DuckDB is given values of a type; strings as views, which need not be copied."""
-    return _VIEWS.get(type_) or without_nanosecond_zones(type_)
+    return VIEWS.get(type_) or without_nanosecond_zones(type_)
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

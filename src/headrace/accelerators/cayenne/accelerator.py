@@ -125,15 +125,12 @@ class CayenneAccelerator:
         if connection is None:
             yield None
             return
-        pins = self._table.pins
-        number = pins.enter()
         try:
-            with translated(doing):
+            with self._table.pins.reading(), translated(doing):
                 with self._table.lane():
                     connection.execute("BEGIN")
                     connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 1").fetchone()
                     copies = self._table.copies
                 yield CayenneKeyReader(connection, self._dataset, copies)
         finally:
-            pins.leave(number)
             connection.close()

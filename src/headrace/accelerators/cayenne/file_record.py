@@ -16,12 +16,10 @@ CURE: Final = "delete the dataset's folder to copy the table anew"
 
 
 @dataclass(frozen=True, slots=True)
-class FileRecord:
-    """What the metastore says of a data file: its copy and its schema by their numbers, sizes in bytes, and SHA-256 sums."""
+class Written:
+    """A data file as it was written: sizes in bytes, and SHA-256 sums."""
 
     number: int
-    copy: int
-    schema: int
     rows: int
     size: int
     checksum: str
@@ -31,16 +29,11 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file as it was written: what is known of it before the metastore is."""
+class FileRecord(Written):
+    """A data file as the metastore names it: with the numbers of its copy and of its schema."""
 
-    number: int
-    rows: int
-    size: int
-    checksum: str
-    keys_size: int
-    keys_checksum: str
-    statistics: str
+    copy: int
+    schema: int
 
 
 def data_path(folder: Path, number: int) -> Path:

@@ -14,13 +14,11 @@ import pyarrow as pa
 
 from headrace.accelerators.nested import Lists
 from headrace.accelerators.widen import alike
+from headrace.arrow_view import VIEWS
 from headrace.schema import Column, TableSchema
 
 ROW: Final = "headrace_row"
 """The column of row numbers, beside those of the schema."""
-
-VIEWS: Final = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
-"""Arrow's types that hold the same values where they lie."""
 
 
 def file_column(place: int) -> str:

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from headrace.accelerator import Target
 from headrace.accelerators.cayenne.condition import Expression, all_of, condition
-from headrace.accelerators.cayenne.forms import VIEWS
 from headrace.accelerators.cayenne.part import FilePart, RecentPart
 from headrace.accelerators.cayenne.table import CayenneTable
 from headrace.accelerators.cayenne.transaction import CopyState
-from headrace.accelerators.widen import widen
+from headrace.accelerators.widen import alike, widen
+from headrace.arrow_view import VIEWS
 from headrace.errors import AcceleratorError, QueryError, QueryFault
 from headrace.leaf import Fit, Predicate
 from headrace.schema import Column, TableSchema
@@ -103,7 +103,7 @@ class CayenneReading:
     def _may_hold(self, part: FilePart, predicate: Predicate) -> bool:
         column, file = self._column(predicate.column), part.source
         known = file.schema.column(column.path)
-        if known is None or known.name != column.name or known.type.arrow() != column.type.arrow():
+        if known is None or known.name != column.name or not alike(known.type, column.type):
             return True
         return file.statistics.may_hold(predicate)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import asdict, astuple, fields
 from typing import TYPE_CHECKING, Final
 
 from headrace.accelerator import Target
@@ -48,6 +48,9 @@ CREATE TABLE IF NOT EXISTS headrace_level0 (
     written BLOB, removed BLOB
 ) STRICT;
 """
+_FILE: Final = ", ".join(field.name for field in fields(FileRecord))
+"""The columns of ``headrace_file``, named as its fields are."""
+
 _FOLD: Final = 64
 """Parts of a file's deletions after which they become one."""
 
@@ -135,21 +138,18 @@ class Metastore:
     def files(self, copy: int) -> list[FileRecord]:
         """The files of a copy, in the order of their numbers."""
         found = self._connection.execute(
-            "SELECT number, copy, schema, rows, size, checksum, keys_size, keys_checksum, statistics "
-            "FROM headrace_file WHERE copy = ? ORDER BY number",
+            f"SELECT {_FILE} FROM headrace_file WHERE copy = ? ORDER BY number",  # noqa: S608 - ours
             (copy,),
         ).fetchall()
         return [FileRecord(*row) for row in found]
 
     def add_file(self, copy: int, schema: TableSchema, written: Written) -> FileRecord:
         """Make a file part of a copy."""
-        record = FileRecord(
-            *(written.number, copy, self.schema_number(schema)),
-            *(written.rows, written.size, written.checksum),
-            *(written.keys_size, written.keys_checksum, written.statistics),
-        )
+        record = FileRecord(**asdict(written), copy=copy, schema=self.schema_number(schema))
+        places = ", ".join("?" * len(fields(record)))
         self._connection.execute(
-            "INSERT INTO headrace_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(record)
+            f"INSERT INTO headrace_file ({_FILE}) VALUES ({places})",  # noqa: S608 - ours
+            astuple(record),
         )
         self._connection.execute("UPDATE headrace_metastore SET files = max(files, ?)", (written.number,))
         return record

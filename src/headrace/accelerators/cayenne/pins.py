@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +45,15 @@ class Pins:
             for given in self._given:
                 given.readers.discard(number)
         self.sweep()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Whatever files there are at its beginning stay to its end."""
+        number = self.enter()
+        try:
+            yield
+        finally:
+            self.leave(number)
 
     def give_up(self, files: Collection[Path]) -> None:
         """Remove files as soon as whoever reads now has ended; new readers do not see them."""

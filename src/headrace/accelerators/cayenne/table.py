@@ -77,7 +77,7 @@ class CayenneTable:
 
     def close(self) -> None:
         """Let go of the metastore. Safe to call twice."""
-        self._copies, self._loaded = {}, False
+        self._copies, self._loaded, self._verified = {}, False, set()
         self.metastore.close()
 
     @contextmanager

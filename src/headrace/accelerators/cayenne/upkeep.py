@@ -208,11 +208,13 @@ class Upkeep:
         return self._install(work.state, f"cannot flush {self._table.dataset}", change)
 
     def _compact_if_due(self, *, idle: bool = False) -> bool:
-        work = self._chosen_compaction(idle=idle)
-        if work is None:
-            return False
-        self._make(work.number, lambda: self._compacted(work))
-        return True
+        # A copy may be dropped while its files are read.
+        with self._table.pins.reading():
+            work = self._chosen_compaction(idle=idle)
+            if work is None:
+                return False
+            self._make(work.number, lambda: self._compacted(work))
+            return True
 
     def _compacted(self, work: _Compaction) -> bool:
         rows = merged_rows(work.sources, work.state.schema)
