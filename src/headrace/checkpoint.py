@@ -55,7 +55,8 @@ class Checkpoint:
     Scan request. ``was_ready`` says that the copy has once satisfied readiness: from then on no key may
     go backwards. ``rows_scanned`` counts the Scan's items that are durable, dead letters included: engines
     may take its growth as proof that no page is missing or repeated. ``reading`` is the fingerprint of the
-    settings by which items became columns: rows of two kinds must not stand in one copy.
+    settings by which items became columns: rows of two kinds must not stand in one copy. ``snapshot`` is the id of
+    the snapshot from which the copy was restored, until it has caught up with its source for the first time since.
     """
 
     table_id: str
@@ -67,6 +68,7 @@ class Checkpoint:
     was_ready: bool = False
     rows_scanned: int = 0
     reading: str = ""
+    snapshot: str = ""
     format: int = FORMAT
 
     def encode(self) -> str:

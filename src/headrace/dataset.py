@@ -53,6 +53,63 @@ class GapBehavior(StrEnum):
     READY_AFTER_LOAD = "ready_after_load"
 
 
+class TimeFormat(StrEnum):
+    """How the column of time tells a moment. AUTO follows the column's type: times as they are, numbers as seconds."""
+
+    AUTO = "auto"
+    TIMESTAMP = "timestamp"
+    TIMESTAMPTZ = "timestamptz"
+    ISO_8601 = "iso8601"
+    UNIX_SECONDS = "unix_seconds"
+    UNIX_MILLIS = "unix_millis"
+    DATE = "date"
+
+
+class OnStartup(StrEnum):
+    """AUTO: a start goes on with the copy that there is. ALWAYS: it refreshes it first."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+
+
+class ReadyState(StrEnum):
+    """ON_LOAD: queries wait for the copy. ON_REGISTRATION: until there is one, DynamoDB answers them."""
+
+    ON_LOAD = "on_load"
+    ON_REGISTRATION = "on_registration"
+
+
+class SnapshotMode(StrEnum):
+    """Whether snapshots are restored where there is no copy, written, both, or neither."""
+
+    ENABLED = "enabled"
+    BOOTSTRAP_ONLY = "bootstrap_only"
+    CREATE_ONLY = "create_only"
+    DISABLED = "disabled"
+
+    @property
+    def restores(self) -> bool:
+        """Whether a dataset without a copy begins with one."""
+        return self in (SnapshotMode.ENABLED, SnapshotMode.BOOTSTRAP_ONLY)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the copy is stored now and then."""
+        return self in (SnapshotMode.ENABLED, SnapshotMode.CREATE_ONLY)
+
+
+class RestoreFailure(StrEnum):
+    """What to do while the place of snapshots does not answer, or no snapshot will do.
+
+    WARN says so and copies the table. FALLBACK tries the older snapshots first. RETRY asks again until one is restored,
+    unless there is none at all.
+    """
+
+    WARN = "warn"
+    FALLBACK = "fallback"
+    RETRY = "retry"
+
+
 class Secret:
     """A text that never shows itself: ``repr`` and ``str`` hide it, ``reveal`` gives it."""
 
@@ -132,6 +189,78 @@ class CayenneFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeColumn:
+    """The column by which rows are new or old; ``name`` is as in ``column_reference``."""
+
+    name: str
+    format: TimeFormat = TimeFormat.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Which rows go, and how often they are looked for (seconds).
+
+    Those whose time is more than ``period`` (seconds) ago, and those that ``sql`` (``DELETE FROM dataset WHERE ...``)
+    names; at least one of the two is given.
+    """
+
+    interval: float
+    period: float | None = None
+    sql: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """When and how the copy of a dataset that follows no stream is made anew. Times are seconds.
+
+    ``interval`` and ``cron`` (at most one) say when, beside whoever asks for it. ``sql`` and ``window`` say of which
+    rows and columns; ``overlap`` is how far an append looks back behind the newest row. ``max_attempts`` None: a
+    refresh that fails is tried until it is done. ``jitter`` is how far from its time a refresh may begin.
+    """
+
+    interval: float | None = None
+    cron: str | None = None
+    sql: str | None = None
+    window: float | None = None
+    overlap: float = 0.0
+    on_startup: OnStartup = OnStartup.AUTO
+    retry: bool = True
+    max_attempts: int | None = None
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlace:
+    """Where snapshots are kept: a folder, absolute, or a bucket with what stands before each name in it.
+
+    The keys and the endpoint are those of the bucket; None leaves them to the AWS configuration.
+    """
+
+    folder: Path | None = None
+    bucket: str | None = None
+    prefix: str = ""
+    access: AwsAccess = field(default_factory=AwsAccess)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """How a dataset's copy is stored elsewhere, and restored where it is missing.
+
+    One is written when ``batches`` transactions with changes have been applied since the last, or ``interval`` seconds
+    have passed (one of the two; both None: after each refresh). ``always``: although nothing has changed.
+    ``keep`` are how many stay.
+    """
+
+    place: SnapshotPlace
+    mode: SnapshotMode = SnapshotMode.ENABLED
+    batches: int | None = None
+    interval: float | None = 600.0
+    always: bool = False
+    on_failure: RestoreFailure = RestoreFailure.WARN
+    keep: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Acceleration:
     """The local copy.
 
@@ -139,7 +268,8 @@ class Acceleration:
     server and that in ``cayenne``'s folders outlive the process, so their mode is FILE. ``on_conflict`` and ``primary_key`` are what the Spicepod takes for the table's key,
     None where it says nothing. ``indexes`` name columns as ``column_reference`` does. ``memory_limit`` is what the
     engine may use (bytes), None its default. ``busy_timeout`` is how long SQLite waits for a lock (seconds). ``postgres``
-    and ``cayenne`` are each there for that engine alone.
+    and ``cayenne`` are each there for that engine alone. ``refresh`` and ``retention`` are not for CHANGES. ``snapshots`` None: none are
+    written or restored.
     """
 
     engine: Engine = Engine.DUCKDB
@@ -153,6 +283,9 @@ class Acceleration:
     busy_timeout: float = 5.0
     postgres: PostgresAccess | None = None
     cayenne: CayenneFiles | None = None
+    refresh: Refresh = field(default_factory=Refresh)
+    retention: Retention | None = None
+    snapshots: Snapshots | None = None
 
     @property
     def key_claims(self) -> KeyClaims:
@@ -187,7 +320,7 @@ class Dataset:
     """One table under one name.
 
     ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``mapping`` says how items become
-    columns. ``metrics`` names the metrics to publish, None all. ``unbuilt`` are sentences, one for each part of the configuration that
+    columns. ``metrics`` names the metrics to publish, None all. ``time_column`` is by which rows are new or old. ``unbuilt`` are sentences, one for each part of the configuration that
     this version does not carry out; ``blocked`` says whether one of them keeps the dataset from working.
     """
 
@@ -198,5 +331,7 @@ class Dataset:
     replication: Replication = field(default_factory=Replication)
     mapping: Mapping = field(default_factory=Mapping)
     metrics: frozenset[str] | None = None
+    time_column: TimeColumn | None = None
+    ready_state: ReadyState = ReadyState.ON_LOAD
     unbuilt: tuple[str, ...] = ()
     blocked: bool = False
