@@ -16,6 +16,10 @@ HeadraceError
 │   ├── AcceleratorFull         no space: nothing was written
 │   ├── RowRefused              a row cannot be stored: the row is at fault, not the engine
 │   └── CommitUnknown           the commit may or may not have happened: reopen and read the checkpoint
+├── SnapshotError               a snapshot cannot be written, found or restored
+│   ├── SnapshotUnavailable     the place where snapshots are does not answer, or not this time
+│   ├── SnapshotGone            somebody has removed it meanwhile
+│   └── SnapshotRefused         it is damaged, incomplete, or not one of this dataset
 ├── QueryError                  a statement cannot be answered
 └── InternalError               Headrace itself is wrong: a defect to report
 
@@ -89,6 +93,22 @@ class RowRefused(AcceleratorError):
 
 class CommitUnknown(AcceleratorError):
     """The commit's outcome is not known; only reading the stored checkpoint tells."""
+
+
+class SnapshotError(HeadraceError):
+    """A snapshot could not be written, found or restored; the dataset is as it was."""
+
+
+class SnapshotUnavailable(SnapshotError):
+    """The place where snapshots are kept did not answer, refused, or is full: it may be tried again."""
+
+
+class SnapshotGone(SnapshotError):
+    """A snapshot, or a file of it, is not there any more."""
+
+
+class SnapshotRefused(SnapshotError):
+    """A snapshot is damaged or incomplete, or does not fit the dataset: it never will."""
 
 
 class QueryFault(StrEnum):

@@ -200,6 +200,57 @@ class DeadLettersStored:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotSaved:
+    """A snapshot is complete where snapshots are kept. ``current_to`` is as in its manifest."""
+
+    dataset: str
+    snapshot: str
+    rows: int
+    size_bytes: int
+    seconds: float
+    current_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed:
+    """A snapshot could not be written; the next is tried after ``retry_in`` seconds."""
+
+    dataset: str
+    error: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRestored:
+    """The copy was restored from a snapshot, which held all changes up to ``age`` seconds ago."""
+
+    dataset: str
+    snapshot: str
+    rows: int
+    size_bytes: int
+    seconds: float
+    age: float
+    current_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPassedOver:
+    """A snapshot was not restored, for ``reason``; an older one is tried, or the table is copied."""
+
+    dataset: str
+    snapshot: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotsUnanswered:
+    """The place where snapshots are kept cannot be asked; the table is copied."""
+
+    dataset: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChanged:
     """What the outside is told: Loading, Ready, Refreshing or Error, and why.
 
@@ -237,6 +288,11 @@ Observation = (
     | DeadLettersRetried
     | DeadLettersDiscarded
     | DeadLettersStored
+    | SnapshotSaved
+    | SnapshotFailed
+    | SnapshotRestored
+    | SnapshotPassedOver
+    | SnapshotsUnanswered
     | StatusChanged
 )
 

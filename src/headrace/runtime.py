@@ -184,7 +184,7 @@ class Runtime:
                 f"{name}: not all is done after {OPERATOR_PATIENCE:g} s; it goes on, and the table {DEAD_LETTERS} "
                 "shows what is left",
             ) from None
-        if reply.outcome is None:
+        if not isinstance(reply.outcome, LetterOutcome):
             raise QueryError(QueryFault.NOT_READY, f"{name}: {reply.refusal}")
         return reply.outcome
 

@@ -11,6 +11,7 @@ from headrace.errors import (
     HeadraceError,
     InternalError,
     RequestRejected,
+    SnapshotError,
     TableUnusable,
     Throttled,
 )
@@ -26,9 +27,11 @@ def delay(error: HeadraceError, attempt: int, salt: str) -> float:
 
     Doubles per failure with jitter between half and the whole. The jitter is a checksum of ``salt`` and
     the attempt: spread over shards and processes, yet the same whenever the same run is replayed.
-    Failures that only a person can heal are tried slowly from the start.
+    Failures that only a person can heal, and requests that cost much, are tried slowly from the start.
     """
-    if isinstance(error, (AccessDenied, ConfigError, TableUnusable, RequestRejected, InternalError)):
+    if isinstance(
+        error, (AccessDenied, ConfigError, TableUnusable, RequestRejected, SnapshotError, InternalError)
+    ):
         base, ceiling = 2.0, _SLOW_CEILING
     elif isinstance(error, (AcceleratorError, Throttled)):
         base, ceiling = 0.2, CEILING

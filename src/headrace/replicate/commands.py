@@ -16,6 +16,7 @@ from headrace.observe import Observation
 from headrace.position import Position
 from headrace.replicate.journal import Trail
 from headrace.shard import ShardListing
+from headrace.snapshot import Listed, Manifest
 from headrace.source import SourceTable
 
 
@@ -107,6 +108,30 @@ class ReadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class ListSnapshots:
+    """The snapshots of the dataset. Answer: Listed."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Store the live copy as a snapshot; see Shelf.save. Answer: Manifest."""
+
+    id: int
+    taken_at: float
+    current_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSnapshot:
+    """Put a snapshot in place of the copy; the accelerator must be opened next. Answer: Restored."""
+
+    id: int
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """State a fact to the observers."""
 
@@ -118,7 +143,7 @@ class Reply:
     """Tell the operator who gave the ticket: the outcome, or why nothing more was done."""
 
     ticket: int
-    outcome: LetterOutcome | None
+    outcome: LetterOutcome | Manifest | None
     refusal: str | None
 
 
@@ -132,6 +157,11 @@ class WakeAt:
 @dataclass(frozen=True, slots=True)
 class Intact:
     """The accelerator answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The snapshot is the dataset's copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +182,12 @@ class Explained:
 
 SourceRequest = Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment
 StoreRequest = OpenStore | CheckStore | ReadLetters | Apply
-Request = SourceRequest | StoreRequest
+ShelfRequest = ListSnapshots | SaveSnapshot | RestoreSnapshot
+Request = SourceRequest | StoreRequest | ShelfRequest
 Command = Request | Tell | Reply | Explained | WakeAt
-Answer = Stored | Intact | LettersRead | SourceTable | ShardListing | str | RecordsPage | ScanPage | Applied
+ShelfAnswer = Listed | Manifest | Restored
+SourceAnswer = SourceTable | ShardListing | str | RecordsPage | ScanPage
+Answer = Stored | Intact | LettersRead | Applied | SourceAnswer | ShelfAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +232,17 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """An operator wants a snapshot now. A Reply with the same ticket follows when it is stored."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """Somebody wants to know what the machine does; the step answers with an Explained of this id."""
 
     id: int
 
 
-Event = Done | Failed | Tick | Redrive | Discard | Explain
+Event = Done | Failed | Tick | Redrive | Discard | TakeSnapshot | Explain

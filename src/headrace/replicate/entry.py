@@ -73,7 +73,33 @@ def decide(
     moved = checkpoint.stream_arn != table.stream_arn
     if moved and (gap is not None or drained or checkpoint.scan_ended_at is None):
         return CopyTable(f"the stream of {table.name} was turned off and on again")
-    return gap or _outlived(checkpoint, service_now) or Resume(copy)
+    found = gap or _outlived(checkpoint, service_now)
+    if found is not None and checkpoint.snapshot:
+        # Nobody was promised what this copy lacks: it was never served here.
+        return CopyTable(f"snapshot {checkpoint.snapshot} is of no use: {found}")
+    return found or Resume(copy)
+
+
+def unfit_checkpoint(
+    checkpoint: Checkpoint, table: SourceTable, current_to: float, service_now: float
+) -> str | None:
+    """Why a copy that was stored elsewhere cannot be gone on with; None if it can.
+
+    ``current_to`` is the time up to which it has every change.
+    """
+    if not checkpoint.was_ready:
+        return "its copy was never complete"
+    if checkpoint.table_id != table.table_id:
+        return f"it is of another table than {table.name} is now: that was re-created, or is another's"
+    if checkpoint.reading != table.reading:
+        return "it was made by other settings of its columns"
+    if checkpoint.stream_arn != table.stream_arn:
+        return f"it follows another stream than {table.name} has now"
+    age = service_now - current_to
+    if checkpoint.stream_arn and age > RETENTION:
+        return f"it has the changes up to {age / 3600:.1f} h ago, and the stream keeps 24 h"
+    outlived = _outlived(checkpoint, service_now)
+    return None if outlived is None else str(outlived)
 
 
 def unfit_key(table: SourceTable, claims: KeyClaims) -> str | None:

@@ -1,24 +1,18 @@
-"""Requests of which one at a time is under way: the store's opening and checks, the table, the first listing."""
+"""Requests of which one at a time is under way: the store's opening and checks, the table, the first listing, snapshots."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from headrace.errors import HeadraceError
-from headrace.replicate.commands import CheckStore, Describe, ListShards, OpenStore, Request
+from headrace.replicate.commands import Describe, ListShards, Request
 from headrace.replicate.health import Health
-from headrace.replicate.liveness import ACCELERATOR, DISCOVERY, Pulse
+from headrace.replicate.liveness import SUBJECTS, Pulse
 from headrace.replicate.outbox import Outbox
 
 Kind = type[Request]
 
-_SUBJECTS: dict[Kind, str] = {
-    OpenStore: ACCELERATOR,
-    CheckStore: ACCELERATOR,
-    Describe: "DescribeTable",
-    ListShards: DISCOVERY,
-}
-_OF_STORE = (OpenStore, CheckStore)
+_OF_SOURCE = (Describe, ListShards)
 
 
 class Errands:
@@ -54,7 +48,7 @@ class Errands:
         self._asked.discard(kind)
         self._since.pop(kind, None)
         self._failures[kind] = 0
-        self._health.healed(_SUBJECTS[kind])
+        self._health.healed(SUBJECTS[kind])
 
     def unsettled(self, request: Request, until: float) -> None:
         """The answer did not settle it: ask again after ``until``, and count it as no progress."""
@@ -66,13 +60,13 @@ class Errands:
         kind = type(request)
         self._asked.discard(kind)
         self._failures[kind] = self._failures.get(kind, 0) + 1
-        wait = self._health.failed(_SUBJECTS[kind], error, self._failures[kind], now)
+        wait = self._health.failed(SUBJECTS[kind], error, self._failures[kind], now)
         self._due_at[kind] = now + wait
 
     def clear(self) -> None:
-        """Forget what the source was asked. What the store was asked goes on: its order must be kept."""
+        """Forget what the source was asked. What else was asked goes on: its effect may still come."""
         for kind in tuple(self._asked):
-            if kind not in _OF_STORE:
+            if kind in _OF_SOURCE:
                 self._asked.discard(kind)
         self._due_at.clear()
         self._since.clear()
@@ -80,4 +74,4 @@ class Errands:
     def pulses(self) -> Iterator[Pulse]:
         """What was asked and is not answered, or fails."""
         for kind, since in self._since.items():
-            yield Pulse(_SUBJECTS[kind], since)
+            yield Pulse(SUBJECTS[kind], since)

@@ -11,6 +11,7 @@ from headrace.errors import (
     HeadraceError,
     InternalError,
     RequestRejected,
+    SnapshotError,
     TableUnusable,
 )
 from headrace.observe import TransientFault
@@ -23,6 +24,7 @@ _FOR_A_PERSON = (
     ConfigError,
     InternalError,
     RequestRejected,
+    SnapshotError,
     TableUnusable,
 )
 

@@ -13,11 +13,14 @@ from headrace.replicate.commands import (
     GetRecords,
     ListChildren,
     ListShards,
+    ListSnapshots,
     OpenIterator,
     OpenStore,
     ReadLetters,
     ReadSegment,
     Request,
+    RestoreSnapshot,
+    SaveSnapshot,
 )
 from headrace.replicate.health import Health
 from headrace.replicate.outbox import Outbox
@@ -25,6 +28,22 @@ from headrace.replicate.outbox import Outbox
 ACCELERATOR = "the accelerator"
 DISCOVERY = "shard discovery"
 TRANSACTION = "a transaction"
+SNAPSHOTS = "snapshots"
+
+
+SUBJECTS: dict[type[Request], str] = {
+    OpenStore: ACCELERATOR,
+    CheckStore: ACCELERATOR,
+    ReadLetters: ACCELERATOR,
+    Apply: TRANSACTION,
+    Describe: "DescribeTable",
+    ListShards: DISCOVERY,
+    ListChildren: DISCOVERY,
+    ListSnapshots: SNAPSHOTS,
+    SaveSnapshot: SNAPSHOTS,
+    RestoreSnapshot: SNAPSHOTS,
+}
+"""What requests are about that name nothing of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +91,9 @@ def segment(number: int) -> str:
 def subject(request: Request) -> str:
     """What a request is about, in the words of reasons and facts."""
     match request:
-        case OpenStore() | CheckStore() | ReadLetters():
-            return ACCELERATOR
-        case Apply():
-            return TRANSACTION
-        case Describe():
-            return "DescribeTable"
-        case ListShards() | ListChildren():
-            return DISCOVERY
         case OpenIterator(shard_id=id_) | GetRecords(shard_id=id_):
             return shard(id_)
         case ReadSegment(segment=number):
             return segment(number)
+        case _:
+            return SUBJECTS[type(request)]

@@ -8,13 +8,13 @@ the same commands, so that a run can be replayed from its seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
-from headrace.dataset import GapBehavior, KeyClaims, Replication
+from headrace.dataset import Engine, GapBehavior, KeyClaims, Replication, Snapshots
 from headrace.errors import HeadraceError, TableUnusable, Unavailable
+from headrace.replicate.beginning import Beginning
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
     Answer,
@@ -39,7 +39,9 @@ from headrace.replicate.commands import (
     ReadSegment,
     Redrive,
     Request,
+    ShelfRequest,
     StoreRequest,
+    TakeSnapshot,
 )
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import (
@@ -54,17 +56,16 @@ from headrace.replicate.errands import Errands
 from headrace.replicate.explain import Moment, explain_stream, trail
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
+from headrace.replicate.keeper import Keeper
 from headrace.replicate.lane import Lane
-from headrace.replicate.listing import FirstListing
 from headrace.replicate.operator import Operator
 from headrace.replicate.outbox import DEADLINE, Outbox
 from headrace.replicate.phase import Phase
-from headrace.replicate.plan import plan_copy
 from headrace.replicate.run import Run
 from headrace.replicate.scan import SETTLE
 from headrace.replicate.standing import Standing
 from headrace.replicate.telling import Telling
-from headrace.shard import Shard, ShardListing
+from headrace.shard import ShardListing
 from headrace.source import SourceTable
 
 RECHECK = 30.0
@@ -78,11 +79,18 @@ class Machine:
     """One dataset's replication.
 
     ``claims`` are what the Spicepod takes for the table's key, None if it says nothing. ``salt`` spreads
-    the backoff of datasets and processes.
+    the backoff of datasets and processes. Only snapshots of ``engine`` are restored; None: of any.
     """
 
     def __init__(
-        self, dataset: str, settings: Replication, claims: KeyClaims | None = None, salt: str = ""
+        self,
+        dataset: str,
+        settings: Replication,
+        claims: KeyClaims | None = None,
+        salt: str = "",
+        *,
+        engine: Engine | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.dataset = dataset
         self.settings = settings
@@ -97,6 +105,7 @@ class Machine:
         self._lane = Lane(self._outbox, self._health)
         self._operator = Operator(self._outbox, self._lane)
         self._standing = Standing(self._desk, self._errands, self._lane)
+        self._keeper = Keeper(self._desk, self._errands, engine, snapshots)
         self._phase = Phase.OPENING
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
@@ -106,7 +115,7 @@ class Machine:
         self._gap: Gap | None = None
         self._drained = False
         self._drained_at = -math.inf
-        self._listing: FirstListing | None = None
+        self._beginning: Beginning | None = None
         self._scan_from = 0.0
         self._began_at = 0.0
 
@@ -114,45 +123,60 @@ class Machine:
         """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
         self._outbox.begin(now)
         for lost in tuple(self._outbox.overdue()):
-            self._failed(lost, Unavailable(f"no answer for {DEADLINE:.0f} s; it is asked again"), now)
+            why = Unavailable(f"no answer for {DEADLINE:.0f} s; it is asked again")
+            self._heard(lost, Failed(lost.id, why), now)
         if isinstance(event, (Done, Failed)):
             request = self._outbox.claim(event.id)
             if request is not None:
-                if isinstance(event, Done):
-                    self._done(request, event.answer, now)
-                else:
-                    self._failed(request, event.error, now)
-        if isinstance(event, (Redrive, Discard)):
+                self._heard(request, event, now)
+        elif isinstance(event, (Redrive, Discard)):
             self._operator.take(event)
+        elif isinstance(event, TakeSnapshot):
+            self._keeper.take(event)
         self._advance(now)
-        reason = self._standing.tell(
+        rebuilding = self._target is Target.BUILDING
+        run = self._run if self._phase is Phase.RUNNING else None
+        status = self._standing.tell(
             now,
-            self._run if self._phase is Phase.RUNNING else None,
+            run,
             self._table,
             self._gap if self._phase is Phase.HALTED else None,
             ready=self._ready,
-            rebuilding=self._target is Target.BUILDING,
+            rebuilding=rebuilding,
             drained=self._drained,
+            opening=self._keeper.reason,
         )
+        self._keeper.advance(status, None if run is None else run.watermark(now), now)
         if isinstance(event, Explain):
-            self._explain(event, reason, now)
+            moment = Moment(self._phase, status.reason, self._table, rebuilding=rebuilding)
+            stream = explain_stream(self._desk, run, self._stored, moment, now)
+            self._outbox.explain(Explained(event.id, stream, trail(self._journal, run, self._lane)))
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
 
     # What happened
 
+    def _heard(self, request: Request, event: Done | Failed, now: float) -> None:
+        if isinstance(event, Done):
+            self._clock.observe(getattr(event.answer, "service_time", None), now)
+        if isinstance(request, ShelfRequest):
+            self._stored = None if self._keeper.heard(request, event, now) else self._stored
+        elif isinstance(request, (ListShards, OpenIterator)) and self._beginning is not None:
+            self._beginning.heard(request, event, now)
+            if self._beginning.gone:
+                self._begin_again()
+        elif isinstance(event, Done):
+            self._done(request, event.answer, now)
+        else:
+            self._failed(request, event.error, now)
+
     def _done(self, request: Request, answer: Answer, now: float) -> None:
-        self._clock.observe(getattr(answer, "service_time", None), now)
         match request, answer:
             case ((OpenStore() | CheckStore() | ReadLetters() | Apply()), _):
                 self._store_did(request, answer, now)
             case Describe(), SourceTable():
                 self._described_as(request, answer, now)
-            case ListShards(), ShardListing() if self._listing is not None:
-                self._listed(self._listing.take(request, answer, now), now)
-            case OpenIterator(), str() if self._listing is not None:
-                self._listed(self._listing.found(request, now), now)
             case ((ListShards() | ListChildren()), ShardListing()):
                 self._running.stream.listed(request, answer, now)
             case OpenIterator(), str():
@@ -183,8 +207,6 @@ class Machine:
         match request:
             case OpenStore() | Describe():
                 self._errands.failed(request, error, now)
-            case ListShards() | OpenIterator() if self._listing is not None:
-                self._unlisted(self._listing, request, error, now)
             case CheckStore():
                 self._errands.failed(request, error, now)
                 if self._phase is Phase.RUNNING and not self._lane.in_flight:
@@ -236,6 +258,8 @@ class Machine:
         stored, table = self._stored, self._table
         if stored is None or table is None or self._phase is not Phase.OPENING:
             return
+        if self._keeper.begin(stored, table, now):
+            return
         self._target = Target.BUILDING if stored.building else Target.LIVE
         gap, self._gap = self._gap, None
         drained, self._drained = self._drained, False
@@ -246,12 +270,13 @@ class Machine:
                 )
                 if self._journal.since is None:
                     self._journal.begin(now, whole=False)
+                self._keeper.resumed(now)
                 self._start_run(copy.checkpoint, now)
                 self._telling.resumed(self._running.scan, copy, self._clock.at(now))
             case CopyTable(reason):
-                self._copy(stored, reason, now)
+                self._copy(stored, table, reason, now)
             case Gap() as gap:
-                self._follow(gap, stored, now)
+                self._follow(gap, stored, table, now)
 
     def _start_run(self, checkpoint: Checkpoint, now: float) -> None:
         self._run = Run(self._desk, checkpoint, self._lane, now)
@@ -267,42 +292,25 @@ class Machine:
         self._health.forget()
         self._lane.abandon()
         self._operator.abandon()
+        self._keeper.begin_again()
         self._run = None
-        self._listing = None
+        self._beginning = None
         self._stored = None
         self._table = None
         self._phase = Phase.OPENING
 
     # Copying
 
-    def _copy(self, stored: Stored, reason: str | None, now: float) -> None:
+    def _copy(self, stored: Stored, table: SourceTable, reason: str | None, now: float) -> None:
         """List the shards first; build aside where a copy exists that was served."""
         self._telling.begins_again(reason)
         aside = stored.live is not None and stored.live.checkpoint.was_ready
         self._target = Target.BUILDING if aside else Target.LIVE
         self._ready = serves_old(stored, self.settings.gap_behavior)
-        self._listing = FirstListing(self._desk, self._errands, self._described.stream_arn, now)
+        self._beginning = Beginning(
+            self._desk, self._errands, self._lane, self._telling, table, self._target, now
+        )
         self._phase = Phase.LISTING
-
-    def _listed(self, shards: Sequence[Shard] | None, now: float) -> None:
-        """Make the lineage durable before the first Scan request."""
-        if shards is None:
-            return
-        listing, self._listing = self._listing, None
-        self._phase = Phase.CREATING
-        self._journal.begin(now, whole=True)
-        trimmed = listing.trimmed if listing is not None else ()
-        segments = self.settings.scan_segments
-        plan = plan_copy(self._described, self._target, segments, shards, trimmed, self._clock.at(now))
-        self._lane.send(plan, now)
-        self._telling.begins(plan, self._described)
-
-    def _unlisted(
-        self, listing: FirstListing, request: ListShards | OpenIterator, error: HeadraceError, now: float
-    ) -> None:
-        self._listed(listing.failed(request, error, now), now)
-        if listing.gone:
-            self._begin_again()
 
     # The stream
 
@@ -316,7 +324,7 @@ class Machine:
             self._begin_again()
             self._gap = gap
 
-    def _follow(self, gap: Gap, stored: Stored, now: float) -> None:
+    def _follow(self, gap: Gap, stored: Stored, table: SourceTable, now: float) -> None:
         behavior = self.settings.gap_behavior
         self._telling.gap(gap, behavior)
         if behavior is GapBehavior.ERROR:
@@ -324,7 +332,7 @@ class Machine:
             self._ready = False
             self._phase = Phase.HALTED
         else:
-            self._copy(stored, f"the stream has forgotten changes: {gap}", now)
+            self._copy(stored, table, f"the stream has forgotten changes: {gap}", now)
 
     # Applying
 
@@ -343,8 +351,11 @@ class Machine:
             self._start_run(plan.work.checkpoint, now)
             return
         run = self._running
+        served = run.checkpoint.was_ready and self._target is Target.LIVE
         run.commit(plan, letters, now)
-        self._telling.scanned(plan, run.scan, self._described.item_count, now - self._began_at)
+        self._keeper.committed(plan, anew=plan.makes_ready and not served)
+        items = self._table.item_count if self._table is not None else 0
+        self._telling.scanned(plan, run.scan, items, now - self._began_at)
         if plan.makes_ready:
             self._target = Target.LIVE
             self._ready = True
@@ -356,8 +367,11 @@ class Machine:
             self._errands.ask(OpenStore, OpenStore, now)
         if self._phase is Phase.OPENING and self._table is None:
             self._errands.ask(Describe, Describe, now)
-        if self._listing is not None and self._lane.plan is None:
-            self._listing.ask(now)
+        self._enter(now)
+        if self._beginning is not None and self._beginning.sent:
+            self._beginning, self._phase = None, Phase.CREATING
+        if self._beginning is not None and self._lane.plan is None:
+            self._beginning.ask(now)
         if self._phase is not Phase.RUNNING:
             self._operator.refuse("the dataset is not open; ask again once it follows its stream")
         elif not self._lane.unknown:
@@ -381,19 +395,7 @@ class Machine:
             self._errands.postpone(Describe, self._drained_at + RECHECK)
             self._drained_at = now
 
-    def _explain(self, asked: Explain, reason: str | None, now: float) -> None:
-        rebuilding = self._target is Target.BUILDING
-        moment = Moment(self._phase, reason, self._table, rebuilding=rebuilding)
-        run = self._run if self._phase is Phase.RUNNING else None
-        stream = explain_stream(self._desk, run, self._stored, moment, now)
-        self._outbox.explain(Explained(asked.id, stream, trail(self._journal, run, self._lane)))
-
     @property
     def _running(self) -> Run:
         assert self._run is not None, "nothing is read in this phase"
         return self._run
-
-    @property
-    def _described(self) -> SourceTable:
-        assert self._table is not None, "the table is not described in this phase"
-        return self._table

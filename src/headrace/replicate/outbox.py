@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator
 
 from headrace.observe import Observation
 from headrace.replicate.commands import (
-    Apply,
-    CheckStore,
     Command,
     Explained,
-    OpenStore,
-    ReadLetters,
     Reply,
     Request,
+    SourceRequest,
     Tell,
     WakeAt,
 )
@@ -21,8 +18,6 @@ from headrace.replicate.commands import (
 DEADLINE = 60.0
 """Seconds after which a request to the source counts as lost: more than the transport itself waits for a
 connection and a silent answer, so that only what hangs in other ways is met by it."""
-
-_OF_STORE = (OpenStore, CheckStore, ReadLetters, Apply)
 
 
 class Outbox:
@@ -39,7 +34,7 @@ class Outbox:
     @property
     def source_requests(self) -> int:
         """How many requests to the source are unanswered."""
-        return sum(not isinstance(request, _OF_STORE) for request in self._waiting.values())
+        return sum(isinstance(request, SourceRequest) for request in self._waiting.values())
 
     def begin(self, now: float) -> None:
         """A step begins: what it sends is sent at ``now``."""
@@ -62,13 +57,13 @@ class Outbox:
     def overdue(self) -> Iterator[Request]:
         """The requests to the source that have waited for DEADLINE: their answers are not taken any more.
 
-        What the accelerator was asked is never given up: its effect may still come.
+        What the accelerator and the place of snapshots are asked is never given up: its effect may still come.
         """
         for id_, sent_at in tuple(self._sent_at.items()):
             if self._now - sent_at < DEADLINE:
                 return
             request = self._waiting[id_]
-            if not isinstance(request, _OF_STORE):
+            if isinstance(request, SourceRequest):
                 self.claim(id_)
                 yield request
 
@@ -80,7 +75,7 @@ class Outbox:
     def abandon_source(self) -> None:
         """Take no more answers to the requests to the source that are under way."""
         for id_, request in tuple(self._waiting.items()):
-            if not isinstance(request, _OF_STORE):
+            if isinstance(request, SourceRequest):
                 self.claim(id_)
 
     def tell(self, observation: Observation) -> None:

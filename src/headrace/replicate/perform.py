@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headrace.accelerator import ChangeSink, Stored
 from headrace.change import Redriven
+from headrace.errors import InternalError
 from headrace.replicate.commands import (
     Answer,
     Apply,
@@ -14,20 +15,31 @@ from headrace.replicate.commands import (
     LettersRead,
     ListChildren,
     ListShards,
+    ListSnapshots,
     OpenIterator,
     OpenStore,
     ReadLetters,
     ReadSegment,
     Request,
+    Restored,
+    RestoreSnapshot,
+    SaveSnapshot,
+    ShelfRequest,
     SourceRequest,
     StoreRequest,
 )
+from headrace.snapshot import Shelf
 from headrace.source import Source
 
 
-def perform(request: Request, source: Source, sink: ChangeSink) -> Answer:
-    """Do it and wait for the answer. Raises what the source or the sink raises."""
+def perform(request: Request, source: Source, sink: ChangeSink, shelf: Shelf | None = None) -> Answer:
+    """Do it and wait for the answer. Raises what the source, the sink or the shelf raises.
+
+    Without snapshots there is no ``shelf``.
+    """
     match request:
+        case ListSnapshots() | SaveSnapshot() | RestoreSnapshot():
+            return _of_shelf(request, shelf)
         case OpenStore() | CheckStore() | ReadLetters() | Apply():
             return _of_store(request, source, sink)
         case _:
@@ -45,6 +57,19 @@ def _of_store(request: StoreRequest, source: Source, sink: ChangeSink) -> Answer
             return _letters(request, source, sink)
         case Apply(work=work):
             return sink.apply(work)
+
+
+def _of_shelf(request: ShelfRequest, shelf: Shelf | None) -> Answer:
+    if shelf is None:
+        raise InternalError(f"{request} was asked of a dataset without snapshots")
+    match request:
+        case ListSnapshots():
+            return shelf.listed()
+        case SaveSnapshot(taken_at=at, current_to=current_to):
+            return shelf.save(at, current_to)
+        case RestoreSnapshot(manifest=manifest):
+            shelf.restore(manifest)
+            return Restored()
 
 
 def _of_source(request: SourceRequest, source: Source) -> Answer:

@@ -115,10 +115,11 @@ def plan_batch(
 
 
 def plan_ready(stream: StreamFollower, scan: ScanProgress, checkpoint: Checkpoint, target: Target) -> Plan:
-    """The transaction that makes a copy the one that is served, for good."""
+    """The transaction that makes a copy the one that is served, for good; a restored one is as good as any other then."""
+    shards = stream.lineage.states(stream.anchored())
     work = Work(
         target=target,
-        checkpoint=replace(checkpoint, shards=stream.lineage.states(stream.anchored()), was_ready=True),
+        checkpoint=replace(checkpoint, shards=shards, was_ready=True, snapshot=""),
         swap=target is Target.BUILDING,
     )
     return Plan(work, segments=tuple(scan.durable), rows=scan.rows, makes_ready=True)

@@ -174,7 +174,8 @@ class Run:
         more_to_come = any(reader.busy for reader in self.scan.readers)
         until = self.buffer.worth_waiting_until(now) if more_to_come else None
         served = self.checkpoint.was_ready and target is Target.LIVE
-        if not served and self.caught_up(now):
+        restored = bool(self.checkpoint.snapshot)
+        if (not served or restored) and self.caught_up(now):
             plan = plan_ready(self.stream, self.scan, self.checkpoint, target)
         elif self.buffer and until is not None:
             self._outbox.wake(until)

@@ -33,11 +33,12 @@ class Standing:
         ready: bool,
         rebuilding: bool,
         drained: bool,
-    ) -> str | None:
-        """Tell the status if it is news; its reason.
+        opening: str | None,
+    ) -> StatusChanged:
+        """Tell the status if it is news; the status.
 
         ``halted_by`` is the gap at which replication has stopped; ``drained`` says that the stream is off and
-        read to its end, and nothing has followed yet.
+        read to its end, and nothing has followed yet; ``opening`` is what is done before anything is replicated.
         """
         settings = self._desk.settings
         behind = lag(run.watermark(now), self._desk.clock.at(now)) if run is not None else None
@@ -46,6 +47,8 @@ class Standing:
             reason: str | None = wrong
         elif drained:
             reason = "the table's stream is off and read to its end; waiting for another"
+        elif run is None and opening is not None:
+            reason = opening
         else:
             scan, items = run.scan if run is not None else None, table.item_count if table is not None else 0
             reason = progress(scan, items, behind, ready=ready, ready_lag=settings.ready_lag)
@@ -59,7 +62,7 @@ class Standing:
             reason=reason,
         )
         self._reporter.report(status, now)
-        return reason
+        return status
 
     def _trouble(self, now: float, run: Run | None) -> str | None:
         """What a person should hear of first, else what stands still."""
