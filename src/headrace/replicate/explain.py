@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from headrace.accelerator import Stored
+from headrace.change import ScanPage
 from headrace.checkpoint import ShardState, Stage
 from headrace.explanation import Fate, ShardExplanation, StreamExplanation
-from headrace.replicate.buffer import StreamUnit
+from headrace.replicate.buffer import Buffer, StreamUnit
 from headrace.replicate.desk import Desk
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal, Pending, Trail
@@ -71,26 +72,23 @@ def _with_stored_shards(stream: StreamExplanation, stored: Stored) -> StreamExpl
     return replace(stream, stream_arn=copy.checkpoint.stream_arn, shards=shards)
 
 
-def trail(journal: Journal, run: Run | None, lane: Lane) -> Trail:
+def trail(journal: Journal, lane: Lane, buffer: Buffer | None, held: Iterable[StreamUnit] = ()) -> Trail:
     """What is remembered, and what is under way in the order in which it would be applied."""
     pending: list[Pending] = []
     if lane.plan is not None:
         pending += _units(lane.plan.units, Fate.APPLYING)
-        pending += (
-            Pending(None, page.changes, Fate.APPLYING)
-            for _, page in lane.plan.pages
-            if page.changes is not None
-        )
-    if run is not None:
-        pending += _units(run.buffer.units, Fate.BUFFERED)
-        pending += (
-            Pending(None, page.changes, Fate.BUFFERED)
-            for _, page in run.buffer.pages
-            if page.changes is not None
-        )
-        held = (StreamUnit(reader.id, tuple(reader.held)) for reader in run.stream.readers.values())
-        pending += _units(held, Fate.HELD)
+        pending += _scanned(lane.plan.pages, Fate.APPLYING)
+    if buffer is not None:
+        pending += _units(buffer.units, Fate.BUFFERED)
+        pending += _scanned(buffer.pages, Fate.BUFFERED)
+    pending += _units(held, Fate.HELD)
     return Trail(journal.pages(), tuple(pending), journal.remembered, journal.since, journal.whole)
+
+
+def _scanned(pages: Iterable[tuple[int, ScanPage]], fate: Fate) -> Iterator[Pending]:
+    for _, page in pages:
+        if page.changes is not None:
+            yield Pending(None, page.changes, fate)
 
 
 def _units(units: Iterable[StreamUnit], fate: Fate) -> Iterator[Pending]:

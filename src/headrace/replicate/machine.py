@@ -13,7 +13,7 @@ from headrace.accelerator import Applied, LetterTally, Stored, Target
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import Engine, GapBehavior, KeyClaims, Replication, Snapshots
-from headrace.errors import HeadraceError, TableUnusable, Unavailable
+from headrace.errors import HeadraceError, TableUnusable
 from headrace.replicate.beginning import Beginning
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
@@ -58,8 +58,8 @@ from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.keeper import Keeper
 from headrace.replicate.lane import Lane
-from headrace.replicate.operator import Operator
-from headrace.replicate.outbox import DEADLINE, Outbox
+from headrace.replicate.operator import COPYING, Operator
+from headrace.replicate.outbox import Outbox
 from headrace.replicate.phase import Phase
 from headrace.replicate.run import Run
 from headrace.replicate.scan import SETTLE
@@ -122,14 +122,9 @@ class Machine:
     def step(self, event: Event, now: float) -> list[Command]:
         """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
         self._outbox.begin(now)
-        for lost in tuple(self._outbox.overdue()):
-            why = Unavailable(f"no answer for {DEADLINE:.0f} s; it is asked again")
-            self._heard(lost, Failed(lost.id, why), now)
-        if isinstance(event, (Done, Failed)):
-            request = self._outbox.claim(event.id)
-            if request is not None:
-                self._heard(request, event, now)
-        elif isinstance(event, (Redrive, Discard)):
+        for request, outcome in self._outbox.settled(event):
+            self._heard(request, outcome, now)
+        if isinstance(event, (Redrive, Discard)):
             self._operator.take(event)
         elif isinstance(event, TakeSnapshot):
             self._keeper.take(event)
@@ -150,7 +145,8 @@ class Machine:
         if isinstance(event, Explain):
             moment = Moment(self._phase, status.reason, self._table, rebuilding=rebuilding)
             stream = explain_stream(self._desk, run, self._stored, moment, now)
-            self._outbox.explain(Explained(event.id, stream, trail(self._journal, run, self._lane)))
+            read = (run.buffer, run.held()) if run is not None else (None, ())
+            self._outbox.explain(Explained(event.id, stream, trail(self._journal, self._lane, *read)))
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
@@ -184,7 +180,7 @@ class Machine:
             case GetRecords(), RecordsPage():
                 self._received(request, answer, now)
             case ReadSegment(), ScanPage():
-                self._running.scanned(request, answer, now)
+                self._running.pages.scanned(request, answer, now)
             case _:
                 raise TypeError(f"{request} was answered with {answer}")
 
@@ -214,7 +210,7 @@ class Machine:
             case ListShards() | ListChildren() | OpenIterator() | GetRecords():
                 self._forgotten(self._running.stream.failed(request, error, now))
             case ReadSegment():
-                self._running.scan_failed(request, error, now)
+                self._running.pages.failed(request, error, now)
             case ReadLetters():
                 self._operator.failed(request, error)
             case Apply():
@@ -382,7 +378,7 @@ class Machine:
     def _advance_run(self, run: Run, now: float) -> None:
         run.read(now, scan_from=self._scan_from)
         if self._stored is not None:
-            self._operator.serve(run, self._target, self._clock.at(now), now)
+            self._serve(run, now)
         if self._lane.plan is None and self._stored is not None:
             run.apply_next(now, self._target)
         if self._lane.plan is None and self._stored is not None:
@@ -394,6 +390,16 @@ class Machine:
             self._drained = True
             self._errands.postpone(Describe, self._drained_at + RECHECK)
             self._drained_at = now
+
+    def _serve(self, run: Run, now: float) -> None:
+        """Do what operators ask, of a copy that was served: only then may a letter be applied (see Work).
+
+        While a shard's late records are held its keys are ahead of the stream, and letters wait too.
+        """
+        if not run.checkpoint.was_ready or self._target is not Target.LIVE:
+            self._operator.refuse(COPYING)
+        elif not run.hold.wire_bytes:
+            self._operator.serve(run.checkpoint, run.scan, self._clock.at(now), now)
 
     @property
     def _running(self) -> Run:

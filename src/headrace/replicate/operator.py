@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 
-from headrace.accelerator import LetterOutcome, LetterTally, Target, Which
+from headrace.accelerator import LetterOutcome, LetterTally, Which
 from headrace.change import Redriven
 from headrace.checkpoint import Checkpoint
 from headrace.errors import HeadraceError
@@ -14,8 +14,10 @@ from headrace.replicate.commands import Discard, LettersRead, ReadLetters, Redri
 from headrace.replicate.lane import Lane
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan, plan_letters
-from headrace.replicate.run import Run
 from headrace.replicate.scan import ScanProgress
+
+COPYING = "the table is being copied; ask again once the dataset is ready"
+"""Why nothing is done with letters while there is no copy that is served."""
 
 _LOST = "the dataset was opened anew before all was done; see what is left, and ask again"
 
@@ -65,19 +67,13 @@ class Operator:
             job.applying = False
         self.refuse(_LOST)
 
-    def serve(self, run: Run, target: Target, service_now: float, now: float) -> None:
-        """Do what is due, of a copy that was served: only then may a letter be applied (see Work).
-
-        While a shard's late records are held its keys are ahead of the stream, and letters wait too.
-        """
-        if not run.checkpoint.was_ready or target is not Target.LIVE:
-            self.refuse("the table is being copied; ask again once the dataset is ready")
-        elif not run.hold.wire_bytes:
-            self._read_on()
-            if self._lane.plan is None:
-                plan = self._plan(run.checkpoint, run.scan, service_now)
-                if plan is not None:
-                    self._lane.send(plan, now)
+    def serve(self, checkpoint: Checkpoint, scan: ScanProgress, service_now: float, now: float) -> None:
+        """Do what is due, of a live copy with this ``checkpoint`` that was served (see Work)."""
+        self._read_on()
+        if self._lane.plan is None:
+            plan = self._plan(checkpoint, scan, service_now)
+            if plan is not None:
+                self._lane.send(plan, now)
 
     def _read_on(self) -> None:
         """Read on, unless something is being read or waits for the lane."""

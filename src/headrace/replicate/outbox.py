@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from headrace.errors import Unavailable
 from headrace.observe import Observation
 from headrace.replicate.commands import (
     Command,
+    Done,
+    Event,
     Explained,
+    Failed,
     Reply,
     Request,
     SourceRequest,
@@ -48,6 +52,18 @@ class Outbox:
         self._sent_at[request.id] = self._now
         self._out.append(request)
         return request.id
+
+    def settled(self, event: Event) -> Iterator[tuple[Request, Done | Failed]]:
+        """What a step learns of its requests: those that are given up, then the one that ``event`` is about.
+
+        One that was abandoned, be it by what came of an earlier one, is left out.
+        """
+        for lost in tuple(self.overdue()):
+            yield lost, Failed(lost.id, Unavailable(f"no answer for {DEADLINE:.0f} s; it is asked again"))
+        if isinstance(event, (Done, Failed)):
+            request = self.claim(event.id)
+            if request is not None:
+                yield request, event
 
     def claim(self, request_id: int) -> Request | None:
         """The request that this id answers; None if it was abandoned."""

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
 
 from headrace.accelerator import LetterTally, Target
-from headrace.change import RecordsPage, ScanPage
+from headrace.change import RecordsPage
 from headrace.checkpoint import Checkpoint
-from headrace.errors import HeadraceError, Unavailable
 from headrace.observe import LateRecordsHeld
-from headrace.replicate.buffer import Buffer
-from headrace.replicate.commands import GetRecords, ReadSegment
+from headrace.replicate.buffer import Buffer, StreamUnit
+from headrace.replicate.commands import GetRecords
 from headrace.replicate.desk import Desk
 from headrace.replicate.hold import Hold
 from headrace.replicate.lane import Lane
 from headrace.replicate.lineage import Lineage
-from headrace.replicate.liveness import Pulse, segment
+from headrace.replicate.liveness import Pulse
 from headrace.replicate.plan import ANCHOR_INTERVAL, Plan, plan_batch, plan_lineage, plan_ready
 from headrace.replicate.report import lag
 from headrace.replicate.scan import ScanProgress
+from headrace.replicate.scan_pages import REQUESTS, ScanPages
 from headrace.replicate.stream import StreamFollower
-
-REQUESTS = 16
-"""Requests to the source at once."""
-
-SCANS = 8
-"""Of which pages of the Scan: polls of the stream always find room."""
-
-PAGES_PER_SEGMENT = 2
-"""Pages of one segment that may be read ahead of what is durable."""
-
-PAGE_BYTES = 2**20
-"""What a request that is under way may bring: pages are at most 1 MB."""
 
 WATERMARK_AGE = 0.05
 """Seconds for which a computed watermark serves: an older one is only more cautious."""
@@ -48,11 +35,11 @@ class Run:
         self.buffer = Buffer()
         self.hold = Hold()
         self.scan = ScanProgress(checkpoint.segments, checkpoint.rows_scanned, now)
+        self.pages = ScanPages(desk, self.scan, self.buffer)
         self.stream = StreamFollower(desk, Lineage(checkpoint.shards), checkpoint)
         self._dataset = desk.dataset
         self._outbox = desk.outbox
         self._clock = desk.clock
-        self._health = desk.health
         self._journal = desk.journal
         self._lane = lane
         self._committed_at = now
@@ -68,22 +55,14 @@ class Run:
         Where polls alone would take all the room, every other turn is the Scan's: however many shards are due,
         the Scan ends.
         """
-        room = self._room()
+        room = self.pages.room(self.wire_bytes)
         reserved = 1 if self._scan_was_left_out and room > 0 else 0
         room -= self.stream.advance(now, room - reserved)
         if not self.scan.done and now < scan_from:
             self._outbox.wake(scan_from)
         elif not self.scan.done:
-            self._read_segments(now, room)
-        self._scan_was_left_out = now >= scan_from and self._scan_waits(now)
-
-    def _scan_waits(self, now: float) -> bool:
-        """Whether a page of the Scan could be asked for, and none is."""
-        readers = self.scan.readers
-        return not any(reader.busy for reader in readers) and any(
-            not reader.exhausted and reader.unapplied < PAGES_PER_SEGMENT and reader.due_at <= now
-            for reader in readers
-        )
+            self.pages.ask(now, room)
+        self._scan_was_left_out = now >= scan_from and self.pages.left_out(now)
 
     @property
     def wire_bytes(self) -> int:
@@ -92,34 +71,12 @@ class Run:
 
     def full(self) -> str | None:
         """Why no request may be sent now; None if one may."""
-        if self._room() > 0:
+        if self.pages.room(self.wire_bytes) > 0:
             return None
         if self._outbox.source_requests >= REQUESTS:
             return f"waits for one of {REQUESTS} requests under way to end"
         held, limit = self.wire_bytes / 2**20, self.settings.buffer_bytes / 2**20
         return f"waits for memory: {held:.0f} MiB of {limit:.0f} MiB are read and not applied"
-
-    def _room(self) -> int:
-        """How many requests memory and the service may still be asked."""
-        under_way = self._outbox.source_requests
-        left = (self.settings.buffer_bytes - self.wire_bytes) // PAGE_BYTES - under_way
-        return min(REQUESTS - under_way, left)
-
-    def _read_segments(self, now: float, room: int) -> None:
-        readers = self.scan.readers
-        room = min(room, SCANS - sum(reader.busy for reader in readers))
-        for number, reader in enumerate(readers):
-            if room <= 0:
-                return
-            if reader.busy or reader.exhausted or reader.unapplied >= PAGES_PER_SEGMENT:
-                continue
-            if reader.due_at > now:
-                self._outbox.wake(reader.due_at)
-                continue
-            reader.asked(now)
-            segments = len(readers)
-            self._outbox.send(partial(ReadSegment, segment=number, segments=segments, cursor=reader.cursor))
-            room -= 1
 
     def received(self, request: GetRecords, page: RecordsPage, now: float) -> bool:
         """Buffer a page of the stream, or hold it back; false if the copy must not be served with what it brings.
@@ -146,33 +103,12 @@ class Run:
             self._watermark_at = -math.inf
         return unit.serves
 
-    def scanned(self, request: ReadSegment, page: ScanPage, now: float) -> None:
-        """Buffer a page of the Scan."""
-        if page.cursor is not None and page.cursor == request.cursor:
-            message = f"a page of the Scan ends where it began, at {page.cursor}; it would never end"
-            self.scan_failed(request, Unavailable(message), now)
-            return
-        reader = self.scan.readers[request.segment]
-        reader.busy = False
-        reader.take(page)
-        self._health.healed(segment(request.segment))
-        self.buffer.add_scan(request.segment, page, now)
-
-    def scan_failed(self, request: ReadSegment, error: HeadraceError, now: float) -> None:
-        """Back off with one segment; the others go on."""
-        reader = self.scan.readers[request.segment]
-        reader.busy = False
-        reader.failures += 1
-        wait = self._health.failed(segment(request.segment), error, reader.failures, now)
-        reader.due_at = now + wait
-
     # Applying
 
     def apply_next(self, now: float, target: Target) -> None:
         """Send the next transaction, if there is one to make; the lane must be free."""
         discovery = self.stream.discovery
-        more_to_come = any(reader.busy for reader in self.scan.readers)
-        until = self.buffer.worth_waiting_until(now) if more_to_come else None
+        until = self.buffer.worth_waiting_until(now) if self.pages.are_coming else None
         served = self.checkpoint.was_ready and target is Target.LIVE
         restored = bool(self.checkpoint.snapshot)
         if (not served or restored) and self.caught_up(now):
@@ -230,6 +166,10 @@ class Run:
         assert behind is not None
         return watermark >= math.floor(ended_at) + 1 and behind <= self.settings.ready_lag
 
+    def held(self) -> Iterator[StreamUnit]:
+        """Late records that are held, shard by shard."""
+        return (StreamUnit(reader.id, tuple(reader.held)) for reader in self.stream.readers.values())
+
     @property
     def drained(self) -> bool:
         """Whether the stream is off and everything in it is durable."""
@@ -238,4 +178,4 @@ class Run:
     def pulses(self, now: float) -> Iterator[Pulse]:
         """Everything that is expected to make progress, the lane aside."""
         yield from self.stream.pulses(now)
-        yield from self.scan.pulses()
+        yield from self.pages.pulses()

@@ -36,7 +36,7 @@ from headrace.replicate.commands import (
 from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
 from headrace.replicate.pool import Pool
-from headrace.replicate.run import REQUESTS
+from headrace.replicate.scan_pages import REQUESTS
 from headrace.source import Source
 from headrace.status import State
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.change import ScanPage
 from headrace.checkpoint import SegmentState
-from headrace.replicate.liveness import Pulse, segment
 
 SETTLE = 10.0
 """Seconds before an eventually consistent Scan: writes before the shards were listed are then seen."""
@@ -76,12 +75,6 @@ class ScanProgress:
     def segments_done(self) -> int:
         """How many segments' ends are durable."""
         return sum(segment.done for segment in self.durable)
-
-    def pulses(self) -> Iterator[Pulse]:
-        """The segments whose next page was asked for."""
-        for number, reader in enumerate(self.readers):
-            if reader.asked_since is not None:
-                yield Pulse(segment(number), reader.asked_since)
 
     def after(self, pages: Sequence[tuple[int, ScanPage]]) -> tuple[tuple[SegmentState, ...], int]:
         """Segments and rows as they will be once ``pages`` (segment and page, in order) are durable."""
