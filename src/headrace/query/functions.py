@@ -104,9 +104,25 @@ _SESSION = """
     pg_typeof session_user typeof user version
 """
 
-FUNCTIONS: Final = frozenset(
-    name.casefold()
-    for group in (_OPERATORS, _AGGREGATES, _NUMBERS, _TEXT, _TIMES, _LISTS, _NESTED, _SESSION)
-    for name in group.split()
-)
+_CHANCE = "random uuid uuidv4 uuidv7 gen_random_uuid"
+
+_CLOCK = """
+    ago current_date current_localtime current_localtimestamp get_current_time get_current_timestamp now today
+    transaction_timestamp
+"""
+
+_SETS = "generate_series generate_subscripts range regexp_split_to_table unnest unpivot_list"
+
+
+def _names(*groups: str) -> frozenset[str]:
+    return frozenset(name.casefold() for group in groups for name in group.split())
+
+
+FUNCTIONS: Final = _names(_OPERATORS, _AGGREGATES, _NUMBERS, _TEXT, _TIMES, _LISTS, _NESTED, _SESSION)
 """Scalar, aggregate and window functions and operators, by lower-case name."""
+
+AGGREGATES: Final = _names(_AGGREGATES)
+"""Those of several rows."""
+
+ROW_FUNCTIONS: Final = FUNCTIONS - _names(_AGGREGATES, _CHANCE, _CLOCK, _SETS, _SESSION)
+"""Those whose one answer depends on their arguments alone."""

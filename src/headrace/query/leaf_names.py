@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headrace.errors import QueryError
+from headrace.query.outline import PLACE, outline
 from headrace.query.parser import Parser, Tree
 
-_NAME: Final = rb'(?:"(?:[^"]|"")*"|[^\s".,;()]+)'
-_TABLE: Final = re.compile(rb"%s(?:\s*\.\s*%s){0,2}" % (_NAME, _NAME))
-_PLACE: Final = "query_location"
+NAME: Final = rb'(?:"(?:[^"]|"")*"|[^\s".,;()]+)'
+"""A name in the UTF-8 text of a statement."""
+
+TABLE: Final = re.compile(rb"%s(?:\s*\.\s*%s){0,2}" % (NAME, NAME))
+"""The name of a table there, in full or not."""
 
 
 def renamed(text: str, tree: Tree, names: Mapping[int, str], parser: Parser) -> str | None:
@@ -22,16 +25,17 @@ def renamed(text: str, tree: Tree, names: Mapping[int, str], parser: Parser) -> 
     would be simpler, but DuckDB 1.5 writes ``(a CROSS JOIN b) LEFT JOIN c`` without its parentheses.)
     """
     written = text.encode()
-    for node in sorted(_nodes(tree, names), key=lambda node: int(node[_PLACE]), reverse=True):
-        start = int(node[_PLACE])
-        found = _TABLE.match(written, start)
+    for node in sorted(_nodes(tree, names), key=lambda node: int(node[PLACE]), reverse=True):
+        start = int(node[PLACE])
+        found = TABLE.match(written, start)
         if found is None:
             return None
-        alias = "" if node["alias"] else f" AS {_quoted(node['table_name'])}"
+        alias = "" if node["alias"] else f" AS {quoted(node['table_name'])}"
         written = written[:start] + (names[id(node)] + alias).encode() + written[found.end() :]
     try:
         changed = written.decode()
-        return changed if _outline(parser.tree(changed), {}) == _outline(tree, names) else None
+        instead = {id(node): _under(names[id(node)], node) for node in _nodes(tree, names)}
+        return changed if outline(parser.tree(changed)) == outline(tree, instead) else None
     except (QueryError, UnicodeDecodeError):
         return None
 
@@ -45,22 +49,17 @@ def _nodes(node: Any, names: Mapping[int, str]) -> list[Tree]:
     return own + [found for child in node.values() for found in _nodes(child, names)]
 
 
-def _outline(node: Any, names: Mapping[int, str]) -> Any:
-    """The tree without places in the text, and with other names of tables."""
-    if isinstance(node, list):
-        return [_outline(child, names) for child in node]
-    if not isinstance(node, dict):
-        return node
-    outline = {key: _outline(child, names) for key, child in node.items() if key != _PLACE}
-    if id(node) in names:
-        outline |= {
-            "table_name": names[id(node)],
-            "schema_name": "",
-            "catalog_name": "",
-            "alias": node["alias"] or node["table_name"],
-        }
-    return outline
+def _under(name: str, node: Tree) -> Tree:
+    """The outline of a table under another name."""
+    own: Tree = outline(node)
+    return own | {
+        "table_name": name,
+        "schema_name": "",
+        "catalog_name": "",
+        "alias": node["alias"] or node["table_name"],
+    }
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'

@@ -14,10 +14,10 @@ import pyarrow as pa
 from headrace.leaf import Fit, Leaf, LeafReading, Predicate
 from headrace.query.allow_list import Checked, Reference
 from headrace.query.catalog import Beside
-from headrace.query.leaf_names import renamed
+from headrace.query.leaf_names import quoted, renamed
 from headrace.query.leaf_plan import Asked, asked_of
 from headrace.query.leaf_readings import Readings
-from headrace.query.leaf_table import LeafTable, quoted
+from headrace.query.leaf_table import LeafTable
 from headrace.query.parser import Parser, Verb
 
 OWN: Final = "headrace_leaf_"

@@ -19,6 +19,7 @@ import pyarrow.dataset as arrow_dataset
 from headrace.arrow_view import VIEWS
 from headrace.arrow_zone import without_nanosecond_zones
 from headrace.errors import InternalError
+from headrace.query.leaf_names import quoted
 
 Scan = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 """Reads these columns, in whatever order it gives them."""
@@ -140,8 +141,3 @@ def _close(batches: Iterator[pa.RecordBatch]) -> None:
     close = getattr(batches, "close", None)
     if close is not None:
         close()
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -9,10 +9,9 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
-import duckdb
-
 from headrace.errors import QueryError, QueryFault
 from headrace.query.door import translated
+from headrace.query.sandbox import Sandbox
 
 Tree = dict[str, Any]
 """A node as ``json_serialize_sql`` gives it."""
@@ -22,14 +21,14 @@ LONGEST: Final = 256 * 1024
 
 ANSWERED: Final = "Headrace answers SELECT, EXPLAIN, DESCRIBE, SUMMARIZE and SHOW TABLES; nothing that writes"
 
-_BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+"
+BLANK: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*+"
 _EXPLAIN = re.compile(
-    rf"{_BLANK}EXPLAIN\b{_BLANK}"
-    rf"(?P<options>ANALYZE\b|\({_BLANK}(?:ANALYZE|FORMAT)\b[\w\s,]*\))?{_BLANK}",
+    rf"{BLANK}EXPLAIN\b{BLANK}"
+    rf"(?P<options>ANALYZE\b|\({BLANK}(?:ANALYZE|FORMAT)\b[\w\s,]*\))?{BLANK}",
     re.IGNORECASE | re.DOTALL,
 )
 _SHOW_COLUMNS = re.compile(
-    rf"{_BLANK}SHOW\b{_BLANK}(?:FULL\b{_BLANK})?COLUMNS\b{_BLANK}(?:FROM|IN)\b", re.IGNORECASE | re.DOTALL
+    rf"{BLANK}SHOW\b{BLANK}(?:FULL\b{BLANK})?COLUMNS\b{BLANK}(?:FROM|IN)\b", re.IGNORECASE | re.DOTALL
 )
 
 
@@ -57,31 +56,16 @@ class Parsed:
 
 
 class Parser:
-    """DuckDB's parser, in an instance of its own that holds no data and no extension of ours."""
+    """DuckDB's parser, in ``sandbox``, which it makes where none is given, and closes."""
 
-    def __init__(self) -> None:
-        self._duckdb = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 1,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "enable_external_access": False,
-            },
-        )
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.sandbox = sandbox or Sandbox()
 
     def parse(self, sql: str) -> Parsed:
         """The one statement in ``sql``. Raises QueryError: INVALID, TOO_LARGE, or REFUSED for what does not read."""
-        if len(sql) > LONGEST:
-            raise QueryError(
-                QueryFault.TOO_LARGE,
-                f"the statement has {len(sql):,} characters; at most {LONGEST:,} are allowed",
-            )
-        if "\0" in sql:
-            raise QueryError(QueryFault.INVALID, "the statement holds a NUL character")
         # What other systems call DESCRIBE, and DuckDB does not know.
         sql = _SHOW_COLUMNS.sub("DESCRIBE ", sql, count=1) if _SHOW_COLUMNS.match(sql) else sql
-        kind, text = self._only_statement(sql)
+        kind, text = self.only_statement(sql)
         if kind == "EXPLAIN":
             return self._explained(text)
         if kind != "SELECT":
@@ -95,7 +79,7 @@ class Parser:
     @cached_property
     def _functions(self) -> frozenset[str]:
         rows = (
-            self._duckdb.cursor().execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+            self.sandbox.cursor().execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
         )
         return frozenset(str(name).casefold() for (name,) in rows)
 
@@ -105,11 +89,13 @@ class Parser:
 
     def close(self) -> None:
         """Let go of the instance."""
-        self._duckdb.close()
+        self.sandbox.close()
 
-    def _only_statement(self, sql: str) -> tuple[str, str]:
+    def only_statement(self, sql: str) -> tuple[str, str]:
+        """The kind of the one statement in ``sql``, as DuckDB calls it, and its text. Raises QueryError."""
+        _expect_sendable(sql)
         with translated(sql):
-            statements = self._duckdb.extract_statements(sql)
+            statements = self.sandbox.statements(sql)
         kinds = [statement.type.name for statement in statements]
         if not kinds:
             raise QueryError(QueryFault.INVALID, "there is no statement; send one, such as SELECT 1")
@@ -127,7 +113,7 @@ class Parser:
         prefix = _EXPLAIN.match(text)
         if prefix is None:
             raise QueryError(QueryFault.REFUSED, "this form of EXPLAIN is refused: write EXPLAIN SELECT ...")
-        kind, inner = self._only_statement(text[prefix.end() :])
+        kind, inner = self.only_statement(text[prefix.end() :])
         if kind != "SELECT":
             raise QueryError(QueryFault.REFUSED, f"EXPLAIN of {kind} is refused: {ANSWERED}")
         return Parsed(Verb.EXPLAIN, inner, self.tree(inner), prefix["options"] or "")
@@ -168,8 +154,18 @@ class Parser:
 
     def _computed(self, call: str, argument: str) -> str:
         with translated(argument):
-            ((text,),) = self._duckdb.cursor().execute(f"SELECT {call}", [argument]).fetchall()
+            ((text,),) = self.sandbox.cursor().execute(f"SELECT {call}", [argument]).fetchall()
         return str(text)
+
+
+def _expect_sendable(sql: str) -> None:
+    if len(sql) > LONGEST:
+        raise QueryError(
+            QueryFault.TOO_LARGE,
+            f"the statement has {len(sql):,} characters; at most {LONGEST:,} are allowed",
+        )
+    if "\0" in sql:
+        raise QueryError(QueryFault.INVALID, "the statement holds a NUL character")
 
 
 def too_deep() -> QueryError:

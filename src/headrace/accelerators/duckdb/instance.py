@@ -20,6 +20,7 @@ from headrace.accelerator import DEAD_LETTERS
 from headrace.accelerators.duckdb.door import is_broken, literal, quoted, translate_attach, translated
 from headrace.accelerators.duckdb.letters import union
 from headrace.column_name import RESERVED_PREFIX
+from headrace.duckdb_lock import LOCK
 from headrace.errors import AcceleratorError, CommitUnknown
 
 _DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
@@ -246,15 +247,7 @@ class DuckDBInstance:
         paths = [lane.path for lane in self._lanes.values() if lane.path is not None]
         allowed = ", ".join(literal(f"{path}{suffix}") for path in paths for suffix in _DATA_SUFFIXES)
         yield "allowed_paths", f"[{allowed}]"
-        # A zoned timestamp reads the same whatever the host's zone.
-        yield "TimeZone", "'UTC'"
-        yield "autoinstall_known_extensions", "false"
-        yield "autoload_known_extensions", "false"
-        yield "allow_community_extensions", "false"
-        yield "python_enable_replacements", "false"
-        yield "disabled_optimizers", "'extension'"
-        yield "enable_external_access", "false"
-        yield "lock_configuration", "true"
+        yield from LOCK.items()
 
     def _spill_folder(self) -> Path:
         files = [lane.path for lane in self._lanes.values() if lane.path is not None]
