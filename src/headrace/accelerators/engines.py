@@ -14,6 +14,7 @@ from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
+from headrace.snapshot import Exporter
 
 if TYPE_CHECKING:
     from headrace.accelerators.cayenne.accelerator import CayenneAccelerator
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from headrace.accelerators.sqlite import SQLiteAccelerator
 
 
-class Accelerator(ChangeSink, Protocol):
-    """A ChangeSink that also tells what it holds. Any thread may ask."""
+class Accelerator(ChangeSink, Exporter, Protocol):
+    """A ChangeSink that also tells what it holds, which any thread may ask, and whose copy travels."""
 
     def rows(self) -> int:
         """The number of live rows, 0 where there is no live copy. Raises AcceleratorError."""
@@ -38,14 +39,17 @@ class Engines:
 
     Nothing is opened here but the SQL engine: each dataset's database is opened by its accelerator's
     ``open``. Datasets without acceleration have no accelerator. Raises ConfigError for an engine that
-    lacks what it needs, AcceleratorError for two datasets in one file.
+    lacks what it needs, AcceleratorError for two datasets in one file. ``scratch`` is a folder of this process,
+    absolute, in which all folders lie that copies are exported to and restored from; None: none is.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], limits: Limits | None = None) -> None:
+    def __init__(
+        self, datasets: Sequence[Dataset], limits: Limits | None = None, scratch: Path | None = None
+    ) -> None:
         accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
         native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
         files = {name: _file(name, one) for name, one in native.items()}
-        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)))
+        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)), scratch)
         self._sinks: dict[str, Accelerator] = {}
         self._leaves: dict[str, Leaf] = {}
         self._letters: list[Callable[[], Leaf | None]] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -21,15 +22,21 @@ from headrace.accelerator import (
     Which,
     Work,
 )
+from headrace.accelerators import parquet_copy
 from headrace.accelerators.keys import key_of_json, values_of_key
-from headrace.accelerators.letters import Due, Known, due, file_letters
+from headrace.accelerators.letters import Due, Known, due, file_letters, stored_letter
+from headrace.accelerators.parquet_copy import LETTER_FIELDS, LETTERS, NOTES, ROWS, CopyFacts
 from headrace.accelerators.plain import Row, plain_rows, widened, widened_row
 from headrace.accelerators.refused import apply_the_rest
+from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.change import ChangeBatch, DeadLetter
 from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError, RowRefused
 from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import TableSchema
+from headrace.snapshot import Exported
+
+_ENGINE: Final = "memory"
 
 Key = tuple[Any, ...]
 
@@ -71,8 +78,11 @@ class MemoryAccelerator:
     fail happens before the first mutation, so that ``apply`` either does its whole work or nothing.
     """
 
-    def __init__(self, refuses: Callable[[Row], str | None] = lambda _: None) -> None:
+    def __init__(
+        self, refuses: Callable[[Row], str | None] = lambda _: None, dataset: str = "orders"
+    ) -> None:
         self.refuses = refuses
+        self.dataset = dataset
         self._copies: dict[Target, _Copy] = {}
 
     def open(self) -> Stored:
@@ -149,6 +159,53 @@ class MemoryAccelerator:
                 raise RowRefused(reason)
         return changes
 
+    def export(self, folder: Path, snapshot: str) -> Exported:
+        """Write the live copy into the empty ``folder``, as the files of ``parquet_copy``."""
+        live = self._copies.get(Target.LIVE)
+        if live is None:
+            raise AcceleratorError("there is no copy yet that could be exported")
+        checkpoint, schema = Checkpoint.decode(live.checkpoint), live.schema
+        keys = TableSchema(schema.keys)
+        notes = [
+            {key.name: value for key, value in zip(keys.columns, note, strict=True)} for note in live.notes
+        ]
+        rows = list(self.live_rows().values())
+        letters = [_letter_row(kept) for kept in live.letters.values()]
+        for name, fields, found in (
+            (ROWS, schema.arrow(), rows),
+            (NOTES, keys.arrow(), notes),
+            (LETTERS, LETTER_FIELDS, letters),
+        ):
+            parquet_copy.write(folder / name, fields, [pa.Table.from_pylist(found, schema=fields)])
+        marked = replace(checkpoint, snapshot=snapshot).encode()
+        counts = (len(rows), len(notes), len(letters), _waiting(live))
+        facts = CopyFacts(_ENGINE, self.dataset, marked, encode_schema(schema), *counts)
+        parquet_copy.write_facts(folder, facts)
+        return Exported(checkpoint, schema, len(rows), len(letters), _waiting(live), pa.__version__)
+
+    def restore(self, folder: Path) -> None:
+        """Put an exported copy in place of all copies."""
+        facts = parquet_copy.read_facts(folder, _ENGINE, self.dataset)
+        schema = decode_schema(facts.schema)
+        keys = TableSchema(schema.keys)
+
+        def read(name: str, fields: pa.Schema, count: int) -> list[Row]:
+            parts = parquet_copy.read(folder / name, fields, count, self.dataset)
+            return plain_rows(pa.concat_tables([fields.empty_table(), *parts]))
+
+        rows = read(ROWS, schema.arrow(), facts.rows)
+        notes = read(NOTES, keys.arrow(), facts.notes or 0)
+        letters = [_kept(row) for row in read(LETTERS, LETTER_FIELDS, facts.letters)]
+        self._copies = {
+            Target.LIVE: _Copy(
+                schema,
+                facts.checkpoint,
+                {_key(row, schema): row for row in rows},
+                {_key(note, keys) for note in notes},
+                {kept.letter.id: kept for kept in letters},
+            )
+        }
+
     def check(self) -> None:
         """Dictionaries always answer."""
 
@@ -202,6 +259,29 @@ class MemoryAccelerator:
         if copy is None:
             return None
         return StoredCopy(Checkpoint.decode(copy.checkpoint), copy.schema, len(copy.letters), _waiting(copy))
+
+
+def _letter_row(kept: _Kept) -> Row:
+    """A letter as ``parquet_copy.LETTER_FIELDS`` has it."""
+    letter, superseded = kept.letter, kept.superseded_at
+    return {
+        "id": letter.id,
+        "shard": letter.shard,
+        "sequence_number": None if letter.sequence is None else letter.sequence.text,
+        "key": letter.key,
+        "key_form": kept.key,
+        "reason": letter.reason,
+        "record": letter.record,
+        "seen_at": round(letter.at * 1e6),
+        "superseded_at": None if superseded is None else round(superseded * 1e6),
+    }
+
+
+def _kept(row: Row) -> _Kept:
+    names = ("shard", "sequence_number", "key", "reason", "record", "seen_at", "superseded_at")
+    shard, number, key, reason, record, seen, superseded = (row[name] for name in names)
+    stored = stored_letter((shard, number, key, reason, record, seen, superseded))
+    return _Kept(stored.letter, row["key_form"], stored.superseded_at)
 
 
 def _waiting(copy: _Copy) -> int:

@@ -89,13 +89,13 @@ def _keys(around: _Around) -> AbstractContextManager[Any]:
 
 
 def _syncs(around: _Around) -> AbstractContextManager[Any]:
-    true = data_file._sync
+    true = data_file.sync
 
     def sync(path: Path) -> None:
         with around(Effect.SYNC, path):
             true(path)
 
-    return mock.patch.object(data_file, "_sync", sync)
+    return mock.patch.object(data_file, "sync", sync)
 
 
 def _removals(around: _Around) -> AbstractContextManager[Any]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from headrace.accelerator import Target
 from headrace.accelerators.duckdb import DuckDBAccelerator, DuckDBInstance, Limits, rows
 from headrace.accelerators.duckdb.casts import restored
-from support.engines.harness import FailingCommit, FileHarness
+from support.engines.harness import SCRATCH, FailingCommit, FileHarness
 
 
 class DuckDBHarness(FileHarness):
@@ -56,7 +56,7 @@ class DuckDBHarness(FileHarness):
         self.instance.close()
 
     def _new_sink(self) -> DuckDBAccelerator:
-        self.instance = DuckDBInstance({self.dataset: self.path}, Limits(memory=2**30, threads=2))
+        self.instance = DuckDBInstance({self.dataset: self.path}, Limits(memory=2**30, threads=2), SCRATCH)
         return DuckDBAccelerator(self.instance, self.dataset)
 
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +17,11 @@ import pyarrow as pa
 from headrace.accelerator import Stored, StoredLetter, Target, Which
 from headrace.accelerators.plain import plain_rows
 from headrace.change import DeadLetter
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="headrace-scratch-")).resolve()
+"""Where copies are exported to and restored from; removed when this process ends."""
+
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 """Rows by key, as ``plain`` has them."""
@@ -70,6 +77,12 @@ class Harness(ABC):
             found |= {_name(stored.letter): stored for stored in some}
         return found
 
+    def exported(self, snapshot: str = "snap-1") -> Path:
+        """The folder to which the live copy is exported now."""
+        folder = new_folder()
+        self.sink.export(folder, snapshot)
+        return folder
+
     def restart(self) -> None:
         """Close everything and come back as a new process would."""
         self.close()
@@ -94,6 +107,11 @@ class Harness(ABC):
     def _table(self, target: Target, schema: pa.Schema) -> pa.Table:
         """The rows of a copy, which has the columns ``schema``, read without the accelerator's own help where that can be."""
         raise NotImplementedError
+
+
+def new_folder() -> Path:
+    """An empty folder for one export."""
+    return Path(tempfile.mkdtemp(dir=SCRATCH))
 
 
 def _without_nul(value: Any) -> Any:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from headrace.accelerator import Applied, Stored, StoredLetter, Target, Which, Work
+from headrace.accelerators.cayenne.exporting import export
 from headrace.accelerators.cayenne.leaf import CayenneLeaf
 from headrace.accelerators.cayenne.lookup import CayenneKeyReader
 from headrace.accelerators.cayenne.policy import Policy
 from headrace.accelerators.cayenne.table import CayenneTable
-from headrace.accelerators.cayenne.transaction import CayenneTransaction
+from headrace.accelerators.cayenne.transaction import CayenneTransaction, CopyState
 from headrace.accelerators.cayenne.upkeep import Upkeep
+from headrace.accelerators.disk import translated as disk_translated
+from headrace.accelerators.exports import Exports
 from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.relational import WorkWriter
@@ -19,7 +24,9 @@ from headrace.accelerators.sqlite.door import translated
 from headrace.accelerators.sqlite.leaf import SQLiteLeaf
 from headrace.accelerators.sqlite.letters import read_letters
 from headrace.dataset import Acceleration
+from headrace.errors import AcceleratorError
 from headrace.explanation import ItemKey, StoredKey
+from headrace.snapshot import Exported
 
 
 class CayenneAccelerator:
@@ -42,6 +49,7 @@ class CayenneAccelerator:
         self._writer = WorkWriter()
         self._background = background
         self.upkeep = Upkeep(self._table, policy or Policy())
+        self._exports = Exports(dataset)
 
     def leaf(self) -> CayenneLeaf:
         """How statements read the live copy."""
@@ -61,6 +69,7 @@ class CayenneAccelerator:
             stored = self._table.load()
         if self._background:
             self.upkeep.start()
+        self._exports.allow()
         return Stored(stored.get(Target.LIVE), stored.get(Target.BUILDING))
 
     def apply(self, work: Work) -> Applied:
@@ -99,8 +108,25 @@ class CayenneAccelerator:
         with self._reading(f"cannot look into {self._dataset}") as reader:
             return StoredKey() if reader is None else stored_key(reader, key)
 
+    def export(self, folder: Path, snapshot: str) -> Exported:
+        """Write the live copy as one commit left it into the empty ``folder``: a metastore and files of rows."""
+        doing = f"cannot export {self._dataset}"
+        with self._exports.running(), disk_translated(doing), self._committed(doing) as commit:
+            if commit is None:
+                raise AcceleratorError(f"{doing}: it is not open; ask again soon")
+            connection, copies = commit
+            return export(connection, self._dataset, copies, folder, snapshot, self._exports)
+
+    def restore(self, folder: Path) -> None:
+        """Put an exported copy in place of whatever the dataset holds; ``open`` must be called next."""
+        self._exports.stop()
+        with self.upkeep.paused():
+            self._table.load()
+            self._table.replace(folder)
+
     def close(self) -> None:
         """Let go of the dataset."""
+        self._exports.stop()
         self.upkeep.stop()
         self._table.close()
 
@@ -121,6 +147,14 @@ class CayenneAccelerator:
     @contextmanager
     def _reading(self, doing: str) -> Iterator[CayenneKeyReader | None]:
         """One commit, None where the dataset is not open."""
+        with self._committed(doing) as commit:
+            yield None if commit is None else CayenneKeyReader(commit[0], self._dataset, commit[1])
+
+    @contextmanager
+    def _committed(
+        self, doing: str
+    ) -> Iterator[tuple[sqlite3.Connection, Mapping[Target, CopyState]] | None]:
+        """One commit: a connection that sees it, and the copies with their files pinned. None where the dataset is not open."""
         connection = self._table.metastore.reader()
         if connection is None:
             yield None
@@ -131,6 +165,6 @@ class CayenneAccelerator:
                     connection.execute("BEGIN")
                     connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 1").fetchone()
                     copies = self._table.copies
-                yield CayenneKeyReader(connection, self._dataset, copies)
+                yield connection, copies
         finally:
             connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,11 +29,13 @@ from headrace.accelerators.cayenne.forms import ROW, file_column, from_file, in_
 from headrace.accelerators.cayenne.key_hash import hash_keys
 from headrace.accelerators.cayenne.key_index import Flags, Hashes, KeyIndex, Positions, encoded
 from headrace.accelerators.cayenne.statistics import Statistics
+from headrace.accelerators.disk import sync
 from headrace.dataset import Compression
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
 
 _BATCH_ROWS: Final = 65_536
+_POSITION: Final = (1 << ROW_BITS) - 1
 _Item = TypeVar("_Item")
 
 
@@ -100,7 +101,7 @@ class DataFile:
                 rows = from_file(given, self.schema, places, views=views and dead is None)
                 count = given.num_rows
                 if dead is not None:
-                    live = ~dead[given.column(ROW).to_numpy() - (self.record.number << ROW_BITS)]
+                    live = ~dead[given.column(ROW).to_numpy() & _POSITION]
                     rows, count = rows.filter(pa.array(live)) if names else rows, int(np.count_nonzero(live))
                 yield rows, count
 
@@ -163,8 +164,8 @@ class Writer:
         )
         keys.write_bytes(encoded(np.concatenate(given.hashes)))
         for file in (path, keys):
-            _sync(file)
-        _sync(self.folder)
+            sync(file)
+        sync(self.folder)
         return Written(
             number,
             given.rows,
@@ -212,11 +213,3 @@ def _chained(first: _Item, rest: Iterator[_Item]) -> Iterator[_Item]:
 def _options(compression: Compression) -> vortex.io.VortexWriteOptions:
     options = vortex.io.VortexWriteOptions
     return options.compact() if compression is Compression.ZSTD else options.default()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ backtrace after the first line.
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from headrace.errors import AcceleratorError, AcceleratorFull
+from headrace.accelerators.disk import told
+from headrace.errors import AcceleratorError
 
 _NUMBER: Final = re.compile(r"os error (\d+)")
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -29,16 +28,10 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _told(doing, str(error), error.errno) from error
+        raise told(doing, str(error), error.errno) from error
     except RuntimeError as error:
         text = str(error).partition("\n")[0]
         found = _NUMBER.search(text)
-        raise _told(doing, text, int(found[1]) if found else None) from error
+        raise told(doing, text, int(found[1]) if found else None) from error
     except pa.ArrowException as error:
         raise AcceleratorError(f"{doing}: {error}") from error
-
-
-def _told(doing: str, text: str, number: int | None) -> AcceleratorError:
-    if number in _NO_ROOM:
-        return AcceleratorFull(f"{doing}: {text}; make room on the disk; nothing was written")
-    return AcceleratorError(f"{doing}: {text}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 ROW_BITS: Final = 32
-"""``headrace_row`` is the file's number, shifted by this, and the position."""
+"""``headrace_row`` is the number under which the file was first written, shifted by this, and the position."""
 
 CURE: Final = "delete the dataset's folder to copy the table anew"
 """What helps where files or the metastore are not what they should be."""

@@ -11,12 +11,21 @@ from pathlib import Path
 from headrace.accelerator import StoredCopy, Target
 from headrace.accelerators.cayenne import door
 from headrace.accelerators.cayenne.data_file import DataFile, Writer
+from headrace.accelerators.cayenne.exporting import (
+    TABLES,
+    expect_exported,
+    place,
+    renumber,
+)
+from headrace.accelerators.cayenne.file_record import discard
 from headrace.accelerators.cayenne.key_hash import hash_keys
 from headrace.accelerators.cayenne.metastore import NAME, Metastore, prepare_metastore
 from headrace.accelerators.cayenne.part import FilePart, Part, RecentPart, Segment
 from headrace.accelerators.cayenne.pins import Pins
 from headrace.accelerators.cayenne.recent import remaining
 from headrace.accelerators.cayenne.transaction import CayenneTransaction, CopyState, Surroundings
+from headrace.accelerators.disk import translated as disk_translated
+from headrace.accelerators.sqlite.backup import backed_up, exported, put_in_place, readable
 from headrace.accelerators.sqlite.door import is_full, translate, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.tables import prepare, read_copy
@@ -120,6 +129,37 @@ class CayenneTable:
             self._copies = transaction.states()
             self._verified |= {file.record.number for file in transaction.made}
         self.pins.give_up([path for file in transaction.dropped for path in _paths(file)])
+
+    def replace(self, folder: Path) -> None:
+        """Put the exported copy in ``folder`` in place of all copies; ``load`` must be called next.
+
+        Nobody writes files meanwhile. The files lie there under new numbers before the metastore names them, at one
+        stroke. Raises AcceleratorFull, AcceleratorError.
+        """
+        doing = f"cannot restore {self.dataset}"
+        renumbered = folder / f"restored-{NAME}"
+        renumbered.unlink(missing_ok=True)
+        with self.lane() as connection, translated(doing), disk_translated(doing):
+            beyond = self.next_number()
+            with exported(folder / NAME, self.dataset, TABLES) as metastore:
+                with readable(self.dataset):
+                    records = expect_exported(metastore, self.dataset, folder)
+                with backed_up(metastore, renumbered) as copy:
+                    renumber(copy, beyond)
+            try:
+                place(records, folder, self.files.folder, beyond)
+            except BaseException:
+                for record in records:
+                    discard(self.files.folder, record.number + beyond)
+                raise
+            self._loaded = False
+            try:
+                with exported(renumbered, self.dataset, TABLES) as metastore:
+                    put_in_place(metastore, connection)
+            except BaseException:
+                self.metastore.give_up()
+                raise
+            self._verified |= {record.number + beyond for record in records}
 
     def seal(self, copy: int) -> tuple[CopyState, int] | None:
         """A copy whose recent rows are no longer merged with later ones, and the last commit; None if it is gone."""

@@ -4,22 +4,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, Which, Work
-from headrace.accelerators.duckdb import letters, rows
+from headrace.accelerators.disk import sync
+from headrace.accelerators.disk import translated as disk_translated
+from headrace.accelerators.duckdb import exporting, letters, rows
 from headrace.accelerators.duckdb import tables as ddl
-from headrace.accelerators.duckdb.door import is_broken, is_full, translate, translated, unknown
+from headrace.accelerators.duckdb.door import (
+    interrupted,
+    is_broken,
+    is_full,
+    translate,
+    translated,
+    unknown,
+)
 from headrace.accelerators.duckdb.evolution import evolve
+from headrace.accelerators.duckdb.files import attached
 from headrace.accelerators.duckdb.instance import DuckDBInstance
 from headrace.accelerators.duckdb.letters import DuckDBLetters
 from headrace.accelerators.duckdb.lookup import DuckDBKeyReader
 from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.duckdb.upgrade import prepare
+from headrace.accelerators.exports import Exports
 from headrace.accelerators.letters import CopyLetters
 from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.merge import join_schemas, merge
@@ -29,6 +42,7 @@ from headrace.checkpoint import Checkpoint
 from headrace.errors import AcceleratorError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import TableSchema
+from headrace.snapshot import Exported
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class DuckDBAccelerator:
         self._live = CopyTables.of(dataset, Target.LIVE)
         self._building = CopyTables.of(dataset, Target.BUILDING)
         self._schema = ("", TableSchema(()))
+        self._exports = Exports(dataset)
 
     def open(self) -> Stored:
         """Attach the database, anew if it has failed, and read what the last commit left.
@@ -80,6 +95,11 @@ class DuckDBAccelerator:
         Raises AcceleratorLocked where another process holds the file; CommitUnknown while a query still
         holds a database that must be opened anew (open again later); AcceleratorError otherwise.
         """
+        stored = self._open()
+        self._exports.allow()
+        return stored
+
+    def _open(self) -> Stored:
         self._instance.writer(self._dataset)
         with self._instance.lane(self._dataset) as connection, translated(f"cannot open {self._dataset}"):
             prepare(connection, self._dataset)
@@ -141,8 +161,52 @@ class DuckDBAccelerator:
                 cursor.execute("ROLLBACK")
             cursor.close()
 
+    def export(self, folder: Path, snapshot: str) -> Exported:
+        """Write the live copy as one commit left it into the empty ``folder``, as a database file without a log."""
+        doing = f"cannot export {self._dataset}"
+        with self._exports.running(), disk_translated(doing):
+            file = folder / exporting.NAME
+            with closing(self._reader(doing)) as cursor, exporting.exportable(self._dataset):
+                source = exporting.current_database(cursor)
+                with (
+                    attached(cursor, file, f"{source}_export"),
+                    self._exports.interruptible(partial(interrupted, cursor)),
+                ):
+                    exported = exporting.export(cursor, source, self._dataset, snapshot)
+            for path in (file, folder):
+                sync(path)
+            return exported
+
+    def restore(self, folder: Path) -> None:
+        """Put an exported copy in place of whatever the dataset holds; ``open`` must be called next.
+
+        A file takes the place of the dataset's, in memory its rows are copied in one transaction.
+        """
+        doing = f"cannot restore {self._dataset}"
+        self._exports.stop()
+        self._open()
+        file = exporting.exported_file(folder, self._dataset)
+        with closing(self._reader(doing)) as cursor, exporting.readable(self._dataset):
+            own = exporting.current_database(cursor)
+            coming = f"{own}_import"
+            with attached(cursor, file, coming):
+                row = exporting.expect_exported(cursor, self._dataset)
+                if not self._instance.in_file(self._dataset):
+                    with self._instance.lane(self._dataset):
+                        cursor.execute(f"USE {own}.main")
+                        exporting.put_in_place(cursor, coming, self._dataset, row)
+        if self._instance.in_file(self._dataset):
+            self._instance.replace(self._dataset, file)
+
+    def _reader(self, doing: str) -> duckdb.DuckDBPyConnection:
+        cursor = self._instance.reader(self._dataset)
+        if cursor is None:
+            raise AcceleratorError(f"{doing}: its database is not open; ask again soon")
+        return cursor
+
     def close(self) -> None:
         """Let go of the database. In memory, the rows go with it."""
+        self._exports.stop()
         self._instance.release(self._dataset)
 
     def _apply(self, work: Work) -> Applied:

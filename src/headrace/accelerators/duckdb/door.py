@@ -43,6 +43,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def interrupted(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Interrupt what a connection runs; false if it is closed."""
+    try:
+        connection.interrupt()
+    except duckdb.Error:
+        return False
+    return True
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Raise what DuckDB and Arrow raise inside as AcceleratorError or a kind of it.
@@ -65,11 +74,11 @@ def translate(error: duckdb.Error, doing: str) -> AcceleratorError:
     if is_broken(error):
         return unknown(error, f"{doing}: DuckDB gave the database up")
     if is_full(error):
-        return AcceleratorFull(f"{doing}: {_first_line(error)}; make room on the disk, nothing was written")
+        return AcceleratorFull(f"{doing}: {first_line(error)}; make room on the disk, nothing was written")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return AcceleratorError(f"{doing}: {_first_line(error)}; give DuckDB a higher memory limit")
+        return AcceleratorError(f"{doing}: {first_line(error)}; give DuckDB a higher memory limit")
     kind = RowRefused if isinstance(error, _OF_A_VALUE) else AcceleratorError
-    return kind(f"{doing}: {_first_line(error)}")
+    return kind(f"{doing}: {first_line(error)}")
 
 
 def unknown(error: duckdb.Error, what: str) -> CommitUnknown:
@@ -78,7 +87,7 @@ def unknown(error: duckdb.Error, what: str) -> CommitUnknown:
     A commit whose automatic checkpoint finds no room is durable, and its database given up all the same.
     """
     cure = "; make room on the disk" if is_full(error) else ""
-    return CommitUnknown(f"{what} ({_first_line(error)}); it is reopened{cure}")
+    return CommitUnknown(f"{what} ({first_line(error)}); it is reopened{cure}")
 
 
 def translate_attach(error: duckdb.Error, path: Path | None) -> AcceleratorError:
@@ -111,5 +120,6 @@ def is_full(error: duckdb.Error) -> bool:
     return any(sign in text for sign in _FULL)
 
 
-def _first_line(error: duckdb.Error) -> str:
+def first_line(error: duckdb.Error) -> str:
+    """What DuckDB says, without the place in a statement or in its own code."""
     return str(error).partition("\n")[0]

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
 import threading
 import time
 import weakref
@@ -17,19 +14,23 @@ from pathlib import Path
 import duckdb
 
 from headrace.accelerator import DEAD_LETTERS
-from headrace.accelerators.duckdb.door import is_broken, literal, quoted, translate_attach, translated
+from headrace.accelerators import disk
+from headrace.accelerators.duckdb.door import (
+    interrupted,
+    is_broken,
+    literal,
+    quoted,
+    translate_attach,
+    translated,
+)
+from headrace.accelerators.duckdb.files import beside, move_beside, take_place
 from headrace.accelerators.duckdb.letters import union
+from headrace.accelerators.duckdb.limits import Limits, settings
 from headrace.column_name import RESERVED_PREFIX
-from headrace.duckdb_lock import LOCK
 from headrace.errors import AcceleratorError, CommitUnknown
-
-_DATA_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
-"""What DuckDB 1.5 opens beside a database file."""
 
 ALL_LETTERS = f"memory.main.{DEAD_LETTERS}"
 """The dead letters of all datasets that are open, as SQL writes the view in full."""
-
-_BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 CURSOR_PATIENCE = 5.0
 """Seconds that a reader waits while a database is being opened, which may replay a long log."""
@@ -37,21 +38,7 @@ CURSOR_PATIENCE = 5.0
 CLOSING_PATIENCE = 5.0
 """Seconds that closing waits for interrupted readers to end."""
 
-_OF_DEFAULT_MEMORY = 5 / 8
-"""DuckDB takes 80 % of the memory it may use; decoding and serving need theirs, so we take 50 %."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What DuckDB may use. ``memory`` is bytes, None half of what there is; ``threads`` None every core.
-
-    ``spill`` is the folder for what does not fit into memory; None: beside the first data file, or in
-    the system's folder for temporary files.
-    """
-
-    memory: int | None = None
-    threads: int | None = None
-    spill: Path | None = None
+_REPLACED = "headrace_replaced"
 
 
 @dataclass(slots=True)
@@ -80,16 +67,19 @@ class _Retired:
 class DuckDBInstance:
     """The engine behind all accelerated datasets: ``files`` maps each dataset to its file, None in memory.
 
-    The instance is locked down from its first moment: only the files named here (and DuckDB's spill
-    folder) can be opened, no extension can be loaded, no setting changed. Databases are attached when
-    their accelerator opens, so that one file that cannot be opened keeps no other dataset waiting.
+    The instance is locked down from its first moment: only the files named here, those in the folder ``scratch``
+    and DuckDB's spill folder can be opened, no extension can be loaded, no setting changed. Databases are attached
+    when their accelerator opens, so that one file that cannot be opened keeps no other dataset waiting.
 
     Locks are taken in this order: the instance's, then a lane's.
     """
 
-    def __init__(self, files: Mapping[str, Path | None], limits: Limits | None = None) -> None:
+    def __init__(
+        self, files: Mapping[str, Path | None], limits: Limits | None = None, scratch: Path | None = None
+    ) -> None:
         _refuse(files)
         self._limits = limits or Limits()
+        self._scratch = scratch
         self._lanes = {name: _Lane(f"headrace_{n}", path) for n, (name, path) in enumerate(files.items())}
         self._lock = threading.RLock()
         self._readers: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -172,6 +162,30 @@ class DuckDBInstance:
         """The dataset's live table as SQL writes it in full."""
         return f"{self._lanes[dataset].alias}.main.{quoted(dataset)}"
 
+    def in_file(self, dataset: str) -> bool:
+        """Whether the dataset's database is a file."""
+        return self._lanes[dataset].path is not None
+
+    def replace(self, dataset: str, file: Path) -> None:
+        """Put a database file in place of the dataset's, which is let go of and must be opened again; ``file`` is used up.
+
+        All of it happens or nothing, also where power is lost. Raises AcceleratorFull, AcceleratorLocked,
+        CommitUnknown where a query does not end that reads the database, AcceleratorError.
+        """
+        lane = self._lanes[dataset]
+        assert lane.path is not None, "it is in a file"
+        with disk.translated(f"cannot replace {lane.path}"), self._lock, lane.lock:
+            waiting = move_beside(file, lane.path)
+            try:
+                _close(lane)
+                if lane.attached:
+                    self._detach(lane)
+                self._wait_until_unused(lane)
+                take_place(waiting, lane.path)
+            except BaseException:
+                waiting.unlink(missing_ok=True)
+                raise
+
     def release(self, dataset: str) -> None:
         """Close the dataset's connection and let go of its database; in memory, its rows go with it."""
         lane = self._lanes[dataset]
@@ -216,7 +230,7 @@ class DuckDBInstance:
         one of them is inside a transaction on a database that has failed. So they are only interrupted.
         """
         for one in tuple(self._retired):
-            reading = [reader for reader in tuple(one.readers) if _interrupted(reader)]
+            reading = [reader for reader in tuple(one.readers) if interrupted(reader)]
             if not reading:
                 one.connection.close()
                 self._retired.remove(one)
@@ -238,21 +252,8 @@ class DuckDBInstance:
             self._connection.execute(f"CREATE OR REPLACE VIEW {ALL_LETTERS} AS {union(shown)}")
 
     def _settings(self, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-        memory = self._limits.memory or _half_of_memory(connection)
-        yield "memory_limit", literal(f"{memory // 1024}KiB")
-        if self._limits.threads is not None:
-            yield "threads", str(self._limits.threads)
-        yield "temp_directory", literal(str(self._spill_folder()))
-        # Exactly these files, rather than their folder: nothing else beside them can be read.
         paths = [lane.path for lane in self._lanes.values() if lane.path is not None]
-        allowed = ", ".join(literal(f"{path}{suffix}") for path in paths for suffix in _DATA_SUFFIXES)
-        yield "allowed_paths", f"[{allowed}]"
-        yield from LOCK.items()
-
-    def _spill_folder(self) -> Path:
-        files = [lane.path for lane in self._lanes.values() if lane.path is not None]
-        parent = files[0].parent if files else Path(tempfile.gettempdir())
-        return self._limits.spill or parent / f".headrace-spill-{os.getpid()}"
+        return settings(connection, self._limits, paths, self._scratch)
 
     def _attach(self, lane: _Lane) -> None:
         if lane.path is not None and not self._are_buried():
@@ -262,6 +263,7 @@ class DuckDBInstance:
         try:
             if lane.path is not None:
                 lane.path.parent.mkdir(parents=True, exist_ok=True)
+                beside(lane.path).unlink(missing_ok=True)
             file = literal(str(lane.path or ":memory:"))
             # Without the type, DuckDB looks at the file and for an extension that reads it.
             self._connection.execute(f"ATTACH {file} AS {lane.alias} (TYPE duckdb)")
@@ -280,10 +282,30 @@ class DuckDBInstance:
         with translated(f"cannot let go of {lane.path or 'an in-memory database'}"):
             self._connection.execute(f"DETACH {lane.alias}")
 
+    def _wait_until_unused(self, lane: _Lane) -> None:
+        """Wait for those who still read a database that is detached: as the last of them ends, it writes to its files.
+
+        DuckDB tells by refusing to attach the file again. Under a name that no reader searches it can be attached
+        for a moment, and then no log is left beside it.
+        """
+        until = time.monotonic() + CLOSING_PATIENCE
+        while True:
+            try:
+                self._connection.execute(f"ATTACH {literal(str(lane.path))} AS {_REPLACED} (TYPE duckdb)")
+                break
+            except duckdb.Error as error:
+                reason = translate_attach(error, lane.path)
+                if not isinstance(reason, CommitUnknown) or time.monotonic() > until:
+                    raise reason from error
+            self._interrupt_readers()
+            time.sleep(0.01)
+        with translated(f"cannot let go of {lane.path}"):
+            self._connection.execute(f"DETACH {_REPLACED}")
+
     def _interrupt_readers(self) -> None:
         # Never closed from here: their threads may be inside DuckDB.
         for reader in tuple(self._readers):
-            _interrupted(reader)
+            interrupted(reader)
 
     @contextmanager
     def _held(self, patience: float) -> Iterator[None]:
@@ -312,15 +334,6 @@ class DuckDBInstance:
         return False
 
 
-def _interrupted(reader: duckdb.DuckDBPyConnection) -> bool:
-    """Interrupt what the reader runs; false if it is closed."""
-    try:
-        reader.interrupt()
-    except duckdb.Error:
-        return False
-    return True
-
-
 def _search(cursor: duckdb.DuckDBPyConnection, lanes: Sequence[_Lane]) -> None:
     # The instance's own database first: it holds the letters of all, each dataset's database only its own.
     names = ["memory", *(lane.alias for lane in lanes)]
@@ -333,15 +346,6 @@ def _close(lane: _Lane) -> None:
             lane.connection.execute("ROLLBACK")
         lane.connection.close()
         lane.connection = None
-
-
-def _half_of_memory(connection: duckdb.DuckDBPyConnection) -> int:
-    """Half of the memory that this process may use, in bytes, as DuckDB finds it (control groups too)."""
-    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
-    found = re.fullmatch(r"([\d.]+) (\w+)", str(row[0])) if row else None
-    if found is None or found[2] not in _BYTES:
-        return 2**30
-    return int(float(found[1]) * _BYTES[found[2]] * _OF_DEFAULT_MEMORY)
 
 
 def _refuse(files: Mapping[str, Path | None]) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
 
 import psycopg
 
 from headrace.accelerator import Applied, Stored, StoredLetter, Target, Which, Work
+from headrace.accelerators.exports import Exports
 from headrace.accelerators.lookup import stored_key
-from headrace.accelerators.postgres import copies, letters
+from headrace.accelerators.postgres import copies, exporting, letters
 from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.door import is_lost, translate, translated
 from headrace.accelerators.postgres.leaf import LettersLeaf, PostgresLeaf
 from headrace.accelerators.postgres.lookup import PostgresKeyReader, reading
-from headrace.accelerators.postgres.readers import Readers
+from headrace.accelerators.postgres.readers import Readers, cancel
 from headrace.accelerators.postgres.session import Session, open_session
 from headrace.accelerators.postgres.tables import PostgresTransaction
 from headrace.accelerators.refused import apply_the_rest
@@ -23,6 +26,7 @@ from headrace.accelerators.relational import WorkWriter
 from headrace.dataset import Index, PostgresAccess
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
+from headrace.snapshot import Exported
 
 
 class PostgresAccelerator:
@@ -42,12 +46,18 @@ class PostgresAccelerator:
         self._session: Session | None = None
         self._former: int | None = None
         self._writer = WorkWriter()
+        self._exports = Exports(dataset)
 
     def open(self) -> Stored:
         """Begin a session, and read what the last commit left.
 
         Raises AcceleratorLocked where another process holds the tables, AcceleratorError otherwise.
         """
+        stored = self._open()
+        self._exports.allow()
+        return stored
+
+    def _open(self) -> Stored:
         with self._lock:
             self._let_go()
             self._readers.open()
@@ -107,8 +117,30 @@ class PostgresAccelerator:
         """The dead letters of all copies for statements, None while nothing is open."""
         return LettersLeaf(self._readers, self._dataset) if self._readers.are_open else None
 
+    def export(self, folder: Path, snapshot: str) -> Exported:
+        """Write the live copy as one commit left it into the empty ``folder``, as the files of ``parquet_copy``."""
+        doing = f"cannot export {self._dataset}"
+        with self._exports.running(), self._readers.reader(doing) as reader:
+            if reader is None:
+                raise AcceleratorError(f"{doing}: it is not open; ask again soon")
+            with self._exports.interruptible(partial(cancel, reader.connection)):
+                return exporting.export(reader, folder, snapshot)
+
+    def restore(self, folder: Path) -> None:
+        """Put an exported copy in place of whatever the dataset holds, in one transaction; ``open`` must be called next."""
+        self._exports.stop()
+        facts = exporting.expect_exported(folder, self._dataset)
+        with self._lock:
+            self._open()
+            session = self._opened()
+            with self._rolled_back_on_failure(session, f"cannot restore {self._dataset}"):
+                session.connection.execute("BEGIN")
+                exporting.put_in_place(PostgresTransaction(session, self._indexes), folder, facts)
+                self._commit(session)
+
     def close(self) -> None:
         """End all sessions; the copy stays."""
+        self._exports.stop()
         self._readers.close()
         with self._lock:
             self._let_go()
@@ -175,7 +207,12 @@ class PostgresAccelerator:
     def _rolled_back_on_failure(self, session: Session, doing: str) -> Iterator[None]:
         try:
             with self._translated(doing):
-                yield
+                try:
+                    yield
+                except psycopg.errors.LockNotAvailable:
+                    # The next try must not wait for an export that goes on for minutes.
+                    self._exports.give_way()
+                    raise
         except CommitUnknown:
             self._let_go()
             raise

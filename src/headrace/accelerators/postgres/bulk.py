@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import psycopg
 import pyarrow as pa
@@ -32,7 +32,7 @@ def copy_in(connection: psycopg.Connection, rows: pa.Table, table: str, columns:
 
 def copy_out(
     connection: psycopg.Connection, query: str, types: Sequence[pa.DataType], block_bytes: int = BLOCK_BYTES
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table]:
     """What a query without parameters gives, some rows at a time, as they come; its columns have these types."""
     names = [str(number) for number in range(len(types))]
     convert = csv.ConvertOptions(

@@ -17,7 +17,7 @@ from headrace.accelerators.postgres.door import literal, translated
 from headrace.accelerators.postgres.layout import Layout
 from headrace.accelerators.postgres.lookup import begin_reading
 from headrace.accelerators.postgres.names import Names
-from headrace.accelerators.postgres.readers import Reader, Readers
+from headrace.accelerators.postgres.readers import Reader, Readers, cancel
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.column_type import TEXT, Times, time_type
 from headrace.errors import AcceleratorError, QueryError, QueryFault
@@ -25,9 +25,6 @@ from headrace.leaf import Fit, Predicate
 from headrace.schema import Column, TableSchema
 
 _SAVEPOINT = "headrace_scan"
-
-_CANCELLING_PATIENCE = 5.0
-"""Seconds that the server gets to take up a cancellation."""
 
 
 class PostgresLeaf:
@@ -115,8 +112,7 @@ class PostgresReading:
             self._cancelled = True
             busy = [reader for reader in self._all if reader not in self._free]
         for reader in busy:
-            with suppress(psycopg.Error):
-                reader.connection.cancel_safe(timeout=_CANCELLING_PATIENCE)
+            cancel(reader.connection)
 
     def close(self) -> None:
         """Let go of the commit. Safe to call twice."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -86,6 +86,16 @@ class PostgresLetters:
         """How many are not superseded."""
         ((count,),) = self._run("SELECT count(*) FROM", "superseded_at IS NULL")
         return int(count)
+
+    def fill(self, letters: Iterable[pa.Table]) -> None:
+        """Add letters, given by tables of ``parquet_copy.LETTER_FIELDS``."""
+        for table in letters:
+            own = {
+                name: pa.repeat(pa.scalar(value), table.num_rows)
+                for name, value in zip(_COLUMNS, self._own, strict=False)
+            }
+            whole = pa.table({**own, **dict(zip(table.column_names, table.columns, strict=True))})
+            copy_in(self._connection, whole, self._names.letters, whole.column_names)
 
     def remove_all(self) -> None:
         """Remove every letter of the copy."""

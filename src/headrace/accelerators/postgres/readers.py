@@ -22,6 +22,10 @@ LOCK_PATIENCE_MS = 10_000
 """How long a reader waits for a table whose columns are being changed."""
 
 
+_CANCELLING_PATIENCE = 5.0
+"""Seconds that the server gets to take up a cancellation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A session that reads."""
@@ -128,3 +132,9 @@ class Readers:
             idle, self._idle = self._idle, []
         for reader in idle:
             self._end(reader)
+
+
+def cancel(connection: psycopg.Connection) -> None:
+    """Let what a session runs fail soon."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=_CANCELLING_PATIENCE)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from headrace.accelerator import Target
 from headrace.accelerators.postgres import copies, indexes, key_index
+from headrace.accelerators.postgres.bulk import copy_in
 from headrace.accelerators.postgres.copies import PostgresCopy
 from headrace.accelerators.postgres.door import quoted
 from headrace.accelerators.postgres.evolution import Table, evolve
@@ -144,6 +145,29 @@ class PostgresTables:
             f"(SELECT FROM {self._notes} n WHERE {self._same(layout, 'n', 'b')})"
         ).fetchall()
         return [number for (number,) in found]
+
+    def fill(self, schema: TableSchema, rows: Iterable[pa.Table], notes: Iterable[pa.Table] | None) -> None:
+        """Make the tables of rows, and of notes if there are some, with these in them; there are none."""
+        layout = Layout.of(schema)
+        self._count, self._long_keys = 0, False
+        self._execute(f"CREATE TABLE {self._rows} ({', '.join(layout.definitions)})")
+        for table in rows:
+            copy_in(self._connection, layout.sent(table), self._rows, layout.names)
+            self._count += table.num_rows
+            self._long_keys = self._long_keys or key_index.have_long(layout, table)
+        if notes is not None:
+            self._execute(f"CREATE TABLE {self._notes} ({', '.join(place.defined for place in layout.keys)})")
+            for table in notes:
+                copy_in(
+                    self._connection,
+                    layout.sent_keys(table),
+                    self._notes,
+                    [place.sql for place in layout.keys],
+                )
+                self._long_keys = self._long_keys or key_index.have_long(layout, table)
+            self._execute(key_index.creation(layout, self._notes, long_keys=self._long_keys))
+        self._execute(key_index.creation(layout, self._rows, long_keys=self._long_keys))
+        self.keep_indexes(schema)
 
     def take_over(self, building: PostgresTables) -> None:
         """Know of the copy what is known of the building one, whose tables have become this one's."""

@@ -9,9 +9,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headrace.accelerator import Applied, Stored, StoredCopy, StoredLetter, Target, Which, Work
+from headrace.accelerators.disk import translated as disk_translated
+from headrace.accelerators.exports import Exports
 from headrace.accelerators.lookup import stored_key
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.relational import CopyRow, WorkWriter
+from headrace.accelerators.sqlite.backup import (
+    backed_up,
+    expect_live,
+    exported,
+    keep_live,
+    put_in_place,
+    readable,
+)
 from headrace.accelerators.sqlite.door import is_full, quoted, translate, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.leaf import SQLiteLeaf
@@ -22,6 +32,10 @@ from headrace.accelerators.stored_schema import decode_schema
 from headrace.dataset import Acceleration, Mode
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
+from headrace.snapshot import Exported
+
+_EXPORTED = "copy.sqlite"
+"""The file of an exported copy."""
 
 
 class SQLiteAccelerator:
@@ -35,6 +49,7 @@ class SQLiteAccelerator:
         self._writer = WorkWriter()
         self._commits = 0
         self._counted = (-1, 0)
+        self._exports = Exports(dataset)
 
     def leaf(self) -> SQLiteLeaf:
         """How statements read the live copy."""
@@ -49,6 +64,11 @@ class SQLiteAccelerator:
 
         Raises AcceleratorLocked where another process holds the file, AcceleratorError otherwise.
         """
+        stored = self._open()
+        self._exports.allow()
+        return stored
+
+    def _open(self) -> Stored:
         self._file.open()
         with self._file.lane() as connection, self._transaction(connection, f"cannot open {self._dataset}"):
             prepare(connection, self._dataset)
@@ -103,8 +123,49 @@ class SQLiteAccelerator:
                 return StoredKey()
             return stored_key(SQLiteKeyReader(connection, self._dataset), key)
 
+    def export(self, folder: Path, snapshot: str) -> Exported:
+        """Write the live copy as one commit left it into the empty ``folder``, as a database file without a log."""
+        doing = f"cannot export {self._dataset}"
+        with self._exports.running(), disk_translated(doing), self._reading(doing) as connection:
+            if connection is None:
+                raise AcceleratorError(f"{doing}: its database is not open; ask again soon")
+            row = expect_live(connection, self._dataset)
+            with backed_up(connection, folder / _EXPORTED, self._exports) as copy:
+                building = SQLiteTransaction(copy, self._dataset, ()).copy(Target.BUILDING)
+                other = building.stored()
+                if other is not None:
+                    building.drop(other)
+                checkpoint = keep_live(copy, self._dataset, row, snapshot)
+                (rows,) = copy.execute(f"SELECT count(*) FROM {quoted(self._dataset)}").fetchone()
+        schema = decode_schema(row.schema)
+        return Exported(checkpoint, schema, rows, row.letters, row.waiting, sqlite3.sqlite_version)
+
+    def restore(self, folder: Path) -> None:
+        """Put an exported copy in place of whatever the dataset holds; ``open`` must be called next."""
+        self._exports.stop()
+        self._open()
+        with (
+            exported(folder / _EXPORTED, self._dataset, ("headrace_checkpoint",)) as source,
+            self._file.lane() as connection,
+        ):
+            with readable(self._dataset):
+                expect_columns(source, self._dataset, Target.LIVE, expect_live(source, self._dataset))
+            self._take_over(source, connection)
+
+    def _take_over(self, source: sqlite3.Connection, connection: sqlite3.Connection) -> None:
+        try:
+            with translated(f"cannot restore {self._dataset}"):
+                put_in_place(source, connection)
+        except BaseException:
+            # Whether it was committed, only another connection tells for sure.
+            self._file.give_up()
+            raise
+        finally:
+            self._commits += 1
+
     def close(self) -> None:
         """Let go of the database. In memory, the rows go with it."""
+        self._exports.stop()
         self._file.close()
         self._commits += 1
 
