@@ -23,6 +23,7 @@ from headrace.column_type import (
 )
 from headrace.config.column_types import DOUBLE, TYPE_NAMES, read_type
 from headrace.config.problem import BadValueError
+from headrace.dataset import TimeColumn, TimeFormat
 from headrace.mapping import Declared, ListType, Mapping, NumberType
 from headrace.time_layout import Layout
 from headrace.time_text import ISO_8601, layouts_of
@@ -89,7 +90,7 @@ def test_a_time_format_that_trims_its_fraction_takes_the_untrimmed_one_along(onl
 def test_the_time_format_of_a_time_column_is_another_thing(only):
     dataset = only(more="time_column: at; time_format: unix_seconds")
     assert dataset.mapping == Mapping()
-    assert len(dataset.unbuilt) == 2
+    assert dataset.time_column == TimeColumn("at", TimeFormat.UNIX_SECONDS)
 
 
 def test_columns_are_declared_by_name_or_with_their_type(only):

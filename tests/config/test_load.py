@@ -238,7 +238,7 @@ def test_every_engine_loads_the_dataset_and_leaves_nothing_out(only, engine):
 
 
 def test_nothing_falls_back_silently_to_another_refresh_mode(only):
-    dataset = only(acceleration="refresh_mode: append")
+    dataset = only(acceleration="refresh_mode: append", more="time_column: at")
     assert dataset.acceleration.refresh_mode is RefreshMode.APPEND
     assert dataset.blocked
 
@@ -288,7 +288,7 @@ def test_a_value_that_asks_for_nothing_missing_needs_no_sentence(only):
     acceleration = (
         "snapshots: disabled; refresh_on_startup: auto; ready_state: on_load; retention_check_enabled: false"
     )
-    assert only(acceleration=acceleration, more="mode: read; ready_state: on_load").unbuilt == ()
+    assert only(acceleration=acceleration, more="mode: read").unbuilt == ()
 
 
 def test_what_stands_beside_the_datasets_and_is_not_built_is_said(folder):

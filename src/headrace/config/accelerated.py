@@ -57,10 +57,6 @@ class Accelerated:
         """The acceleration; it holds only if ``problems`` stays empty."""
         entry = self.entry
         engine = Engine.DUCKDB if entry.engine == "arrow" else Engine(entry.engine)
-        if entry.refresh_sql is not None and entry.refresh_mode == "changes":
-            self._refuse(
-                (*self.path, "refresh_sql"), "refresh_sql is not supported with refresh_mode: changes"
-            )
         self._refuse_keys_of_others(engine)
         mode = self._mode(engine)
         busy_timeout = self.settings.get(accelerating.BUSY_TIMEOUT)

@@ -16,6 +16,7 @@ from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration
+from headrace.config.selecting import Selecting
 from headrace.config.shape import unbuilt_sentences
 from headrace.dataset import (
     Acceleration,
@@ -57,7 +58,13 @@ class Assembly:
 
     def dataset(self) -> Dataset:
         """The dataset; it holds only if ``problems`` stays empty."""
+        selecting = Selecting(self.document, self.path, self.entry)
         acceleration = self._acceleration()
+        if acceleration is not None:
+            acceleration = selecting.selected(acceleration)
+        time_column, ready_state = selecting.time_column(), selecting.ready_state()
+        self.problems += selecting.problems
+        self.warnings += selecting.warnings
         blocks = tuple(self._blocks(acceleration))
         return Dataset(
             name=self.entry.name,
@@ -67,6 +74,8 @@ class Assembly:
             replication=self._replication(),
             mapping=self._mapping(),
             metrics=self._metrics(),
+            time_column=time_column,
+            ready_state=ready_state,
             unbuilt=(*blocks, *self._unbuilt(acceleration)),
             blocked=bool(blocks),
         )

@@ -15,6 +15,7 @@ from headrace.dataset import (
     GapBehavior,
     Mode,
     PostgresAccess,
+    ReadyState,
     RefreshMode,
     Replication,
 )
@@ -64,6 +65,7 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         return
     yield "copy", _copy(dataset.acceleration)
     yield "refresh", _refresh(dataset.acceleration)
+    yield from _selection(dataset, dataset.acceleration)
     yield "key", _key(dataset.acceleration)
     if dataset.acceleration.indexes:
         yield "indexes", _indexes(dataset.acceleration)
@@ -128,14 +130,34 @@ def _refresh(acceleration: Acceleration) -> str:
     return str(acceleration.refresh_mode)
 
 
+def _selection(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str, str]]:
+    refresh, retention, time = acceleration.refresh, acceleration.retention, dataset.time_column
+    if time is not None:
+        yield "time", f"{format_reference((time.name,))[1:-1]}, read as {time.format}"
+    if refresh.sql is not None:
+        yield "rows", " ".join(refresh.sql.split())
+    if refresh.window is not None:
+        yield "window", f"rows of the last {_span(refresh.window)}"
+    if retention is not None:
+        old = [] if retention.period is None else [f"rows older than {_span(retention.period)}"]
+        old += [] if retention.sql is None else [" ".join(retention.sql.split())]
+        yield "retention", f"every {_span(retention.interval)}: {'; '.join(old)}"
+    if dataset.ready_state is ReadyState.ON_REGISTRATION:
+        yield "queries", "answered at once, from DynamoDB until the copy is complete"
+
+
+def _span(seconds: float) -> str:
+    return format_duration(round(seconds * SECOND))
+
+
 def _following(replication: Replication) -> Iterator[tuple[str, str]]:
     segments = replication.scan_segments or "automatic"
     reads = "consistent" if replication.consistent_read else "eventually consistent"
     yield "scan", f"{segments} segments, {reads} reads"
-    interval = format_duration(round(replication.scan_interval * SECOND))
+    interval = _span(replication.scan_interval)
     pace = f"at most every {interval}" if replication.scan_interval else "often while there are changes"
     yield "polls", f"each shard {pace}, less often while it is idle"
-    yield "ready", f"once the lag is under {format_duration(round(replication.ready_lag * SECOND))}"
+    yield "ready", f"once the lag is under {_span(replication.ready_lag)}"
     yield "gap", _GAPS[replication.gap_behavior]
     yield "buffer", f"at most {format_size(replication.buffer_bytes)} fetched and not yet applied"
 

@@ -20,7 +20,7 @@ from headrace.config.quantity import (
     parse_duration,
     parse_size,
 )
-from headrace.dataset import Secret
+from headrace.dataset import Secret, TimeFormat
 from headrace.time_layout import Layout
 
 T_co = TypeVar("T_co", covariant=True)
@@ -243,6 +243,30 @@ def column_names() -> Kind[tuple[str, ...]]:
 
     says = "`id`, or `(id, version)`; names with commas, brackets or quotes stand in double quotes"
     return Kind(parse, says, {"type": "string", "minLength": 1})
+
+
+def column_reference() -> Kind[str]:
+    """One column, as ``column_names`` has them. Gives its name."""
+    names = column_names()
+
+    def parse(given: str) -> str:
+        name, *others = names.parse(given)
+        if others:
+            raise BadValueError(f"'{given}' names {1 + len(others)} columns; name one")
+        return name
+
+    return Kind(parse, "a column; names with commas, brackets or quotes stand in double quotes", names.schema)
+
+
+def format_of_times() -> Kind[TimeFormat]:
+    """How a column tells a time. Spice writes ``ISO8601`` in capitals."""
+    words = tuple("ISO8601" if word is TimeFormat.ISO_8601 else str(word) for word in TimeFormat)
+    word = choice(*words)
+
+    def parse(given: str) -> TimeFormat:
+        return TimeFormat(word.parse("ISO8601" if given.upper() == "ISO8601" else given).lower())
+
+    return Kind(parse, word.says, word.schema)
 
 
 def conflict_rule() -> Kind[str]:

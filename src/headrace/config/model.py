@@ -14,15 +14,28 @@ import headrace.metric
 from headrace.config import acceleration as accelerating
 from headrace.config.column_types import declared_type
 from headrace.config.entry import Entry, Key
-from headrace.config.kind import choice, column_names, conflict_rule, duration, flag, integer, prose, text
+from headrace.config.kind import (
+    choice,
+    column_names,
+    column_reference,
+    conflict_rule,
+    duration,
+    flag,
+    format_of_times,
+    integer,
+    prose,
+    text,
+)
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Parameter, Unbuilt
+from headrace.config.quantity import SECOND
+from headrace.dataset import TimeFormat
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
 
 _STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
-_NO_RETENTION = Unbuilt("retention is not built yet; rows stay until DynamoDB deletes their items")
+_NO_PARTITIONS = Unbuilt("not built yet; the copy is one table")
 _NO_EFFECT = "no effect; Headrace has nothing of the kind"
 
 
@@ -146,12 +159,16 @@ class AccelerationEntry(Entry):
         str | None,
         Key(
             prose(),
-            "Which rows and columns are copied. An error with `refresh_mode: changes`.",
-            Unbuilt("not built yet; the whole table is copied"),
+            "Which rows and columns are copied: `SELECT * FROM NAME WHERE condition`, or columns in place of `*` "
+            "([selecting.md](selecting.md)). An error with `refresh_mode: changes`.",
         ),
     ] = None
     refresh_data_window: Annotated[
-        int | None, Key(duration(), "How far back rows are copied.", _STREAM_REFRESHES)
+        int | None,
+        Key(
+            duration(SECOND),
+            "How far back rows are copied, by `time_column`. No effect with `refresh_mode: changes`.",
+        ),
     ] = None
     refresh_append_overlap: Annotated[
         int | None, Key(duration(), "How far an append looks back.", _STREAM_REFRESHES)
@@ -188,13 +205,25 @@ class AccelerationEntry(Entry):
     ] = None
     retention_check_enabled: Annotated[
         bool | None,
-        Key(flag(), "Whether old rows are removed.", Unbuilt(_NO_RETENTION.instead, ("false",))),
+        Key(
+            flag(),
+            "Whether old rows are removed from the copy. No effect with `refresh_mode: changes`: there rows go when "
+            "DynamoDB deletes their items.",
+        ),
     ] = None
-    retention_period: Annotated[int | None, Key(duration(), "How long rows are kept.", _NO_RETENTION)] = None
+    retention_period: Annotated[
+        int | None, Key(duration(SECOND), "How long rows are kept, by `time_column`.")
+    ] = None
     retention_check_interval: Annotated[
-        int | None, Key(duration(), "How often old rows are looked for.", _NO_RETENTION)
+        int | None, Key(duration(SECOND), "How often old rows are looked for.")
     ] = None
-    retention_sql: Annotated[str | None, Key(prose(), "Which rows are removed.", _NO_RETENTION)] = None
+    retention_sql: Annotated[
+        str | None,
+        Key(
+            prose(),
+            "Which rows are removed: `DELETE FROM NAME WHERE condition` ([selecting.md](selecting.md)).",
+        ),
+    ] = None
     on_zero_results: Annotated[
         str | None,
         Key(
@@ -207,13 +236,11 @@ class AccelerationEntry(Entry):
         str | None,
         Key(
             choice("on_load", "on_registration"),
-            "When queries are answered.",
-            Unbuilt("only on_load is built; queries wait for the first load", ("on_load",)),
+            "When queries are answered: once the copy is complete (`on_load`), or at once, until then from DynamoDB "
+            "itself, by a Scan for each query (`on_registration`). Under the dataset or under `acceleration`.",
         ),
     ] = None
-    partition_by: Annotated[
-        Any, Key(None, "How the copy is partitioned.", Unbuilt("not built yet; the copy is one table"))
-    ] = None
+    partition_by: Annotated[Any, Key(None, "How the copy is partitioned.", _NO_PARTITIONS)] = None
     disable_federation: Annotated[
         bool | None, Key(flag(), "Whether queries are kept from the engine.", Unbuilt(_NO_EFFECT, ("false",)))
     ] = None
@@ -250,19 +277,32 @@ class DatasetEntry(Entry):
         str | None,
         Key(
             choice("on_load", "on_registration"),
-            "When queries are answered.",
-            Unbuilt("only on_load is built; queries wait for the first load", ("on_load",)),
+            "When queries are answered: once the copy is complete (`on_load`), or at once, until then from DynamoDB "
+            "itself, by a Scan for each query (`on_registration`). Under the dataset or under `acceleration`.",
         ),
     ] = None
-    time_column: Annotated[str | None, Key(text("a column"), "The column of time.", _NO_RETENTION)] = None
+    time_column: Annotated[
+        str | None,
+        Key(
+            column_reference(),
+            "The column that tells when a row is from, for `refresh_mode: append`, `refresh_data_window` and "
+            "`retention_period`.",
+        ),
+    ] = None
     time_format: Annotated[
-        str | None, Key(text("a format"), "The format of the column of time.", _NO_RETENTION)
+        TimeFormat | None,
+        Key(
+            format_of_times(),
+            "How that column tells it: numbers are seconds or milliseconds since 1970, texts are ISO 8601. `auto`: as the "
+            "values are, numbers as seconds. A column of times is read as it is. "
+            "(`time_format` under `params` is another key: the layout of times in the items.)",
+        ),
     ] = None
     time_partition_column: Annotated[
-        str | None, Key(text("a column"), "The column of time by which data is partitioned.", _NO_RETENTION)
+        str | None, Key(text("a column"), "The column of time by which data is partitioned.", _NO_PARTITIONS)
     ] = None
     time_partition_format: Annotated[
-        str | None, Key(text("a format"), "The format of that column.", _NO_RETENTION)
+        str | None, Key(text("a format"), "The format of that column.", _NO_PARTITIONS)
     ] = None
     unsupported_type_action: Annotated[
         str | None,
