@@ -31,7 +31,11 @@ class Selection(Protocol):
 
 
 class Kept(Protocol):
-    """The live copy, as a refresh asks it. Any thread may ask. Methods raise AcceleratorError or QueryError."""
+    """The live copy, as a refresh asks it. Any thread may ask.
+
+    Methods raise AcceleratorError or QueryError where the copy does not answer, TableUnusable where its columns do not
+    suit what the Spicepod asks of them.
+    """
 
     def newest(self) -> float | None:
         """The greatest time in the column of time (epoch seconds), None where there is none."""

@@ -50,6 +50,15 @@ def found(copy, one):
     return None if row is None else row.to_pylist()
 
 
+def test_the_columns_of_the_live_copy_are_those_of_its_last_commit(copy):
+    assert copy.sink.schema() is None
+    copy.sink.apply(create(1))
+    copy.sink.apply(work(2, batch(ORDERS, {"id": "a", "n": 1})))
+    assert copy.sink.schema() == ORDERS
+    copy.sink.apply(create(3, target=Target.BUILDING))
+    assert copy.sink.schema() == ORDERS
+
+
 def test_without_a_copy_nothing_is_known(copy):
     stored = copy.sink.look_up(key("a"))
     assert (stored.schema, stored.row, stored.noted, stored.dead) == (None, None, False, ())

@@ -14,6 +14,7 @@ from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.leaf import Leaf
+from headrace.schema import TableSchema
 from headrace.snapshot import Exporter
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class Accelerator(ChangeSink, Exporter, Protocol):
 
     def rows(self) -> int:
         """The number of live rows, 0 where there is no live copy. Raises AcceleratorError."""
+        ...
+
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy as one commit left it, None where there is none. Raises AcceleratorError."""
         ...
 
     def look_up(self, key: ItemKey) -> StoredKey:

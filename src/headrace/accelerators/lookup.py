@@ -78,3 +78,9 @@ def stored_key(reader: KeyReader, key: ItemKey) -> StoredKey:
         if form is not None and row.letters:
             dead += reader.letters(target, form)
     return StoredKey(*live, noted, tuple(dead))
+
+
+def live_schema(reader: KeyReader) -> TableSchema | None:
+    """The columns of the live copy, None where there is none."""
+    row = reader.stored(Target.LIVE)
+    return None if row is None else decode_schema(row.schema)

@@ -224,6 +224,11 @@ class MemoryAccelerator:
         """The rows of the copy that is being built beside the live one."""
         return self._rows_of(Target.BUILDING)
 
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy, None where there is none."""
+        stored = self._stored(Target.LIVE)
+        return None if stored is None else stored.schema
+
     def look_up(self, key: ItemKey) -> StoredKey:
         """What is stored of one key."""
         copies = [self._copies[target] for target in Target if target in self._copies]

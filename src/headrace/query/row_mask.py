@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from headrace.arrow_zone import without_nanosecond_zones
 from headrace.column_type import ColumnType, Kind
-from headrace.errors import TableUnusable
+from headrace.errors import QueryError, TableUnusable
 from headrace.query.door import fault_of
 from headrace.query.leaf_names import quoted
 from headrace.query.row_query import RowCondition
@@ -72,7 +72,7 @@ class RowMask:
             holds = cursor.execute(self._sql(columns, now)).to_arrow_table().column(0)
             return holds.combine_chunks()
         except duckdb.Error as error:
-            raise self._unusable(error) from error
+            raise self.unusable(fault_of(error, self._condition.text)) from error
         finally:
             cursor.close()
 
@@ -87,6 +87,10 @@ class RowMask:
         columns = self._fitting(schema)
         self._last = (schema, columns)
         return columns
+
+    def unusable(self, found: QueryError) -> TableUnusable:
+        """The error for a condition of which this was found as it was evaluated."""
+        return TableUnusable(f"{self._what} cannot be evaluated: {str(found).partition(chr(10))[0]}")
 
     def _fitting(self, schema: TableSchema) -> Columns:
         cursor = self._sandbox.cursor()
@@ -105,7 +109,7 @@ class RowMask:
         finally:
             cursor.close()
         assert first is not None, "there is at least one attempt"
-        raise self._unusable(first) from first
+        raise self.unusable(fault_of(first, self._condition.text)) from first
 
     def _attempts(self, schema: TableSchema) -> Iterator[Columns]:
         """The columns, with what stands for the missing ones in one form after the other."""
@@ -127,10 +131,6 @@ class RowMask:
         source = f"SELECT {columns.source} FROM {_ROWS}"
         condition = self._condition
         return f"SELECT ({condition.at(instant(now))}\n) IS TRUE FROM ({source}) AS {quoted(condition.alias)}"
-
-    def _unusable(self, error: duckdb.Error) -> TableUnusable:
-        told = str(fault_of(error, self._condition.text)).partition("\n")[0]
-        return TableUnusable(f"{self._what} cannot be evaluated: {told}")
 
 
 def instant(epoch: float) -> str:

@@ -17,7 +17,7 @@ from headrace.accelerators.cayenne.transaction import CayenneTransaction, CopySt
 from headrace.accelerators.cayenne.upkeep import Upkeep
 from headrace.accelerators.disk import translated as disk_translated
 from headrace.accelerators.exports import Exports
-from headrace.accelerators.lookup import stored_key
+from headrace.accelerators.lookup import live_schema, stored_key
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.relational import WorkWriter
 from headrace.accelerators.sqlite.door import translated
@@ -26,6 +26,7 @@ from headrace.accelerators.sqlite.letters import read_letters
 from headrace.dataset import Acceleration
 from headrace.errors import AcceleratorError
 from headrace.explanation import ItemKey, StoredKey
+from headrace.schema import TableSchema
 from headrace.snapshot import Exported
 
 
@@ -105,8 +106,13 @@ class CayenneAccelerator:
 
     def look_up(self, key: ItemKey) -> StoredKey:
         """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
-        with self._reading(f"cannot look into {self._dataset}") as reader:
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
             return StoredKey() if reader is None else stored_key(reader, key)
+
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy as one commit left it, None where there is none. Any thread may ask. Raises AcceleratorError."""
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return None if reader is None else live_schema(reader)
 
     def export(self, folder: Path, snapshot: str) -> Exported:
         """Write the live copy as one commit left it into the empty ``folder``: a metastore and files of rows."""
@@ -145,7 +151,7 @@ class CayenneAccelerator:
         return self._writer.write(transaction, work)
 
     @contextmanager
-    def _reading(self, doing: str) -> Iterator[CayenneKeyReader | None]:
+    def _key_reader(self, doing: str) -> Iterator[CayenneKeyReader | None]:
         """One commit, None where the dataset is not open."""
         with self._committed(doing) as commit:
             yield None if commit is None else CayenneKeyReader(commit[0], self._dataset, commit[1])

@@ -34,7 +34,7 @@ from headrace.accelerators.duckdb.tables import CopyRow, CopyTables
 from headrace.accelerators.duckdb.upgrade import prepare
 from headrace.accelerators.exports import Exports
 from headrace.accelerators.letters import CopyLetters
-from headrace.accelerators.lookup import stored_key
+from headrace.accelerators.lookup import live_schema, stored_key
 from headrace.accelerators.merge import join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.stored_schema import decode_schema, encode_schema
@@ -149,17 +149,13 @@ class DuckDBAccelerator:
 
     def look_up(self, key: ItemKey) -> StoredKey:
         """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
-        cursor = self._instance.reader(self._dataset)
-        if cursor is None:
-            return StoredKey()
-        try:
-            with translated(f"cannot look into {self._dataset}"):
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return stored_key(DuckDBKeyReader(cursor, self._dataset), key)
-        finally:
-            with suppress(duckdb.Error):
-                cursor.execute("ROLLBACK")
-            cursor.close()
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return StoredKey() if reader is None else stored_key(reader, key)
+
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy as one commit left it, None where there is none. Any thread may ask. Raises AcceleratorError."""
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return None if reader is None else live_schema(reader)
 
     def export(self, folder: Path, snapshot: str) -> Exported:
         """Write the live copy as one commit left it into the empty ``folder``, as a database file without a log."""
@@ -208,6 +204,22 @@ class DuckDBAccelerator:
         """Let go of the database. In memory, the rows go with it."""
         self._exports.stop()
         self._instance.release(self._dataset)
+
+    @contextmanager
+    def _key_reader(self, doing: str) -> Iterator[DuckDBKeyReader | None]:
+        """One commit, None where the database is not open."""
+        cursor = self._instance.reader(self._dataset)
+        if cursor is None:
+            yield None
+            return
+        try:
+            with translated(doing):
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield DuckDBKeyReader(cursor, self._dataset)
+        finally:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            cursor.close()
 
     def _apply(self, work: Work) -> Applied:
         with self._instance.lane(self._dataset) as connection:

@@ -12,7 +12,7 @@ import psycopg
 
 from headrace.accelerator import Applied, Stored, StoredLetter, Target, Which, Work
 from headrace.accelerators.exports import Exports
-from headrace.accelerators.lookup import stored_key
+from headrace.accelerators.lookup import live_schema, stored_key
 from headrace.accelerators.postgres import copies, exporting, letters
 from headrace.accelerators.postgres.access import PostgresServer
 from headrace.accelerators.postgres.door import is_lost, translate, translated
@@ -26,6 +26,7 @@ from headrace.accelerators.relational import WorkWriter
 from headrace.dataset import Index, PostgresAccess
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
+from headrace.schema import TableSchema
 from headrace.snapshot import Exported
 
 
@@ -103,11 +104,13 @@ class PostgresAccelerator:
 
     def look_up(self, key: ItemKey) -> StoredKey:
         """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
-        with self._readers.reader(f"cannot look into {self._dataset}") as reader:
-            if reader is None:
-                return StoredKey()
-            with reading(reader.connection, reader.names) as known:
-                return stored_key(PostgresKeyReader(reader.connection, reader.names, known), key)
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return StoredKey() if reader is None else stored_key(reader, key)
+
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy as one commit left it, None where there is none. Any thread may ask. Raises AcceleratorError."""
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return None if reader is None else live_schema(reader)
 
     def leaf(self) -> PostgresLeaf:
         """The live copy for statements."""
@@ -155,6 +158,16 @@ class PostgresAccelerator:
             PostgresTransaction(session, self._indexes).keep_indexes()
             self._commit(session)
         return Stored(live, building)
+
+    @contextmanager
+    def _key_reader(self, doing: str) -> Iterator[PostgresKeyReader | None]:
+        """One commit, None where nothing is open."""
+        with self._readers.reader(doing) as reader:
+            if reader is None:
+                yield None
+                return
+            with reading(reader.connection, reader.names) as known:
+                yield PostgresKeyReader(reader.connection, reader.names, known)
 
     def _apply(self, work: Work) -> Applied:
         session = self._opened()

@@ -11,7 +11,7 @@ from pathlib import Path
 from headrace.accelerator import Applied, Stored, StoredCopy, StoredLetter, Target, Which, Work
 from headrace.accelerators.disk import translated as disk_translated
 from headrace.accelerators.exports import Exports
-from headrace.accelerators.lookup import stored_key
+from headrace.accelerators.lookup import live_schema, stored_key
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.relational import CopyRow, WorkWriter
 from headrace.accelerators.sqlite.backup import (
@@ -32,6 +32,7 @@ from headrace.accelerators.stored_schema import decode_schema
 from headrace.dataset import Acceleration, Mode
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
+from headrace.schema import TableSchema
 from headrace.snapshot import Exported
 
 _EXPORTED = "copy.sqlite"
@@ -118,10 +119,13 @@ class SQLiteAccelerator:
 
     def look_up(self, key: ItemKey) -> StoredKey:
         """What is stored of one key, as one commit left it. Any thread may ask. Raises AcceleratorError."""
-        with self._reading(f"cannot look into {self._dataset}") as connection:
-            if connection is None:
-                return StoredKey()
-            return stored_key(SQLiteKeyReader(connection, self._dataset), key)
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return StoredKey() if reader is None else stored_key(reader, key)
+
+    def schema(self) -> TableSchema | None:
+        """The columns of the live copy as one commit left it, None where there is none. Any thread may ask. Raises AcceleratorError."""
+        with self._key_reader(f"cannot look into {self._dataset}") as reader:
+            return None if reader is None else live_schema(reader)
 
     def export(self, folder: Path, snapshot: str) -> Exported:
         """Write the live copy as one commit left it into the empty ``folder``, as a database file without a log."""
@@ -219,6 +223,11 @@ class SQLiteAccelerator:
         except BaseException:
             _roll_back(connection)
             raise
+
+    @contextmanager
+    def _key_reader(self, doing: str) -> Iterator[SQLiteKeyReader | None]:
+        with self._reading(doing) as connection:
+            yield None if connection is None else SQLiteKeyReader(connection, self._dataset)
 
     @contextmanager
     def _reading(self, doing: str) -> Iterator[sqlite3.Connection | None]:
