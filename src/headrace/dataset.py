@@ -293,6 +293,13 @@ class Acceleration:
         claims = {"on_conflict": self.on_conflict, "primary_key": self.primary_key}
         return {where: names for where, names in claims.items() if names is not None}
 
+    @property
+    def sql(self) -> abc.Mapping[str, str]:
+        """The SQL in the Spicepod, by the key under which it stands there."""
+        retention = None if self.retention is None else self.retention.sql
+        given = {"refresh_sql": self.refresh.sql, "retention_sql": retention}
+        return {key: sql for key, sql in given.items() if sql is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Replication:

@@ -22,6 +22,8 @@ from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
 from headrace.query.catalog import Beside, Catalog, TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.parser import Parser
+from headrace.query.row_query import deleted, selected
 from headrace.query.statement import Statement
 from headrace.replicate.commands import Reply
 from headrace.replicate.machine import Machine
@@ -42,11 +44,31 @@ OPERATOR_PATIENCE = 60.0
 """Seconds that whoever retries or discards dead letters waits for all of them."""
 
 
+def expect_sql(datasets: Sequence[Dataset], parser: Parser) -> None:
+    """Raise ConfigError, with a line for each, for SQL in the Spicepod that does not name rows of its dataset."""
+    wrong = []
+    for dataset in datasets:
+        for key, sql in ({} if dataset.acceleration is None else dataset.acceleration.sql).items():
+            try:
+                _SQL[key](sql, dataset.name, parser)
+            except QueryError as error:
+                wrong.append(f"dataset {dataset.name}: acceleration.{key}: {error}")
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+
+
+_SQL: Mapping[str, Callable[[str, str, Parser], object]] = {
+    "refresh_sql": selected,
+    "retention_sql": deleted,
+}
+
+
 class Runtime:
     """Everything that a Spicepod asks for, from ``start`` to ``stop``.
 
     ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service. A
     dataset that this version cannot carry out is shown with status Error and its reason; the others go on.
+    Raises ConfigError for what only the rooms can tell to be wrong.
     """
 
     def __init__(
@@ -61,6 +83,8 @@ class Runtime:
         self._datasets = pod.datasets
         self._observers = tuple(observers)
         self._connect = connect
+        self._parser = Parser()
+        expect_sql(pod.datasets, self._parser)
         built = [dataset for dataset in pod.datasets if not dataset.blocked]
         self._engines = Engines(built)
         rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in built}
@@ -71,7 +95,11 @@ class Runtime:
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._engine = QueryEngine(
-            self._engines.cursor, self._catalog, declared=self._declared, leaves=self._leaves
+            self._engines.cursor,
+            self._catalog,
+            declared=self._declared,
+            leaves=self._leaves,
+            parser=self._parser,
         )
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")

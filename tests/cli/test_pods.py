@@ -80,6 +80,31 @@ def test_validate_refuses_with_the_place_and_the_cure_and_no_traceback(folder):
 
 
 @pytest.mark.parametrize("verb", ["validate", "run"])
+def test_sql_that_names_no_rows_of_its_dataset_is_refused_with_what_to_write(folder, verb):
+    refreshed = """
+datasets:
+  - from: dynamodb:orders
+    name: orders
+    acceleration:
+      refresh_mode: full
+      refresh_sql: SELECT * FROM orders JOIN users USING (id)
+      retention_check_enabled: true
+      retention_check_interval: 1h
+      retention_sql: DELETE FROM users WHERE true
+"""
+    (folder / "spicepod.yaml").write_text(refreshed)
+    result = headrace(verb)
+    assert result.exit_code == 1
+    assert (
+        "dataset orders: acceleration.refresh_sql: it reads more than orders: there are no joins; "
+        "write SELECT * FROM orders WHERE condition, or columns in place of *\n"
+        "dataset orders: acceleration.retention_sql: it reads users, not orders; "
+        "write DELETE FROM orders WHERE condition\n"
+    ) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["validate", "run"])
 def test_where_there_is_no_spicepod_the_message_says_how_to_get_one(folder, verb):
     result = headrace(verb)
     assert result.exit_code == 1

@@ -24,5 +24,12 @@ def validate(pod: Path | None, *, schema: bool) -> None:
 
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))
-    else:
-        click.echo(describe(load_pod(pod, os.environ, Path.cwd())).rstrip())
+        return
+    loaded = load_pod(pod, os.environ, Path.cwd())
+    if any(dataset.acceleration is not None and dataset.acceleration.sql for dataset in loaded.datasets):
+        # What reads SQL takes its time to import.
+        from headrace.query.parser import Parser
+        from headrace.runtime import expect_sql
+
+        expect_sql(loaded.datasets, Parser())
+    click.echo(describe(loaded).rstrip())

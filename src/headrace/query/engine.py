@@ -36,13 +36,14 @@ class QueryEngine:
         bounds: Bounds | None = None,
         declared: DeclaredColumns | None = None,
         leaves: Callable[[], Mapping[str, Leaf | Beside]] = dict,
+        parser: Parser | None = None,
     ) -> None:
         self._connect = connect
         self._catalog = catalog
         self._declared = declared
         self._leaves = leaves
         self._watch = Watch(bounds or Bounds())
-        self._parser = Parser()
+        self._parser = parser or Parser()
 
     def query(self, sql: str) -> Statement:
         """The statement in ``sql``, checked and not yet run.
