@@ -161,3 +161,7 @@ class Shelf(Protocol):
         Raises SnapshotUnavailable, SnapshotGone, SnapshotRefused, AcceleratorError.
         """
         ...
+
+    def close(self) -> None:
+        """Have whatever is under way fail soon, and everything from now on. Safe to call twice."""
+        ...

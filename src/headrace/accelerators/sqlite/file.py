@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from headrace.accelerators.private_folder import PrivateFolder, locked
 from headrace.accelerators.sqlite.door import translate, translated
 from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown
 
@@ -231,17 +231,11 @@ def _expect_log(connection: sqlite3.Connection, where: str) -> None:
 
 
 class _Held:
-    """A database file that no other process may open, while ``lock`` is open. ``folder``, if any, goes with it."""
+    """A database file that no other process may open, until ``let_go`` is called."""
 
-    def __init__(self, database: Path, lock: int, folder: Path | None = None) -> None:
+    def __init__(self, database: Path, let_go: Callable[[], None]) -> None:
         self.database = database
-        self._lock = lock
-        self._folder = folder
-
-    def release(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        os.close(self._lock)
+        self.release = let_go
 
 
 def _shared(path: Path, setting: str) -> _Held:
@@ -251,7 +245,7 @@ def _shared(path: Path, setting: str) -> _Held:
         lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise AcceleratorError(f"cannot make {path}: {error}") from error
-    if not _locked(lock):
+    if not locked(lock):
         holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
         os.close(lock)
         who = f"process {holder}" if holder else "another process"
@@ -262,41 +256,14 @@ def _shared(path: Path, setting: str) -> _Held:
     with suppress(OSError):
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return _Held(path, lock)
+    return _Held(path, partial(os.close, lock))
 
 
 def _private() -> _Held:
-    """Hold a new file in a folder of its own, and remove the folders of processes that are gone."""
+    """Hold a new file in a folder of its own."""
     parent = Path(tempfile.gettempdir())
     try:
-        for folder in parent.glob(f"{_FOLDER}*"):
-            _remove_if_left(folder)
-        while True:
-            folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=parent))
-            lock = os.open(folder / LOCK_SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            # Another process may just have taken the new folder for one that was left.
-            if _locked(lock) and (folder / LOCK_SUFFIX).exists():
-                return _Held(folder / "rows.sqlite", lock, folder)
-            os.close(lock)
+        folder = PrivateFolder(parent, _FOLDER)
     except OSError as error:
         raise AcceleratorError(f"cannot make a temporary file in {parent}: {error}") from error
-
-
-def _remove_if_left(folder: Path) -> None:
-    try:
-        lock = os.open(folder / LOCK_SUFFIX, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        if _locked(lock):
-            shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(lock)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return _Held(folder.path / "rows.sqlite", folder.release)

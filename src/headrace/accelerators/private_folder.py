@@ -1,0 +1,59 @@
+"""Folders for files of one process, which go with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+LOCK: Final = ".lock"
+"""The file in a private folder that its process holds locked."""
+
+
+class PrivateFolder:
+    """A new folder below ``parent`` whose name begins with ``prefix``, for as long as this process lives.
+
+    What processes have left that were killed is removed by the next that makes one with the same prefix there.
+    Raises OSError.
+    """
+
+    def __init__(self, parent: Path, prefix: str) -> None:
+        parent.mkdir(parents=True, exist_ok=True)
+        for folder in parent.glob(f"{prefix}*"):
+            _remove_if_left(folder)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Another process may just have taken the new folder for one that was left.
+            if locked(self._lock) and (self.path / LOCK).exists():
+                return
+            os.close(self._lock)
+
+    def release(self) -> None:
+        """Remove it. Called once."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def locked(file: int) -> bool:
+    """Lock a file for this process, until it is closed; false where another has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if locked(lock):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
