@@ -13,6 +13,8 @@ from headrace.dataset import (
     RefreshMode,
     Replication,
     Secret,
+    SnapshotPlace,
+    Snapshots,
 )
 from headrace.mapping import Mapping
 from headrace.time_layout import Layout
@@ -24,7 +26,7 @@ NOT_FULL = (
     "acceleration.refresh_mode: full is not built yet, so this dataset is not loaded; set refresh_mode: changes, "
     "for which the table's stream must be on"
 )
-NO_SNAPSHOTS = "snapshots are not built yet; none is written or restored"
+SNAPSHOTS = Snapshots(SnapshotPlace(SPICEPODS / ".headrace" / "snapshots"), batches=5, interval=None)
 
 
 def documented(name, environ=None):
@@ -51,13 +53,8 @@ def test_the_documents_tuned_spicepod_is_taken_word_for_word():
     assert documented("000-tuning") == Dataset(
         "orders_stream",
         "orders",
-        acceleration=on_disk("orders_stream"),
+        acceleration=on_disk("orders_stream", snapshots=SNAPSHOTS),
         replication=Replication(scan_interval=0.1, ready_lag=1.0, gap_behavior=GapBehavior.READY_BEFORE_LOAD),
-        unbuilt=(
-            f"acceleration.snapshots: {NO_SNAPSHOTS}",
-            f"acceleration.snapshots_trigger: {NO_SNAPSHOTS}",
-            f"acceleration.snapshots_trigger_threshold: {NO_SNAPSHOTS}",
-        ),
     )
 
 
@@ -111,10 +108,9 @@ def test_the_documents_advanced_stream_is_taken_word_for_word():
     assert documented("001-streams-advanced") == Dataset(
         "orders_stream",
         "my_table",
-        acceleration=on_disk("orders_stream", on_conflict=("id", "version")),
+        acceleration=on_disk("orders_stream", on_conflict=("id", "version"), snapshots=SNAPSHOTS),
         replication=Replication(scan_interval=0.1, ready_lag=1.0),
         metrics=frozenset({"shards_active", "records_consumed_total", "lag_ms", "errors_transient_total"}),
-        unbuilt=(f"acceleration.params.snapshots_trigger_threshold: {NO_SNAPSHOTS}",),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,8 +138,10 @@ def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
             logger.warning("not_built", dataset=dataset.name, message=sentence)
 
 
-def _secrets(datasets: Iterable[Dataset]) -> list[Secret]:
+def _secrets(datasets: Sequence[Dataset]) -> list[Secret]:
     accesses = [dataset.access for dataset in datasets]
+    kept = [one.acceleration.snapshots for one in datasets if one.acceleration is not None]
+    accesses += [snapshots.place.access for snapshots in kept if snapshots is not None]
     found = [(access.access_key_id, access.secret_access_key, access.session_token) for access in accesses]
     return [secret for secrets in found for secret in secrets if secret is not None]
 

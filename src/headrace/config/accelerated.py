@@ -12,6 +12,7 @@ from headrace.config.model import AccelerationEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND
+from headrace.config.snapshots import Snapshotted
 from headrace.dataset import (
     Acceleration,
     CayenneFiles,
@@ -21,6 +22,7 @@ from headrace.dataset import (
     Mode,
     PostgresAccess,
     RefreshMode,
+    Snapshots,
 )
 
 DATA_FOLDER = Path(".headrace") / "data"
@@ -40,7 +42,8 @@ _PROVING = ("require", "verify-ca", "verify-full")
 class Accelerated:
     """One acceleration in the making.
 
-    ``path`` is its own in the document, ``folder`` the Spicepod's, ``name`` the dataset's. ``problems`` and
+    ``path`` is its own in the document, ``folder`` the Spicepod's, ``name`` the dataset's. ``snapshots`` tells of its
+    snapshots. ``problems`` and
     ``warnings`` grow while ``acceleration`` runs.
     """
 
@@ -50,6 +53,7 @@ class Accelerated:
     name: str
     entry: AccelerationEntry
     settings: Settings
+    snapshots: Snapshotted
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -73,7 +77,14 @@ class Accelerated:
             busy_timeout=busy_timeout / SECOND,
             postgres=self._server() if engine is Engine.POSTGRES else None,
             cayenne=self._folders() if engine is Engine.CAYENNE else None,
+            snapshots=self._snapshots(),
         )
+
+    def _snapshots(self) -> Snapshots | None:
+        found = self.snapshots.snapshots()
+        self.problems += self.snapshots.problems
+        self.warnings += self.snapshots.warnings
+        return found
 
     def _refuse_keys_of_others(self, engine: Engine) -> None:
         for other, parameters in accelerating.ENGINES.items():

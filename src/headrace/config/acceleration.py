@@ -22,9 +22,8 @@ from headrace.config.kind import (
 from headrace.config.naming import schema_name
 from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
-from headrace.dataset import Compression, Engine
+from headrace.dataset import Compression, Engine, SnapshotMode
 
-_NO_SNAPSHOTS = Unbuilt("snapshots are not built yet; none is written or restored")
 _NO_POOL = Unbuilt("no effect; connections are made as they are needed")
 _DUCKDB_DECIDES = Unbuilt("not built yet; DuckDB's own default holds")
 _NO_FILE_CACHE = Unbuilt("no effect; Headrace keeps no cache of files")
@@ -119,42 +118,38 @@ CAYENNE_COMPRESSION_STRATEGY = Parameter(
 )
 SNAPSHOTS = Parameter(
     "snapshots",
-    choice("disabled", "enabled", "bootstrap_only", "create_only"),
-    "Whether snapshots are written and restored.",
-    default="disabled",
-    unbuilt=Unbuilt(_NO_SNAPSHOTS.instead, ("disabled",)),
+    choice(*SnapshotMode),
+    "Whether the copy is stored as snapshots, and restored from one where it is missing: both (`enabled`), or one of the "
+    "two. Without it, `enabled` where one of the next two keys is given, else `disabled`. [More](snapshots.md).",
 )
 SNAPSHOTS_TRIGGER = Parameter(
     "snapshots_trigger",
     choice("refresh_complete", "time_interval", "stream_batches"),
-    "What a snapshot is taken after: a refresh, a time, or batches of changes.",
-    unbuilt=_NO_SNAPSHOTS,
+    "What a snapshot is taken after: each refresh (the default of `full` and `append`, and not for `changes`), a time (the "
+    "default of `changes`), or so many transactions with changes of the stream (only for `changes`).",
 )
 SNAPSHOTS_TRIGGER_THRESHOLD = Parameter(
     "snapshots_trigger_threshold",
     threshold(),
-    "How many batches, or how much time, lie between snapshots.",
-    unbuilt=_NO_SNAPSHOTS,
+    "How many batches, or how much time, lie between snapshots. Without it, `10m`. A number alone means `stream_batches`.",
 )
 SNAPSHOTS_COMPACTION = Parameter(
     "snapshots_compaction",
     choice("disabled", "enabled"),
-    "Whether a snapshot is compacted before it is stored.",
-    default="disabled",
-    unbuilt=Unbuilt(_NO_SNAPSHOTS.instead, ("disabled",)),
+    "Has no effect: a snapshot of `engine: duckdb` is always written compact, and the others' files are copied as they are.",
 )
 SNAPSHOTS_RESET_EXPIRY_ON_LOAD = Parameter(
     "snapshots_reset_expiry_on_load",
     choice("disabled", "enabled"),
     "Whether rows restored from a snapshot count as new.",
-    default="disabled",
-    unbuilt=Unbuilt(_NO_SNAPSHOTS.instead, ("disabled",)),
+    unbuilt=Unbuilt("no effect; rows have no expiry", ("disabled",)),
 )
 SNAPSHOTS_CREATION_POLICY = Parameter(
     "snapshots_creation_policy",
     choice("on_change", "always"),
-    "Whether a snapshot is written although nothing has changed.",
-    unbuilt=_NO_SNAPSHOTS,
+    "Whether a snapshot is due although nothing has changed since the last. With `on_change`, an unchanged copy is stored "
+    "again after six hours, before the stream forgets what follows the last one.",
+    default="on_change",
 )
 
 SNAPSHOT_PARAMETERS: tuple[Parameter[object], ...] = (

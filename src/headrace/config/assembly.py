@@ -18,6 +18,7 @@ from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration
 from headrace.config.selecting import Selecting
 from headrace.config.shape import unbuilt_sentences
+from headrace.config.snapshots import Placed, Snapshotted
 from headrace.dataset import (
     Acceleration,
     AwsAccess,
@@ -43,7 +44,7 @@ _NO_INDEXES = (
 class Assembly:
     """One dataset in the making.
 
-    ``path`` is the dataset's in the document, ``folder`` the Spicepod's. ``problems`` and ``warnings``
+    ``path`` is the dataset's in the document, ``folder`` the Spicepod's, ``snapshots`` what that says of all datasets'. ``problems`` and ``warnings``
     grow while ``dataset`` runs.
     """
 
@@ -53,6 +54,7 @@ class Assembly:
     entry: DatasetEntry
     connection: Settings
     engine: Settings
+    snapshots: Placed
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -154,7 +156,12 @@ class Assembly:
         if entry is None or not entry.enabled:
             return None
         path = (*self.path, "acceleration")
-        accelerated = Accelerated(self.document, path, self.folder, self.entry.name, entry, self.engine)
+        snapshots = Snapshotted(
+            self.document, path, entry, self.engine, self.snapshots.entry, self.snapshots.place
+        )
+        accelerated = Accelerated(
+            self.document, path, self.folder, self.entry.name, entry, self.engine, snapshots
+        )
         acceleration = accelerated.acceleration()
         self.problems += accelerated.problems
         self.warnings += accelerated.warnings

@@ -18,6 +18,7 @@ from headrace.dataset import (
     ReadyState,
     RefreshMode,
     Replication,
+    Snapshots,
 )
 from headrace.mapping import ListType, Mapping, NumberType
 from headrace.type_name import type_name
@@ -69,6 +70,8 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "key", _key(dataset.acceleration)
     if dataset.acceleration.indexes:
         yield "indexes", _indexes(dataset.acceleration)
+    if dataset.acceleration.snapshots is not None:
+        yield "snapshots", _snapshots(dataset.acceleration.snapshots)
     if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
         yield from _following(dataset.replication)
     yield from _columns(dataset.mapping)
@@ -148,6 +151,21 @@ def _selection(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[s
 
 def _span(seconds: float) -> str:
     return format_duration(round(seconds * SECOND))
+
+
+def _snapshots(snapshots: Snapshots) -> str:
+    place = snapshots.place
+    where = str(place.folder) if place.folder is not None else f"s3://{place.bucket}/{place.prefix}"
+    restored = "restored where there is no copy" if snapshots.mode.restores else "never restored"
+    if not snapshots.mode.writes:
+        return f"in {where}: {restored}, never written"
+    if snapshots.batches is not None:
+        when = f"every {snapshots.batches:,} batches of changes"
+    elif snapshots.interval is not None:
+        when = f"every {_span(snapshots.interval)}"
+    else:
+        when = "after each refresh"
+    return f"in {where}: written {when}, {snapshots.keep} kept, {restored}"
 
 
 def _following(replication: Replication) -> Iterator[tuple[str, str]]:

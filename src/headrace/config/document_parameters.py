@@ -15,11 +15,13 @@ from headrace.config.model import (
     ColumnEntry,
     DatasetEntry,
     MetricEntry,
+    SnapshotsEntry,
     Spicepod,
     spellings,
     unbuilt_keys,
 )
 from headrace.config.parameter import Parameter, described
+from headrace.config.snapshots import PLACE
 from headrace.config.starter import STARTER
 from headrace.dataset import Engine
 
@@ -47,7 +49,7 @@ for editors.
 - **Paths** that are relative start at the Spicepod's folder.
 - **Columns** are written `id`, several `(id, version)`: an attribute's exact name, or a column's, in capitals or not. Names
   with commas, brackets or quotes stand in double quotes, a quote within them doubled.
-- **References**: under `params` and `acceleration.params`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
+- **References**: under each `params`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
   `NAME` (the name in upper case), else `SPICE_NAME`. Each is looked up in the process's environment, then in
   `.env.local`, then in `.env`, beside the Spicepod. What stands for nothing is an error, except for
   `aws_session_token`, which is then absent.
@@ -115,6 +117,16 @@ def configuration_page() -> str:
         *(
             _section(f"`params` of `engine: {engine}`", _OF_ENGINE.get(engine, ""), _parameters(table))
             for engine, table in ENGINES.items()
+        ),
+        _section(
+            "`snapshots`",
+            "Beside `datasets`: where the snapshots of all of them are kept ([more](snapshots.md)).",
+            _keys(SnapshotsEntry),
+        ),
+        _section(
+            "`params` of `snapshots`",
+            "For a location `s3://BUCKET/PREFIX`.",
+            _parameters(PLACE),
         ),
         _section(
             "`metrics` of a dataset", "A list; without it, every metric is published.", _keys(MetricEntry)

@@ -10,11 +10,12 @@ from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
 from headrace.config.environment import BUILT_IN_STORES, Environment, read_environment
-from headrace.config.model import Spicepod
+from headrace.config.model import SnapshotsEntry, Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
 from headrace.config.pod import Pod
 from headrace.config.problem import KeyPath, Problem, refuse
 from headrace.config.shape import read_shape, unbuilt_sentences
+from headrace.config.snapshots import PLACE, Placing
 from headrace.dataset import Dataset
 from headrace.errors import ConfigError
 
@@ -43,8 +44,11 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     if spicepod is None:
         refuse(called, problems)
     assert spicepod is not None  # A document without models has problems.
+    placing, wrong = _placing(document, environment, folder, spicepod)
+    placed = placing.placed()
+    problems += [*wrong, *placing.problems]
     assemblies = [
-        Assembly(document, ("datasets", index), folder, entry, *settings)
+        Assembly(document, ("datasets", index), folder, entry, *settings, placed)
         for index, (entry, settings) in enumerate(zip(spicepod.datasets, parameters, strict=True))
         if settings is not None
     ]
@@ -58,7 +62,11 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         name=spicepod.name or folder.name or "headrace",
         datasets=tuple(datasets),
         warnings=tuple(warning.line(called) for warning in warnings),
-        unbuilt=tuple(_unbuilt(document)),
+        unbuilt=(
+            *_unbuilt(document),
+            *unbuilt_sentences(SnapshotsEntry, document.at(("snapshots",)), "snapshots."),
+            *placing.settings.unbuilt(PLACE, "snapshots.params"),
+        ),
     )
 
 
@@ -98,6 +106,14 @@ def _parameters(
         problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, acceleration)]
         parameters.append(None if wrong or also_wrong else (connection, engine))
     return parameters, problems
+
+
+def _placing(
+    document: Document, environment: Environment, folder: Path, spicepod: Spicepod
+) -> tuple[Placing, list[Problem]]:
+    """What the Spicepod says of snapshots, and what is wrong with its parameters."""
+    settings, wrong = ParameterReader(document, environment, PLACE, "").read(("snapshots", "params"))
+    return Placing(document, folder, spicepod.snapshots, settings), wrong
 
 
 def _stores(document: Document) -> frozenset[str]:

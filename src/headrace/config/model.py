@@ -29,7 +29,7 @@ from headrace.config.kind import (
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Parameter, Unbuilt
 from headrace.config.quantity import SECOND
-from headrace.dataset import TimeFormat
+from headrace.dataset import RestoreFailure, TimeFormat
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
@@ -341,6 +341,35 @@ class DatasetEntry(Entry):
     ] = None
 
 
+class SnapshotsEntry(Entry):
+    """Where snapshots are kept, for all datasets that ask for them."""
+
+    enabled: Annotated[
+        bool, Key(flag(), "Whether there are any; `false` turns off those of every dataset.")
+    ] = True
+    location: Annotated[
+        str | None,
+        Key(
+            text("a folder, file:///FOLDER or s3://BUCKET/PREFIX"),
+            "A folder, which may be on a file system that machines share, or a bucket of S3. Without it, "
+            "`.headrace/snapshots`.",
+        ),
+    ] = None
+    bootstrap_on_failure_behavior: Annotated[
+        str,
+        Key(
+            choice(*RestoreFailure),
+            "What to do while the location does not answer at a start: copy the table (`warn`, after three tries), try "
+            "older snapshots before that (`fallback`), or ask until it answers (`retry`). A snapshot that is damaged, too "
+            "old or not the dataset's is passed over in any case.",
+        ),
+    ] = "warn"
+    keep: Annotated[
+        int, Key(integer(1, 1000), "How many snapshots of a dataset stay; older ones are removed.")
+    ] = 3
+    params: Annotated[Any, Key(None, "How to reach the bucket.")] = None
+
+
 class SecretStoreEntry(Entry):
     """A place that secrets come from."""
 
@@ -368,7 +397,7 @@ class Spicepod(Entry):
     ] = None
     runtime: Annotated[Any, Key(None, "Settings of the runtime. None of them is built yet.")] = None
     snapshots: Annotated[
-        Any, Key(None, "Where snapshots are stored.", Unbuilt("snapshots are not built yet"))
+        SnapshotsEntry | None, Field(description="Where snapshots are kept, and how many.")
     ] = None
     views: Annotated[Any, Key(None, "Named SQL.", Unbuilt("views are not built yet; none is there"))] = None
     event_source_mappings: Annotated[
@@ -398,6 +427,7 @@ class Spicepod(Entry):
 
 MODELS: dict[tuple[str, ...], type[Entry]] = {
     (): Spicepod,
+    ("snapshots",): SnapshotsEntry,
     ("secrets",): SecretStoreEntry,
     ("datasets",): DatasetEntry,
     ("datasets", "acceleration"): AccelerationEntry,
