@@ -52,7 +52,7 @@ class Checkpoint:
 
     ``table_id`` and ``stream_arn`` tell whether the source is still the one that was copied.
     ``started_at`` and ``scan_ended_at`` are the service's times (epoch seconds) of the first and last
-    Scan request. ``was_ready`` says that the copy has once satisfied readiness: from then on no key may
+    Scan request; of a copy that was restored from a snapshot, the latter is when it had been restored. ``was_ready`` says that the copy has once satisfied readiness: from then on no key may
     go backwards. ``rows_scanned`` counts the Scan's items that are durable, dead letters included: engines
     may take its growth as proof that no page is missing or repeated. ``reading`` is the fingerprint of the
     settings by which items became columns: rows of two kinds must not stand in one copy. ``snapshot`` is the id of

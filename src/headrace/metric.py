@@ -92,6 +92,22 @@ METRICS = (
     _gauge(
         "bootstrap_items", "Items that DynamoDB estimates the table to hold, for the bootstrap's progress."
     ),
+    _counter("snapshots_total", "Snapshots that were written."),
+    _counter("snapshot_failures_total", "Snapshots that could not be written."),
+    _gauge(
+        "snapshot_age_seconds",
+        "Seconds since the changes that the newest known snapshot has up to; since the process started until one is "
+        "known. Past 24 hours a snapshot is of no use: the stream has forgotten what follows it.",
+    ),
+    _gauge(
+        "snapshot_seconds",
+        "Seconds that the last snapshot took, from the copy to the place where it is kept.",
+    ),
+    _gauge("snapshot_bytes", "Bytes of the last snapshot."),
+    _counter("snapshots_restored_total", "Copies that were restored from a snapshot."),
+    _counter(
+        "snapshots_passed_over_total", "Snapshots that were not restored: damaged, too old, or another's."
+    ),
     _gauge("ready", "1 if the table may be queried, else 0."),
     _gauge("live", "1 if every open shard made progress lately, else 0."),
     _gauge("fresh", "1 if the lag is under ready_lag, else 0."),

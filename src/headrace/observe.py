@@ -201,14 +201,14 @@ class DeadLettersStored:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSaved:
-    """A snapshot is complete where snapshots are kept. ``current_to`` is as in its manifest."""
+    """A snapshot is complete where snapshots are kept. It has all changes up to ``age`` seconds ago."""
 
     dataset: str
     snapshot: str
     rows: int
     size_bytes: int
     seconds: float
-    current_to: float
+    age: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class SnapshotFailed:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRestored:
-    """The copy was restored from a snapshot, which held all changes up to ``age`` seconds ago."""
+    """The copy was restored from a snapshot, which has all changes up to ``age`` seconds ago."""
 
     dataset: str
     snapshot: str
@@ -230,7 +230,6 @@ class SnapshotRestored:
     size_bytes: int
     seconds: float
     age: float
-    current_to: float
 
 
 @dataclass(frozen=True, slots=True)

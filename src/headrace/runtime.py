@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.engines import Engines
+from headrace.accelerators.private_folder import PrivateFolder
 from headrace.config import Pod
-from headrace.dataset import AwsAccess, Dataset
-from headrace.dynamodb import DynamoDBSource, Key, botocore_transport, place_of
+from headrace.dataset import AwsAccess, Dataset, SnapshotPlace
+from headrace.dynamodb import (
+    DynamoDBSource,
+    Key,
+    botocore_transport,
+    explicit_keys,
+    open_session,
+    place_of,
+)
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
@@ -30,6 +40,11 @@ from headrace.replicate.machine import Machine
 from headrace.replicate.runner import ThreadRunner
 from headrace.serve.http import app, metrics_app
 from headrace.serve.server import Server
+from headrace.snapshot import Exporter, Manifest
+from headrace.snapshots.bucket import BucketStore, bucket_client
+from headrace.snapshots.folder import FolderStore
+from headrace.snapshots.shelf import DatasetShelf, Kept
+from headrace.snapshots.store import Store
 from headrace.status import DatasetStatus, State
 from headrace.wire import Transport
 
@@ -39,6 +54,12 @@ Address = tuple[str, int]
 MOST_EVENTS = 20
 """Changes of one key that are told."""
 
+
+SCRATCH = Path(".headrace") / "scratch"
+"""Where files are on their way, from the Spicepod's folder."""
+
+SNAPSHOT_PATIENCE = 600.0
+"""Seconds that whoever asks for a snapshot waits for it."""
 
 OPERATOR_PATIENCE = 60.0
 """Seconds that whoever retries or discards dead letters waits for all of them."""
@@ -86,7 +107,8 @@ class Runtime:
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
         built = [dataset for dataset in pod.datasets if not dataset.blocked]
-        self._engines = Engines(built)
+        self._scratch = scratch_of(pod, built)
+        self._engines = Engines(built, scratch=self._scratch.path if self._scratch is not None else None)
         rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in built}
         self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
@@ -131,6 +153,9 @@ class Runtime:
         for runner in self._runners.values():
             runner.stop()
         self._engines.close()
+        if self._scratch is not None:
+            self._scratch.release()
+            self._scratch = None
 
     @property
     def http_url(self) -> str:
@@ -203,16 +228,28 @@ class Runtime:
         """Forget dead letters of a dataset; see ``serve.running``. Raises QueryError."""
         return self._settled(name, lambda runner: runner.discard(letters, which))
 
+    def take_snapshot(self, name: str) -> Manifest:
+        """Store the copy of a dataset as a snapshot, and wait for it; see ``serve.running``. Raises QueryError."""
+        reply = self._reply(name, self._replicated(name).snapshot(), SNAPSHOT_PATIENCE)
+        assert isinstance(reply, Manifest)
+        return reply
+
     def _settled(self, name: str, ask: Callable[[ThreadRunner], Future[Reply]]) -> LetterOutcome:
+        outcome = self._reply(name, ask(self._replicated(name)), OPERATOR_PATIENCE)
+        assert isinstance(outcome, LetterOutcome)
+        return outcome
+
+    def _reply(self, name: str, future: Future[Reply], patience: float) -> LetterOutcome | Manifest:
+        """What came of what an operator asked for. Raises QueryError."""
         try:
-            reply = ask(self._replicated(name)).result(OPERATOR_PATIENCE)
+            reply = future.result(patience)
         except TimeoutError:
             raise QueryError(
                 QueryFault.TIMEOUT,
-                f"{name}: not all is done after {OPERATOR_PATIENCE:g} s; it goes on, and the table {DEAD_LETTERS} "
-                "shows what is left",
+                f"{name}: not all is done after {patience:g} s; it goes on, and `headrace status` or the table "
+                f"{DEAD_LETTERS} shows what is left",
             ) from None
-        if not isinstance(reply.outcome, LetterOutcome):
+        if reply.outcome is None:
             raise QueryError(QueryFault.NOT_READY, f"{name}: {reply.refusal}")
         return reply.outcome
 
@@ -242,9 +279,12 @@ class Runtime:
         claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
         # Processes that are throttled together must not come back together.
         salt = f"{socket.gethostname()}/{uuid.uuid4()}"
-        machine = Machine(dataset.name, dataset.replication, claims, salt)
+        engine = dataset.acceleration.engine if dataset.acceleration is not None else None
+        snapshots = dataset.acceleration.snapshots if dataset.acceleration is not None else None
+        machine = Machine(dataset.name, dataset.replication, claims, salt, engine=engine, snapshots=snapshots)
         source, sink = self._sources[dataset.name], self._engines.sink(dataset.name)
-        return ThreadRunner(machine, source, sink, self._observe)
+        shelf = shelf_of(dataset, sink, self._scratch)
+        return ThreadRunner(machine, source, sink, self._observe, shelf)
 
     def _observe(self, observation: Observation) -> None:
         if isinstance(observation, StatusChanged):
@@ -263,6 +303,76 @@ class Runtime:
                 dataset.name, State.ERROR, ready=False, live=False, fresh=False, lag=None, reason=reason
             )
         )
+
+
+def scratch_of(pod: Pod, datasets: Sequence[Dataset]) -> PrivateFolder | None:
+    """A folder for files on their way to snapshots and from them, None where no dataset has any.
+
+    It lies in the Spicepod's folder, so that what comes from the default place or goes there need not be copied.
+    Raises ConfigError.
+    """
+    accelerated = (dataset.acceleration for dataset in datasets)
+    if all(one is None or one.snapshots is None for one in accelerated):
+        return None
+    parent = pod.folder / SCRATCH
+    try:
+        return PrivateFolder(parent, "snapshots-")
+    except OSError as error:
+        raise ConfigError(
+            f"snapshots need a folder for files on their way, and {parent} cannot be made: {error}"
+        ) from error
+
+
+def shelf_of(
+    dataset: Dataset, exporter: Exporter | None, scratch: PrivateFolder | None
+) -> DatasetShelf | None:
+    """The snapshots of a dataset, None where it has none; without ``exporter`` and ``scratch`` to look at only."""
+    acceleration = dataset.acceleration
+    if acceleration is None or acceleration.snapshots is None:
+        return None
+    snapshots = acceleration.snapshots
+    kept = Kept(dataset.name, acceleration.engine, dataset.table, snapshots.keep)
+    path = None if scratch is None else scratch.path
+    return DatasetShelf(kept, _store(snapshots.place), exporter, path, lambda: secrets.token_hex(4))
+
+
+def restore_copy(pod: Pod, dataset: Dataset, manifest: Manifest, *, replace: bool) -> int:
+    """Put a snapshot in place of a dataset's copy, and count its rows; the dataset has snapshots, and is not running.
+
+    Raises AcceleratorLocked where it is, ConfigError where there is a copy and ``replace`` is not said, and what
+    ``Shelf.restore`` raises.
+    """
+    scratch = scratch_of(pod, [dataset])
+    assert scratch is not None, "the dataset has no snapshots"
+    engines = Engines([dataset], scratch=scratch.path)
+    try:
+        sink = engines.sink(dataset.name)
+        stored = sink.open()
+        if not replace and (stored.live is not None or stored.building is not None):
+            raise ConfigError(
+                f"{dataset.name} has a copy, which would be lost; say --replace if that is meant"
+            )
+        shelf = shelf_of(dataset, sink, scratch)
+        assert shelf is not None, "the dataset has no snapshots"
+        shelf.restore(manifest)
+        sink.open()
+        return sink.rows()
+    finally:
+        engines.close()
+        scratch.release()
+
+
+def _store(place: SnapshotPlace) -> Store:
+    if place.folder is not None:
+        return FolderStore(place.folder)
+    assert place.bucket is not None, "a place is a folder or a bucket"
+    access = place.access
+
+    def connect() -> object:
+        session = open_session(access, "s3_region")
+        return bucket_client(session, access.endpoint_url, explicit_keys(access))
+
+    return BucketStore(place.bucket, place.prefix, connect)
 
 
 def _url(address: Address) -> str:

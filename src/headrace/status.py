@@ -27,6 +27,18 @@ class LastChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSnapshot:
+    """The newest snapshot that this process has written or restored, and why the next has failed.
+
+    It has all changes up to ``current_to`` (epoch seconds). ``id`` None: there is none. ``failure`` None: the last try did not fail.
+    """
+
+    id: str | None = None
+    current_to: float | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetStatus:
     """One dataset at one moment.
 
@@ -36,7 +48,7 @@ class DatasetStatus:
     ``dead_letters`` are those that wait: changes that its rows lack. ``columns`` is None until a copy is
     known; ``schema_changes`` counts what has happened to columns since the process started, those that its first
     Scan found included. ``waiting_indexes`` are references to columns of which some are not there yet, so that the
-    index over them is not either.
+    index over them is not either. ``snapshot`` is None where nothing is known of any.
     """
 
     name: str
@@ -54,3 +66,4 @@ class DatasetStatus:
     schema_changes: int = 0
     last_schema_change: LastChange | None = None
     waiting_indexes: tuple[str, ...] = ()
+    snapshot: LastSnapshot | None = None

@@ -222,6 +222,7 @@ def test_datasets_are_listed_with_their_status(call, system):
             "schema_changes": 3,
             "last_schema_change": {"text": "price: Int64 -> Float64", "at": "2023-11-14T22:13:20.000Z"},
             "waiting_indexes": ["(status)"],
+            "snapshot": None,
         }
     ]
     system.status = replace(system.status, last_schema_change=None)

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headrace.accelerator import ChangeSink
-from headrace.dataset import Replication
+from headrace.dataset import Replication, Snapshots
 from headrace.errors import (
     AcceleratorError,
     CommitUnknown,
     HeadraceError,
     IteratorExpired,
+    SnapshotUnavailable,
     Throttled,
     Unavailable,
 )
@@ -32,16 +33,21 @@ from headrace.replicate.commands import (
     Explained,
     Failed,
     GetRecords,
+    ListSnapshots,
     OpenStore,
     Redrive,
     Reply,
     Request,
+    RestoreSnapshot,
+    SaveSnapshot,
+    TakeSnapshot,
     Tell,
     Tick,
     WakeAt,
 )
 from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
+from headrace.snapshot import Shelf
 from headrace.source import Source
 
 
@@ -80,6 +86,8 @@ class SeededRunner:
         sink: ChangeSink,
         settings: Replication,
         hazards: Hazards | None = None,
+        shelf: Shelf | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.random = random.Random(seed)
         self.clock = clock
@@ -89,6 +97,8 @@ class SeededRunner:
         self.facts: list[Observation] = []
         self.replies: list[Reply] = []
         self.status: StatusChanged | None = None
+        self.shelf = shelf
+        self.snapshots = snapshots
         self._make_source = make_source
         self._trace = hashlib.sha256()
         self.boot()
@@ -103,7 +113,7 @@ class SeededRunner:
 
     def boot(self) -> None:
         """Start a process: a new machine and source, the old accelerator."""
-        self.machine = Machine("orders", self.settings)
+        self.machine = Machine("orders", self.settings, snapshots=self.snapshots)
         self.source = self._make_source()
         self.outstanding: list[Request] = []
         self.answered: list[Event] = []
@@ -111,7 +121,7 @@ class SeededRunner:
         self.status = None
         self._take(Tick())
 
-    def ask(self, asked: Redrive | Discard) -> None:
+    def ask(self, asked: Redrive | Discard | TakeSnapshot) -> None:
         """An operator asks the machine for something; what it answers is among ``replies``."""
         self._note(repr(asked))
         self._take(asked)
@@ -162,7 +172,7 @@ class SeededRunner:
         try:
             if isinstance(fault, CommitUnknown) and self.random.random() < 0.5:
                 return self._failed(request, fault)
-            answer = perform(request, self.source, self.sink)
+            answer = perform(request, self.source, self.sink, self.shelf)
         except HeadraceError as error:
             return self._failed(request, error)
         if fault is not None:
@@ -185,6 +195,9 @@ class SeededRunner:
             if isinstance(request, (Apply, OpenStore)):
                 self.hazards.strike("accelerator error")
                 return AcceleratorError("disk error")
+            if isinstance(request, (ListSnapshots, SaveSnapshot, RestoreSnapshot)):
+                self.hazards.strike("place of snapshots does not answer")
+                return SnapshotUnavailable("as the seed decided")
             kind = self.random.choice((Throttled, Unavailable))
             self.hazards.strike(kind.__name__)
             return kind("as the seed decided")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from headrace.accelerator import ChangeSink
 from headrace.accelerators.memory import MemoryAccelerator
-from headrace.dataset import GapBehavior, Replication
+from headrace.dataset import GapBehavior, Replication, Snapshots
 from headrace.dynamodb import DynamoDBSource
 from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
+from headrace.snapshot import Exporter
+from headrace.snapshots.folder import FolderStore
+from headrace.snapshots.shelf import DatasetShelf, Kept
 from headrace.wire import Response
 from support.seeded import Clock, Hazards, SeededRunner
 
@@ -20,7 +25,7 @@ TABLE = "orders"
 START = 1_700_000_000.0
 
 
-class ReadableSink(ChangeSink, Protocol):
+class ReadableSink(ChangeSink, Exporter, Protocol):
     """An accelerator whose live rows a test can look at, by key."""
 
     def live_rows(self) -> Mapping[tuple[object, ...], Mapping[str, object]]: ...
@@ -43,6 +48,8 @@ class World:
         gap_behavior: GapBehavior = GapBehavior.ERROR,
         rotation_seconds: float | None = 4 * 3600.0,
         sink: ReadableSink | None = None,
+        shelf_in: Path | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.random = random.Random(f"world/{seed}")
         self.clock = Clock(START)
@@ -74,7 +81,15 @@ class World:
                 scan_segments=self.random.choice((1, 3)), buffer_bytes=40 * 2**20, gap_behavior=gap_behavior
             ),
             self.hazards,
+            self._shelf(shelf_in, self.sink) if shelf_in is not None else None,
+            snapshots,
         )
+
+    def _shelf(self, folder: Path, sink: Exporter) -> DatasetShelf:
+        kept = Kept("orders", "memory", TABLE, 3)
+        tokens = (f"{number:08x}" for number in itertools.count())
+        store = FolderStore(folder / "kept")
+        return DatasetShelf(kept, store, sink, folder / "scratch", lambda: next(tokens), self.clock)
 
     # The table
 

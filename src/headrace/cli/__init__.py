@@ -22,6 +22,7 @@ VERBS = {
     "datasets": "List the datasets of the running runtime.",
     "refresh": "Copy a dataset anew.",
     "explain": "Say why a dataset's stream, or one key, is where it is.",
+    "snapshots": "List, take, restore, verify or prune snapshots of datasets.",
     "dead-letters": "List, retry or discard changes that could not be applied.",
     "cayenne": "Look into a dataset's folder of engine cayenne.",
     "local": "Serve a simulated DynamoDB with streams.",

@@ -20,6 +20,7 @@ ARROW_STREAM = "application/vnd.apache.arrow.stream"
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _SETTLING_SECONDS = 75.0
+_SNAPSHOT_SECONDS = 630.0
 """Longer than the runtime waits for its own machine."""
 
 
@@ -105,6 +106,14 @@ class Client:
         message = answer.get("message") if isinstance(answer, dict) else None
         return str(message or f"{dataset} is being copied anew.")
 
+    def take_snapshot(self, dataset: str) -> dict[str, Any]:
+        """Store the copy of one dataset as a snapshot, and wait for it; what it is, as the runtime's JSON has it."""
+        path = f"/v1/datasets/{quote(dataset, safe='')}/acceleration/snapshots"
+        taken = self._json("POST", path, {}, _SNAPSHOT_SECONDS)
+        if not isinstance(taken, dict):
+            raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
+        return taken
+
     def shards(self, dataset: str, shard_id: str | None) -> Any:
         """What is known of a dataset's shards, or of one's family."""
         one = "" if shard_id is None else f"/{quote(shard_id, safe='')}"
@@ -124,8 +133,10 @@ class Client:
             raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
         return done
 
-    def _json(self, method: str, path: str, asked: dict[str, Any] | None = None) -> Any:
-        status, body = self._whole(method, path, asked)
+    def _json(
+        self, method: str, path: str, asked: dict[str, Any] | None = None, patience: float = _SETTLING_SECONDS
+    ) -> Any:
+        status, body = self._whole(method, path, asked, patience)
         if status >= 400:  # noqa: PLR2004 - errors begin here
             raise HeadraceError(_complaint(status, body))
         try:
@@ -135,8 +146,10 @@ class Client:
                 f"{self.url}{path} did not answer with JSON: is it a Headrace runtime?"
             ) from None
 
-    def _whole(self, method: str, path: str, asked: dict[str, Any] | None = None) -> tuple[int, bytes]:
-        seconds = _ANSWER_SECONDS if asked is None else _SETTLING_SECONDS
+    def _whole(
+        self, method: str, path: str, asked: dict[str, Any] | None = None, patience: float = _SETTLING_SECONDS
+    ) -> tuple[int, bytes]:
+        seconds = _ANSWER_SECONDS if asked is None else patience
         timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=seconds)
         body = None if asked is None else json.dumps(asked).encode()
         content_type = "text/plain; charset=utf-8" if asked is None else "application/json"

@@ -1,8 +1,16 @@
 """Scan and Streams -> ChangeBatch. The only room that knows AWS."""
 
-from headrace.dynamodb.credentials import place_of
+from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
 from headrace.dynamodb.key import Key
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
-__all__ = ["BotocoreTransport", "DynamoDBSource", "Key", "botocore_transport", "place_of"]
+__all__ = [
+    "BotocoreTransport",
+    "DynamoDBSource",
+    "Key",
+    "botocore_transport",
+    "explicit_keys",
+    "open_session",
+    "place_of",
+]

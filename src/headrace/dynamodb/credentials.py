@@ -17,8 +17,8 @@ _WEB_IDENTITY = "assume-role-with-web-identity"
 _FIRST_OF_THE_MACHINE = "container-role"
 
 
-def open_session(access: AwsAccess) -> Any:
-    """A botocore session whose credential chain has the documented order.
+def open_session(access: AwsAccess, region_key: str = "dynamodb_aws_region") -> Any:
+    """A botocore session whose credential chain has the documented order; ``region_key`` names the region's key.
 
     Raises ConfigError where what ``access``, the environment or the shared files say cannot work.
     """
@@ -29,7 +29,7 @@ def open_session(access: AwsAccess) -> Any:
     # IMDSv1 answers whoever can make the machine send a GET; the document promises version 2.
     session.set_config_variable("ec2_metadata_v1_disabled", "true")
     _require_profile(session)
-    session.set_config_variable("region", region_of(session, access))
+    session.set_config_variable("region", region_of(session, access, region_key))
     resolver = session.get_component("credential_provider")
     web_identity = resolver.get_provider(_WEB_IDENTITY)
     resolver.remove(_WEB_IDENTITY)
@@ -48,7 +48,7 @@ def place_of(access: AwsAccess) -> Place:
     return Place(open_session(access).get_config_variable("region"), endpoint)
 
 
-def region_of(session: Any, access: AwsAccess) -> str:
+def region_of(session: Any, access: AwsAccess, region_key: str) -> str:
     """The region: configured, else AWS_REGION, else botocore's own sources. Raises ConfigError."""
     from botocore.exceptions import InvalidRegionError
     from botocore.utils import validate_region_name
@@ -56,14 +56,14 @@ def region_of(session: Any, access: AwsAccess) -> str:
     region = access.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise ConfigError(
-            "dynamodb_aws_region is missing: a table belongs to one region. Set it in params (for example "
-            "`dynamodb_aws_region: us-east-1`), or AWS_REGION in the environment, or `region` in the AWS profile"
+            f"{region_key} is missing: tables and buckets belong to one region. Set it in params (for example "
+            f"`{region_key}: us-east-1`), or AWS_REGION in the environment, or `region` in the AWS profile"
         )
     try:
         validate_region_name(region)
     except InvalidRegionError as error:
         raise ConfigError(
-            f"dynamodb_aws_region: {region!r} is not the name of a region, such as us-east-1"
+            f"{region_key}: {region!r} is not the name of a region, such as us-east-1"
         ) from error
     return cast(str, region)
 

@@ -33,6 +33,10 @@ from headrace.observe import (
     Reinitialized,
     SchemaEvolved,
     ShardsChanged,
+    SnapshotFailed,
+    SnapshotPassedOver,
+    SnapshotRestored,
+    SnapshotSaved,
     Stalled,
     StatusChanged,
     StreamResumed,
@@ -57,6 +61,10 @@ _COUNTED: dict[type[Observation], dict[str, str | None]] = {
     DeadLettersSuperseded: {"dead_letters_superseded_total": "count"},
     DeadLettersRetried: {"dead_letters_retried_total": "retried"},
     DeadLettersDiscarded: {"dead_letters_discarded_total": "count"},
+    SnapshotSaved: {"snapshots_total": None},
+    SnapshotFailed: {"snapshot_failures_total": None},
+    SnapshotRestored: {"snapshots_restored_total": None},
+    SnapshotPassedOver: {"snapshots_passed_over_total": None},
 }
 """For each fact, the counters that it moves on, and by which of its fields; by one where there is none."""
 
@@ -67,6 +75,7 @@ _LEVELS: dict[type[Observation], dict[str, str | None]] = {
     BootstrapStarted: {"bootstrap_items": "items"},
     BootstrapResumed: {"bootstrap_rows": "rows_scanned"},
     BootstrapProgressed: {"bootstrap_rows": "rows", "bootstrap_items": "items"},
+    SnapshotSaved: {"snapshot_seconds": "seconds", "snapshot_bytes": "size_bytes"},
 }
 """For each fact, the gauges that it sets, and to which of its fields."""
 
@@ -123,6 +132,7 @@ class _Figures:
         self._watermark_at = now
         self._told_at = now
         self._checkpoint_at = now
+        self._snapshot_at = now
         self._gap_to_mend = False
 
     def count(self, observation: Observation, now: float) -> None:
@@ -141,6 +151,8 @@ class _Figures:
             case StatusChanged(lag=lag):
                 self._told_at = now
                 self._watermark_at = self._watermark_at if lag is None else now - lag
+            case SnapshotSaved(age=age) | SnapshotRestored(age=age):
+                self._snapshot_at = now - age
             case GapFound(behavior=behavior):
                 self._gap_to_mend = behavior != GapBehavior.ERROR
             case BootstrapStarted():
@@ -163,6 +175,8 @@ class _Figures:
             return float(round((now - self._watermark_at) * 1000))
         if name == "checkpoint_age_seconds":
             return round(now - self._checkpoint_at, 3)
+        if name == "snapshot_age_seconds":
+            return round(now - self._snapshot_at, 3)
         if name in ("live", "fresh") and now - self._told_at > SILENCE:
             # What was told last is no longer true: the thread that tells has died, or hangs.
             return 0.0

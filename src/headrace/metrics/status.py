@@ -10,8 +10,17 @@ from dataclasses import dataclass, replace
 from headrace.column_reference import format_reference, is_there
 from headrace.dataset import Dataset
 from headrace.errors import HeadraceError
-from headrace.observe import ColumnsKnown, DeadLettersStored, Observation, SchemaEvolved, StatusChanged
-from headrace.status import SILENCE, DatasetStatus, LastChange, State
+from headrace.observe import (
+    ColumnsKnown,
+    DeadLettersStored,
+    Observation,
+    SchemaEvolved,
+    SnapshotFailed,
+    SnapshotRestored,
+    SnapshotSaved,
+    StatusChanged,
+)
+from headrace.status import SILENCE, DatasetStatus, LastChange, LastSnapshot, State
 
 Rows = Callable[[], int | None]
 """Counts a dataset's rows now; None, or a HeadraceError, where that is not known."""
@@ -64,9 +73,10 @@ class StatusBoard:
         self._latest = {name: _Latest(clock()) for name in self._datasets}
         self._letters = dict.fromkeys(self._datasets, 0)
         self._columns = {name: _Columns() for name in self._datasets}
+        self._snapshots: dict[str, LastSnapshot] = {}
 
     def __call__(self, observation: Observation, /) -> None:
-        """Take note of a status, of letters and columns; other facts, and other datasets, do not matter here."""
+        """Take note of a status, of letters, columns and snapshots; other facts and datasets do not matter here."""
         if observation.dataset not in self._datasets:
             return
         match observation:
@@ -84,6 +94,13 @@ class StatusBoard:
                 with self._changed:
                     known, last = self._columns[dataset], LastChange(changes[-1].text, self._wall())
                     self._columns[dataset] = replace(known, changes=known.changes + len(changes), last=last)
+            case SnapshotSaved(dataset, id_, age=age) | SnapshotRestored(dataset, id_, age=age):
+                with self._changed:
+                    self._snapshots[dataset] = LastSnapshot(id_, self._wall() - age)
+            case SnapshotFailed(dataset, error):
+                with self._changed:
+                    newest = self._snapshots.get(dataset, LastSnapshot())
+                    self._snapshots[dataset] = replace(newest, failure=error)
             case _:
                 pass
 
@@ -165,6 +182,7 @@ class StatusBoard:
             schema_changes=columns.changes,
             last_schema_change=columns.last,
             waiting_indexes=columns.waiting,
+            snapshot=self._snapshots.get(name),
         )
 
 

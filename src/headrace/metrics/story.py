@@ -33,6 +33,11 @@ from headrace.observe import (
     Reinitialized,
     SchemaEvolved,
     ShardsChanged,
+    SnapshotFailed,
+    SnapshotPassedOver,
+    SnapshotRestored,
+    SnapshotSaved,
+    SnapshotsUnanswered,
     Stalled,
     StatusChanged,
     StreamResumed,
@@ -62,6 +67,11 @@ EVENTS: dict[type[Observation], tuple[str, LogLevel]] = {
     DeadLettersRetried: ("dead_letters_retried", LogLevel.INFO),
     DeadLettersDiscarded: ("dead_letters_discarded", LogLevel.INFO),
     DeadLettersStored: ("dead_letters_stored", LogLevel.DEBUG),
+    SnapshotSaved: ("snapshot_saved", LogLevel.INFO),
+    SnapshotFailed: ("snapshot_failed", LogLevel.WARNING),
+    SnapshotRestored: ("snapshot_restored", LogLevel.INFO),
+    SnapshotPassedOver: ("snapshot_passed_over", LogLevel.WARNING),
+    SnapshotsUnanswered: ("snapshots_unanswered", LogLevel.WARNING),
     StatusChanged: ("status_changed", LogLevel.INFO),
 }
 """The name and the usual level of each fact in the log."""

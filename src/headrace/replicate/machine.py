@@ -383,7 +383,8 @@ class Machine:
             run.apply_next(now, self._target)
         if self._lane.plan is None and self._stored is not None:
             self._errands.ask(CheckStore, CheckStore, now)
-        if run.caught_up(now) and run.checkpoint.was_ready and self._target is Target.LIVE:
+        served = run.checkpoint.was_ready and not run.checkpoint.snapshot and self._target is Target.LIVE
+        if served and run.caught_up(now):
             self._ready = True
         if run.drained:
             self._begin_again()

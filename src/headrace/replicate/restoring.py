@@ -97,7 +97,6 @@ class Restoring:
                 manifest.size_bytes,
                 now - self._since,
                 max(0.0, service_now - manifest.current_to),
-                manifest.current_to,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from headrace.accelerator import LetterTally, Target
 from headrace.change import RecordsPage
@@ -46,6 +47,8 @@ class Run:
         self._watermark: float | None = None
         self._watermark_at = -math.inf
         self._scan_was_left_out = False
+        # Whatever anybody has seen of the copy that is lost was in the table by now.
+        self._restored_at = self._clock.at(now) if checkpoint.snapshot else -math.inf
 
     # Reading
 
@@ -112,7 +115,10 @@ class Run:
         served = self.checkpoint.was_ready and target is Target.LIVE
         restored = bool(self.checkpoint.snapshot)
         if (not served or restored) and self.caught_up(now):
-            plan = plan_ready(self.stream, self.scan, self.checkpoint, target)
+            ended_at = self._seen_until
+            plan = plan_ready(
+                self.stream, self.scan, replace(self.checkpoint, scan_ended_at=ended_at), target
+            )
         elif self.buffer and until is not None:
             self._outbox.wake(until)
             return
@@ -154,9 +160,15 @@ class Run:
             self._watermark, self._watermark_at = self.stream.watermark(), now
         return self._watermark
 
+    @property
+    def _seen_until(self) -> float | None:
+        """The time up to which the Scan, or whoever read a copy that was lost, may have seen the table."""
+        ended_at = self.checkpoint.scan_ended_at
+        return None if ended_at is None else max(ended_at, self._restored_at)
+
     def caught_up(self, now: float) -> bool:
-        """Whether readiness holds: the watermark is past the Scan's end, the lag small, nothing held back."""
-        ended_at, watermark = self.checkpoint.scan_ended_at, self.watermark(now)
+        """Whether readiness holds: the watermark is past all that was seen, the lag small, nothing held back."""
+        ended_at, watermark = self._seen_until, self.watermark(now)
         if ended_at is None or watermark is None or self.hold.wire_bytes:
             return False
         if self.buffer.holds_before(math.floor(ended_at) + 1):

@@ -24,11 +24,15 @@ from headrace.replicate.commands import (
     Explain,
     Explained,
     Failed,
+    ListSnapshots,
     OpenStore,
     ReadLetters,
     Redrive,
     Reply,
     Request,
+    RestoreSnapshot,
+    SaveSnapshot,
+    TakeSnapshot,
     Tell,
     Tick,
     WakeAt,
@@ -37,6 +41,7 @@ from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
 from headrace.replicate.pool import Pool
 from headrace.replicate.scan_pages import REQUESTS
+from headrace.snapshot import Shelf
 from headrace.source import Source
 from headrace.status import State
 
@@ -60,13 +65,21 @@ class ThreadRunner:
     """One dataset's machine on a thread of its own, its requests on a pool, its transactions on one lane.
 
     ``stop`` lets a transaction that is under way finish, and nothing else: what was read and not applied
-    is read again after the next start.
+    is read again after the next start. ``shelf`` None: the dataset has no snapshots.
     """
 
-    def __init__(self, machine: Machine, source: Source, sink: ChangeSink, observe: Observer) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        source: Source,
+        sink: ChangeSink,
+        observe: Observer,
+        shelf: Shelf | None = None,
+    ) -> None:
         self._machine = machine
         self._source = source
         self._sink = sink
+        self._shelf = shelf
         self._observe = observe
         self._clock = steady_wall_clock()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -80,6 +93,7 @@ class ThreadRunner:
         # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
         self._pool = Pool(2 * REQUESTS, f"read {name}")
         self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix=f"snapshot {name}")
         self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
 
     def start(self) -> None:
@@ -93,6 +107,10 @@ class ThreadRunner:
     def discard(self, names: tuple[str, ...] | None, which: Which) -> Future[Reply]:
         """Forget dead letters: named as for ``redrive``, and of all only ``which``. Any thread."""
         return self._ask(lambda ticket: Discard(ticket, names, which))
+
+    def snapshot(self) -> Future[Reply]:
+        """Store the copy as a snapshot now. Any thread."""
+        return self._ask(TakeSnapshot)
 
     def explain(self) -> Explained:
         """What the machine does at this moment. Any thread. Raises QueryError if it gives no answer."""
@@ -119,12 +137,17 @@ class ThreadRunner:
         self._events.put(Tick())
         if self._thread.ident is not None:
             self._thread.join(STOP_PATIENCE)
+        if self._shelf is not None:
+            self._shelf.close()
+        self._keeper.shutdown(wait=False, cancel_futures=True)
         self._lane.shutdown(wait=True, cancel_futures=True)
         self._pool.close(READ_PATIENCE)
+        # A snapshot that is being written ends with the accelerator.
         self._sink.close()
+        self._keeper.shutdown(wait=True)
         self._give_up("headrace is stopping; what was not settled is kept")
 
-    def _ask(self, make: Callable[[int], Redrive | Discard]) -> Future[Reply]:
+    def _ask(self, make: Callable[[int], Redrive | Discard | TakeSnapshot]) -> Future[Reply]:
         ticket = next(self._tickets)
         future: Future[Reply] = Future()
         with self._asking:
@@ -187,8 +210,10 @@ class ThreadRunner:
                     asked = self._explaining.pop(id_, None)
                     if asked is not None:
                         asked.set_result(command)
-                case OpenStore() | CheckStore() | ReadLetters() | Apply():
+                case OpenStore() | CheckStore() | ReadLetters() | Apply() | RestoreSnapshot():
                     self._submit(self._lane, command)
+                case ListSnapshots() | SaveSnapshot():
+                    self._submit(self._keeper, command)
                 case _:
                     self._submit(self._pool, command)
         return wake_at
@@ -204,7 +229,7 @@ class ThreadRunner:
         if self._stopping.is_set():
             return
         try:
-            event: Event = Done(request.id, perform(request, self._source, self._sink))
+            event: Event = Done(request.id, perform(request, self._source, self._sink, self._shelf))
         except HeadraceError as error:
             event = Failed(request.id, error)
         except Exception as error:  # noqa: BLE001  # A defect must surface as a status, not as a hang.

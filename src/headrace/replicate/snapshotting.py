@@ -81,6 +81,7 @@ class Snapshotting:
     def saved(self, manifest: Manifest, now: float) -> None:
         """It is stored."""
         seconds = self._end(now)
+        age = max(0.0, self._desk.clock.at(now) - manifest.current_to)
         self._failures = 0
         self._desk.outbox.tell(
             SnapshotSaved(
@@ -89,7 +90,7 @@ class Snapshotting:
                 manifest.rows,
                 manifest.size_bytes,
                 seconds,
-                manifest.current_to,
+                age,
             )
         )
         self._answer(manifest, None)

@@ -19,6 +19,7 @@ from headrace.serve.fault import HANDLERS, Missing, complaint
 from headrace.serve.letters import DISCARD, RETRY, settle
 from headrace.serve.media import wanted
 from headrace.serve.running import Running
+from headrace.serve.snapshots import last_snapshot_json, snapshot_json
 from headrace.serve.streamed import Streamed, Workers
 from headrace.status import DatasetStatus, LastChange
 
@@ -30,7 +31,7 @@ def app(running: Running) -> Starlette:
     """The interface over ``running``, as an ASGI application.
 
     POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
-    shards/SHARD and key, POST acceleration/refresh, dead-letters/retry and dead-letters/discard.
+    shards/SHARD and key, POST acceleration/refresh, acceleration/snapshots, dead-letters/retry and dead-letters/discard.
     Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
@@ -44,6 +45,7 @@ def app(running: Running) -> Starlette:
             Route("/v1/datasets/{name:path}/shards/{shard}", ends.shards, methods=["GET"]),
             Route("/v1/datasets/{name:path}/key", ends.key, methods=["GET"]),
             Route("/v1/datasets/{name:path}/acceleration/refresh", ends.refresh, methods=["POST"]),
+            Route("/v1/datasets/{name:path}/acceleration/snapshots", ends.snapshot, methods=["POST"]),
             Route("/v1/datasets/{name:path}/dead-letters/retry", ends.retry_letters, methods=["POST"]),
             Route("/v1/datasets/{name:path}/dead-letters/discard", ends.discard_letters, methods=["POST"]),
         ],
@@ -108,6 +110,14 @@ class _Endpoints:
         known = self._known(name)
         self._running.refresh(known)
         return JSONResponse({"message": f"Dataset refresh triggered for {known}."}, HTTPStatus.CREATED)
+
+    async def snapshot(self, request: Request) -> Response:
+        """Store a dataset's copy as a snapshot now."""
+        if (await _body(request)).strip() not in (b"", b"{}"):
+            raise QueryError(QueryFault.INVALID, "a snapshot takes no body")
+        name: str = request.path_params["name"]
+        taken = await self._workers.start(lambda: self._running.take_snapshot(self._known(name)))
+        return JSONResponse(snapshot_json(taken), HTTPStatus.CREATED)
 
     async def shards(self, request: Request) -> Response:
         """What is known of a dataset's shards, or of one and those that it descends from or that descend from it."""
@@ -183,6 +193,7 @@ def _listed(status: DatasetStatus, *, whole: bool) -> dict[str, Any]:
             "schema_changes": status.schema_changes,
             "last_schema_change": _change(status.last_schema_change),
             "waiting_indexes": list(status.waiting_indexes),
+            "snapshot": last_snapshot_json(status.snapshot),
         }
     return listed
 

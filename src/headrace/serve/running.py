@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
 
 
@@ -57,6 +58,13 @@ class Running(Protocol):
 
     def explain_key(self, name: str, parts: Sequence[str]) -> KeyExplanation:
         """The life of one key; ``parts`` write it, partition key first. Raises HeadraceError."""
+        ...
+
+    def take_snapshot(self, name: str) -> Manifest:
+        """Store the dataset's copy as a snapshot now, and wait for it. ``name`` is one of ``statuses``.
+
+        Raises QueryError: NOT_READY where none can be taken, TIMEOUT where it takes too long, though it goes on.
+        """
         ...
 
     def retry_letters(self, name: str, letters: tuple[str, ...] | None) -> LetterOutcome:
