@@ -7,6 +7,7 @@ over what comes.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,3 +92,26 @@ class Leaf(Protocol):
     def begin(self) -> LeafReading:
         """The newest commit, held until it is closed. Any thread may ask. Raises AcceleratorError."""
         ...
+
+
+class RemoteReading(LeafReading):
+    """A LeafReading of rows that are far away: to read them takes long, and costs something.
+
+    ``schema``, and the first scan, may wait for them. What they raise is QueryError alone.
+    """
+
+    @abstractmethod
+    def told(self) -> str:
+        """What is asked of the service, and what it costs, in words for EXPLAIN. Waits at most for the answer to a small request."""
+
+
+class RemoteLeaf(Leaf):
+    """A Leaf of such rows. ``begin`` asks for nothing yet."""
+
+    @abstractmethod
+    def begin(self) -> RemoteReading:
+        """One reading, for a statement that needs rows."""
+
+    @abstractmethod
+    def outline(self) -> RemoteReading:
+        """A reading for a statement that is told about and not run: it has no rows, and the columns of a sample."""

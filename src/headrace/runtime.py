@@ -14,11 +14,14 @@ import pyarrow as pa
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.engines import Engines
 from headrace.accelerators.private_folder import PrivateFolder
+from headrace.accelerators.widen import widen_rows
 from headrace.config import Pod
-from headrace.dataset import AwsAccess, Dataset, SnapshotPlace
+from headrace.dataset import AwsAccess, Dataset, ReadyState, SnapshotPlace
 from headrace.dynamodb import (
     DynamoDBSource,
+    Gathering,
     Key,
+    TableLeaf,
     botocore_transport,
     explicit_keys,
     open_session,
@@ -38,6 +41,7 @@ from headrace.query.statement import Statement
 from headrace.replicate.commands import Reply
 from headrace.replicate.machine import Machine
 from headrace.replicate.runner import ThreadRunner
+from headrace.replicate.scan import choose_segments
 from headrace.serve.http import app, metrics_app
 from headrace.serve.server import Server
 from headrace.snapshot import Exporter, Manifest
@@ -103,7 +107,6 @@ class Runtime:
     ) -> None:
         self._datasets = pod.datasets
         self._observers = tuple(observers)
-        self._connect = connect
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
         built = [dataset for dataset in pod.datasets if not dataset.blocked]
@@ -114,7 +117,13 @@ class Runtime:
         self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._columns: dict[str, Mapping[str, str]] = {}
+        self._transports = {dataset.name: connect(dataset.access) for dataset in built}
         self._sources = {dataset.name: self._source(dataset) for dataset in built}
+        self._remote = {
+            dataset.name: self._table_leaf(dataset)
+            for dataset in built
+            if dataset.ready_state is ReadyState.ON_REGISTRATION
+        }
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._engine = QueryEngine(
             self._engines.cursor,
@@ -254,12 +263,17 @@ class Runtime:
         return reply.outcome
 
     def _catalog(self) -> Catalog:
-        return {**self._tables, DEAD_LETTERS: TableFacts(ready=True)}
+        answered = dict.fromkeys(self._answered_remotely(), TableFacts(ready=True))
+        return {**self._tables, **answered, DEAD_LETTERS: TableFacts(ready=True)}
 
     def _leaves(self) -> Mapping[str, Leaf | Beside]:
         own, letters = self._engines.letters
         beside = {DEAD_LETTERS: Beside(own, letters)} if letters else {}
-        return {**self._engines.leaves, **beside}
+        return {**self._engines.leaves, **self._answered_remotely(), **beside}
+
+    def _answered_remotely(self) -> Mapping[str, Leaf]:
+        """The datasets of which there is no complete copy, and that are answered from DynamoDB meanwhile."""
+        return {name: leaf for name, leaf in self._remote.items() if not self._tables[name].ready}
 
     def _declared(self, name: str) -> Mapping[str, str]:
         return self._columns.get(name, {})
@@ -267,13 +281,25 @@ class Runtime:
     def _source(self, dataset: Dataset) -> DynamoDBSource:
         place = place_of(dataset.access)
         return DynamoDBSource(
-            self._connect(dataset.access),
+            self._transports[dataset.name],
             dataset.table,
             region=place.region,
             endpoint_url=place.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
             mapping=dataset.mapping,
         )
+
+    def _table_leaf(self, dataset: Dataset) -> TableLeaf:
+        replication = dataset.replication
+
+        def segments(items: int, size_bytes: int) -> int:
+            return replication.scan_segments or choose_segments(items, size_bytes)
+
+        def gathering() -> Gathering:
+            # What it learns of columns is of this Scan alone.
+            return Gathering(dataset.name, self._source(dataset), widen_rows, segments)
+
+        return TableLeaf(gathering, consistent=replication.consistent_read)
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
         claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}

@@ -43,7 +43,7 @@ class DatasetStatus:
     """One dataset at one moment.
 
     ``source`` is as in the Spicepod (``dynamodb:orders``). ``ready``: the table may be queried.
-    ``live``: every open shard made progress lately. ``fresh``: lag is under ``ready_lag``. ``lag_ms`` and
+    ``remote``: until there is a complete copy, DynamoDB itself answers. ``live``: every open shard made progress lately. ``fresh``: lag is under ``ready_lag``. ``lag_ms`` and
     ``rows`` are None while they are not known. ``reason`` says why it is not ready, live or fresh.
     ``dead_letters`` are those that wait: changes that its rows lack. ``columns`` is None until a copy is
     known; ``schema_changes`` counts what has happened to columns since the process started, those that its first
@@ -66,4 +66,5 @@ class DatasetStatus:
     schema_changes: int = 0
     last_schema_change: LastChange | None = None
     waiting_indexes: tuple[str, ...] = ()
+    remote: bool = False
     snapshot: LastSnapshot | None = None

@@ -2,7 +2,7 @@ import threading
 import time
 from dataclasses import replace
 
-from headrace.dataset import Acceleration, Dataset, Engine, Index
+from headrace.dataset import Acceleration, Dataset, Engine, Index, ReadyState
 from headrace.errors import AcceleratorError
 from headrace.evolution import ColumnChange, Happened
 from headrace.metrics.status import StatusBoard
@@ -98,6 +98,20 @@ def test_indexes_wait_until_all_their_columns_are_there():
     columns = ("id", "created", "status", "item_headrace_x_1", "b.x")
     board(ColumnsKnown("orders", tuple((name, "Utf8") for name in columns), (*columns[:3], "headrace_x")))
     assert board.statuses()[0].waiting_indexes == ("(customer, created)",)
+
+
+def test_a_dataset_that_is_answered_from_the_source_is_ready_until_its_copy_is_and_then_by_it():
+    board = StatusBoard([replace(ORDERS, ready_state=ReadyState.ON_REGISTRATION), USERS])
+    orders, users = board.statuses()
+    assert (orders.ready, orders.remote, users.ready, users.remote) == (True, True, False, False)
+    assert orders.reason == (
+        "answered from DynamoDB until the copy is complete; the dataset has not been opened yet"
+    )
+    board(ready("orders"))
+    (orders, _) = board.statuses()
+    assert (orders.ready, orders.remote, orders.reason) == (True, False, None)
+    blocked = replace(ORDERS, ready_state=ReadyState.ON_REGISTRATION, blocked=True)
+    assert not StatusBoard([blocked]).statuses()[0].ready
 
 
 def test_waiting_ends_when_the_statuses_become_what_is_waited_for():

@@ -1,14 +1,18 @@
 """Scan and Streams -> ChangeBatch. The only room that knows AWS."""
 
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
+from headrace.dynamodb.gathering import Gathering
 from headrace.dynamodb.key import Key
+from headrace.dynamodb.leaf import TableLeaf
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
 __all__ = [
     "BotocoreTransport",
     "DynamoDBSource",
+    "Gathering",
     "Key",
+    "TableLeaf",
     "botocore_transport",
     "explicit_keys",
     "open_session",

@@ -116,10 +116,13 @@ class DynamoDBSource(Source):
         with self._turn:
             return self._decoder.records_page(response.body, shard=shard_id, at=at, service_time=answered_at)
 
-    def scan_page(self, segment: int, segments: int, cursor: str | None) -> ScanPage:
-        """One page of a parallel Scan, decoded."""
+    def scan_page(
+        self, segment: int, segments: int, cursor: str | None, *, limit: int | None = None
+    ) -> ScanPage:
+        """One page of a parallel Scan, of at most ``limit`` items, decoded."""
         self._sample()
-        response: Response = self._calls.scan(segment, segments, cursor, consistent=self._consistent_read)
+        consistent = self._consistent_read
+        response: Response = self._calls.scan(segment, segments, cursor, consistent=consistent, limit=limit)
         answered_at = service_time(response)
         at = self._dated(answered_at)
         with self._turn:

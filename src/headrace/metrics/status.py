@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from headrace.column_reference import format_reference, is_there
-from headrace.dataset import Dataset
+from headrace.dataset import Dataset, ReadyState
 from headrace.errors import HeadraceError
 from headrace.observe import (
     ColumnsKnown,
@@ -21,6 +21,8 @@ from headrace.observe import (
     StatusChanged,
 )
 from headrace.status import SILENCE, DatasetStatus, LastChange, LastSnapshot, State
+
+REMOTE = "answered from DynamoDB until the copy is complete"
 
 Rows = Callable[[], int | None]
 """Counts a dataset's rows now; None, or a HeadraceError, where that is not known."""
@@ -159,6 +161,7 @@ class StatusBoard:
         dataset = self._datasets[name]
         since = told.watermark_at
         now = self._clock()
+        remote = dataset.ready_state is ReadyState.ON_REGISTRATION and not dataset.blocked and not told.ready
         silent = told.state is not State.ERROR and now - told.told_at > SILENCE
         reason, columns = told.reason, self._columns[name]
         if silent:
@@ -166,12 +169,14 @@ class StatusBoard:
                 f"nothing was heard from the replication of {name} for {now - told.told_at:.0f} s: its thread has "
                 "died or hangs; restart headrace, and report this with its log"
             )
+        if remote:
+            reason = REMOTE if reason is None else f"{REMOTE}; {reason}"
         return DatasetStatus(
             name=name,
             source=f"dynamodb:{dataset.table}",
             engine=None if dataset.acceleration is None else str(dataset.acceleration.engine),
             status=State.ERROR if silent else told.state,
-            ready=told.ready,
+            ready=told.ready or remote,
             live=told.live and not silent,
             fresh=told.fresh and not silent,
             lag_ms=None if since is None else round((now - since) * 1000),
@@ -182,6 +187,7 @@ class StatusBoard:
             schema_changes=columns.changes,
             last_schema_change=columns.last,
             waiting_indexes=columns.waiting,
+            remote=remote,
             snapshot=self._snapshots.get(name),
         )
 

@@ -54,6 +54,13 @@ class Checked:
         """The tables that it reads, as the catalogue spells them."""
         return frozenset(reference.table for reference in self.references)
 
+    @property
+    def runs(self) -> bool:
+        """Whether the query's rows are wanted, and not only what is known of it."""
+        return self.verb is Verb.RUN or (
+            self.verb is Verb.EXPLAIN and "ANALYZE" in self.parsed.options.upper()
+        )
+
 
 def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
     """``sql``, if it only reads, and only what ``catalog`` names.

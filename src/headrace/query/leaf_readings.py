@@ -9,18 +9,20 @@ from contextlib import contextmanager, suppress
 import pyarrow as pa
 
 from headrace.errors import HeadraceError, InternalError
-from headrace.leaf import Leaf, LeafReading, Predicate
+from headrace.leaf import Leaf, LeafReading, Predicate, RemoteLeaf, RemoteReading
 
 
 class Readings:
     """One reading of each of ``leaves``, from ``begin`` to ``close``; all scans of a leaf see one commit.
 
     DuckDB's threads scan, the statement's thread begins and closes, any thread cancels. A reading is used by one
-    thread at a time, and nothing of DuckDB is called meanwhile.
+    thread at a time, and nothing of DuckDB is called meanwhile. ``outline``: the statement is not run, so those that are far
+    away need not give rows.
     """
 
-    def __init__(self, leaves: Mapping[str, Leaf]) -> None:
+    def __init__(self, leaves: Mapping[str, Leaf], *, outline: bool = False) -> None:
         self._leaves = leaves
+        self._outline = outline
         self._open: dict[str, LeafReading] = {}
         self._turns = {name: threading.RLock() for name in leaves}
         self._scans: dict[int, Iterator[pa.RecordBatch]] = {}
@@ -30,10 +32,16 @@ class Readings:
     def begin(self) -> Mapping[str, LeafReading]:
         """Open them all. Raises AcceleratorError, QueryError; ``close`` is due also then."""
         for name, leaf in self._leaves.items():
-            self._open[name] = reading = leaf.begin()
+            reading = leaf.outline() if self._outline and isinstance(leaf, RemoteLeaf) else leaf.begin()
+            self._open[name] = reading
             if self._cancelled:
                 reading.cancel()
         return self._open
+
+    def told(self, name: str) -> str | None:
+        """What a leaf says of its scan, if it is far away. Raises QueryError."""
+        reading = self._open[name]
+        return reading.told() if isinstance(reading, RemoteReading) else None
 
     def scan(
         self, name: str, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None

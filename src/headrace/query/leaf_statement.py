@@ -46,7 +46,7 @@ class LeafStatement:
             for number, leaf in enumerate(beside.leaves)
         }
         self._leaves = {name: one for name, one in tables.items() if not isinstance(one, Beside)}
-        self.readings = Readings(self._leaves | self._parts)
+        self.readings = Readings(self._leaves | self._parts, outline=not checked.runs)
         self._tables: dict[Relation, LeafTable] = {}
 
     def prepare(self, cursor: duckdb.DuckDBPyConnection) -> str:
@@ -65,7 +65,10 @@ class LeafStatement:
         query = text.removeprefix(self._checked.prefix)
         ((_, plan),) = cursor.execute(f"EXPLAIN (FORMAT json) {query}").fetchall()
         read = set(_scanned(json.loads(plan)))
-        return [_line(relation, table.columns_among(read)) for relation, table in self._tables.items()]
+        return [
+            _line(relation, table.columns_among(read), self.readings.told(relation.table))
+            for relation, table in self._tables.items()
+        ]
 
     def _planned(
         self, cursor: duckdb.DuckDBPyConnection, open_: Mapping[str, LeafReading]
@@ -141,9 +144,10 @@ def _scanned(plan: Any) -> Iterator[str]:
         yield from _scanned(plan.get("children"))
 
 
-def _line(relation: Relation, columns: Sequence[str]) -> str:
+def _line(relation: Relation, columns: Sequence[str], told: str | None) -> str:
     asked = relation.asked
-    parts = [f"columns {', '.join(columns)}" if columns else "no columns"]
+    parts = [] if told is None else [told]
+    parts += [f"columns {', '.join(columns)}" if columns else "no columns"]
     parts += [f"{_condition(predicate)} ({_FITS[fit]})" for predicate, fit in asked.predicates]
     if asked.limit is not None:
         parts.append(f"limit {asked.limit}")

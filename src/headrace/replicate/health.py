@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace.backoff import delay
 from headrace.errors import (
     AcceleratorError,
     AccessDenied,
@@ -15,7 +16,6 @@ from headrace.errors import (
     TableUnusable,
 )
 from headrace.observe import TransientFault
-from headrace.replicate.backoff import delay
 from headrace.replicate.outbox import Outbox
 
 _FOR_A_PERSON = (

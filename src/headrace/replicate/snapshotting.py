@@ -6,10 +6,10 @@ import math
 from collections import deque
 from functools import partial
 
+from headrace.backoff import delay
 from headrace.dataset import Snapshots
 from headrace.errors import HeadraceError
 from headrace.observe import SnapshotFailed, SnapshotSaved, StatusChanged
-from headrace.replicate.backoff import delay
 from headrace.replicate.commands import Reply, SaveSnapshot, TakeSnapshot
 from headrace.replicate.desk import Desk
 from headrace.replicate.plan import Plan

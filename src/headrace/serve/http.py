@@ -79,9 +79,9 @@ class _Endpoints:
         self._workers = Workers()
 
     def ready(self, _: Request) -> Response:
-        """``Ready`` if every dataset may be queried and its stream lives; else the reasons of those that are not."""
+        """``Ready`` if every dataset may be queried and what answers lives; else the reasons of those that are not."""
         statuses = self._running.statuses(rows=False)
-        waiting = [status for status in statuses if not (status.ready and status.live)]
+        waiting = [status for status in statuses if not (status.ready and (status.live or status.remote))]
         if not waiting:
             return PlainTextResponse("Ready")
         reasons = "; ".join(f"{status.name}: {_reason(status)}" for status in waiting)

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.backoff import CEILING, delay
 from headrace.errors import AccessDenied, Throttled, Unavailable
-from headrace.replicate.backoff import CEILING, delay
 
 
 @given(attempt=st.integers(1, 10_000), salt=st.text())

@@ -1,0 +1,319 @@
+"""Statements over a table of DynamoDB itself: one Scan each, decoded as a copy would be, in a locked-down DuckDB."""
+
+import json
+import threading
+from decimal import Decimal
+from itertools import count
+from random import Random
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from headrace.accelerators.duckdb import DuckDBInstance
+from headrace.accelerators.widen import widen_rows
+from headrace.column_type import LONG
+from headrace.dynamodb import DynamoDBSource, Gathering, TableLeaf, gathering
+from headrace.errors import QueryError, QueryFault
+from headrace.mapping import Declared, Mapping
+from headrace.query.catalog import TableFacts
+from headrace.query.engine import QueryEngine
+from headrace.query.watch import Bounds
+from headrace.simulator import Simulator
+from headrace.simulator.faults import Amend, EmptyScanPage, Refuse
+from support.deadline import eventually
+
+READY = TableFacts(ready=True)
+SMALL_PAGES = Amend({"Limit": 3})
+
+
+class World:
+    """A table ``orders`` in the simulator, and statements over it. ``plant`` decides of each Scan what becomes of it."""
+
+    def __init__(self, instance):
+        self.scans = []
+        self.plant = lambda request: None
+        self.simulator = Simulator(lambda: 1_700_000_000.0, faults=self._fault)
+        self._instance = instance
+        self._engines = []
+        self(
+            "CreateTable",
+            TableName="orders",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+
+    def _fault(self, operation, request):
+        if operation != "Scan":
+            return None
+        self.scans.append(request)
+        return self.plant(request)
+
+    def __call__(self, operation, **request):
+        answer = self.simulator(operation, json.dumps(request).encode())
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    def put(self, identity, **item):
+        self("PutItem", TableName="orders", Item={"id": {"S": identity}, **item})
+
+    def engine(self, *, segments=1, mapping=None, consistent=True, most_bytes=2**20, bounds=None):
+        def made():
+            source = DynamoDBSource(
+                self.simulator, "orders", mapping=mapping or Mapping(), consistent_read=consistent
+            )
+            return Gathering("orders", source, widen_rows, lambda *_: segments, most_bytes)
+
+        leaf = TableLeaf(made, consistent=consistent)
+        engine = QueryEngine(
+            self._instance.cursor,
+            lambda: {"orders": READY, "users": READY},
+            bounds,
+            leaves=lambda: {"orders": leaf},
+        )
+        self._engines.append(engine)
+        return engine
+
+    def close(self):
+        for engine in self._engines:
+            engine.close()
+
+
+@pytest.fixture(scope="module")
+def instance():
+    instance = DuckDBInstance({"users": None, "orders": None})
+    instance.writer("users").execute("CREATE TABLE users AS SELECT * FROM (VALUES ('a', 'Ada')) t(id, name)")
+    # The half-built copy, which no statement may see.
+    instance.writer("orders").execute("CREATE TABLE orders AS SELECT 'half' AS id")
+    yield instance
+    instance.close()
+
+
+@pytest.fixture
+def world(instance):
+    world = World(instance)
+    yield world
+    world.close()
+
+
+def rows(engine, sql):
+    with engine.query(sql) as statement:
+        found = statement.reader().read_all()
+    assert engine.running == 0
+    return found.to_pylist()
+
+
+def fault(engine, sql):
+    with pytest.raises(QueryError) as caught:
+        rows(engine, sql)
+    assert engine.running == 0
+    return caught.value
+
+
+QUESTIONS = [
+    "SELECT * FROM orders ORDER BY id",
+    "SELECT count(*) AS n FROM orders",
+    "SELECT id FROM orders WHERE n > 4 ORDER BY id",
+    "SELECT tag, sum(n) AS n FROM orders GROUP BY ALL ORDER BY ALL",
+    "SELECT max(seen) AS seen FROM orders WHERE seen < TIMESTAMPTZ '2024-01-06 00:00:00+00'",
+    "SELECT a.id, b.n FROM orders a JOIN orders b ON a.n = b.n + 1 ORDER BY ALL",
+    "SELECT place.city AS city, count(*) AS n FROM orders GROUP BY ALL ORDER BY ALL",
+    "SELECT count(*) AS n FROM (SELECT id FROM orders LIMIT 4)",
+    "SELECT id, mixed FROM orders WHERE mixed IS NOT NULL ORDER BY id",
+]
+
+
+@pytest.mark.parametrize("segments", [1, 3, 20])
+def test_answers_are_those_of_plain_duckdb_over_the_same_rows(world, segments):
+    """Types that widen from page to page, attributes that come late, empty pages: as one table of all items."""
+    items = []
+    for number in range(20):
+        item = {"n": {"N": str(number)}, "tag": {"S": "ab"[number % 2]}}
+        item["seen"] = {"S": f"2024-01-{number % 9 + 1:02}T10:00:00Z"}
+        if number % 3 == 0:
+            item["mixed"] = {"N": "1.5"} if number % 2 else {"S": "text"}
+        if number > 15:
+            item["place"] = {"M": {"city": {"S": "Ulm"}}}
+            item["n"] = {"N": f"{number}.25"}
+        items.append((f"o{number:02}", item))
+        world.put(f"o{number:02}", **item)
+    table = pa.table(
+        {
+            "id": [key for key, _ in items],
+            "n": [float(item["n"]["N"]) for _, item in items],
+            "tag": [item["tag"]["S"] for _, item in items],
+            "seen": pa.array([item["seen"]["S"] for _, item in items]).cast(pa.timestamp("ms", "UTC")),
+            "mixed": [next(iter(item["mixed"].values())) if "mixed" in item else None for _, item in items],
+            "place": [{"city": "Ulm"} if "place" in item else None for _, item in items],
+        }
+    )
+    plain = duckdb.connect()
+    plain.execute("SET TimeZone = 'UTC'")
+    plain.register("orders", table)
+    turn = count()
+    world.plant = lambda _: SMALL_PAGES if next(turn) % 4 else None
+    engine = world.engine(segments=segments)
+    for question in QUESTIONS:
+        expected = plain.execute(question).to_arrow_table().to_pylist()
+        assert [sorted(row.items()) for row in rows(engine, question)] == [
+            sorted(row.items()) for row in expected
+        ]
+    plain.close()
+
+
+def test_a_statement_is_one_scan_of_every_segment_that_reads_as_the_dataset_does(world):
+    for number in range(7):
+        world.put(f"o{number}", n={"N": str(number)})
+    world.plant = lambda _: SMALL_PAGES
+    joined = "SELECT count(*) AS n FROM orders a JOIN orders b USING (id) WHERE a.n > 1"
+    assert rows(world.engine(segments=2, consistent=False), joined) == [{"n": 5}]
+    assert {(scan["Segment"], scan["TotalSegments"], scan["ConsistentRead"]) for scan in world.scans} == {
+        (0, 2, False),
+        (1, 2, False),
+    }
+    first = [scan for scan in world.scans if "ExclusiveStartKey" not in scan]
+    assert len(first) == 2
+
+
+def test_it_is_joined_with_what_is_copied_and_hides_the_half_built_copy(world):
+    world.put("a", n={"N": "1"})
+    assert rows(world.engine(), "SELECT name, n FROM orders JOIN users USING (id)") == [
+        {"name": "Ada", "n": 1}
+    ]
+    assert rows(world.engine(), "SELECT id FROM main.orders") == [{"id": "a"}]
+
+
+def test_a_table_without_items_has_its_key_and_what_is_declared(world):
+    mapping = Mapping(declared=(Declared("total", LONG),))
+    engine = world.engine(mapping=mapping)
+    assert rows(engine, "SELECT * FROM orders") == []
+    described = rows(engine, "DESCRIBE orders")
+    assert [(row["column_name"], row["data_type"]) for row in described] == [
+        ("id", "Utf8"),
+        ("total", "Int64"),
+    ]
+
+
+def test_the_mapping_of_the_dataset_decides_what_columns_are(world):
+    world.put("a", n={"N": "1"}, place={"M": {"city": {"S": "Ulm"}, "zip": {"N": "89073"}}})
+    flat = world.engine(mapping=Mapping(unnest_depth=1))
+    assert rows(flat, 'SELECT "place.city" AS city, "place.zip" AS zip FROM orders') == [
+        {"city": "Ulm", "zip": 89073}
+    ]
+    packed = world.engine(mapping=Mapping(json_column="rest"))
+    assert rows(packed, "SELECT rest->>'$.place.city' AS city FROM orders") == [{"city": "Ulm"}]
+    frozen = world.engine(mapping=Mapping(freeze=True, sample=1))
+    assert rows(frozen, "SELECT n FROM orders") == [{"n": 1}]
+
+
+def test_exact_numbers_stay_exact_whatever_page_they_are_in(world):
+    world.put("a", n={"N": "1"})
+    world.put("b", n={"N": "12345678901234567890.5"})
+    world.plant = lambda _: Amend({"Limit": 1})
+    assert rows(world.engine(), "SELECT n FROM orders ORDER BY n") == [
+        {"n": Decimal("1.0")},
+        {"n": Decimal("12345678901234567890.5")},
+    ]
+
+
+def test_explain_and_describe_read_a_sample_and_tell_what_a_scan_costs(world):
+    for number in range(300):
+        world.put(f"o{number}", n={"N": "1"}, text={"S": "x" * 1000})
+    engine = world.engine(segments=4, consistent=False)
+    told = rows(engine, "EXPLAIN SELECT n FROM orders WHERE id = 'o1'")[-1]["explain_value"]
+    size = world("DescribeTable", TableName="orders")["Table"]["TableSizeBytes"]
+    assert told == (
+        f"orders: DynamoDB Scan in 4 segments, eventually consistent; about {-(-size // 4096) / 2:,.0f} read units for "
+        f"300 items of {size:,} bytes; columns id, n; id = 'o1' (not asked)"
+    )
+    assert [row["column_name"] for row in rows(engine, "DESCRIBE orders")] == ["id", "n", "text"]
+    assert [scan.get("Limit") for scan in world.scans] == [100, 100]
+    world.scans.clear()
+    assert "leaf_scan" in str(rows(world.engine(), "EXPLAIN ANALYZE SELECT n FROM orders"))
+    assert len(world.scans) > 1 or world.scans[0].get("Limit") is None
+
+
+def test_more_rows_than_may_be_gathered_fail_the_statement_with_the_cure(world):
+    for number in range(60):
+        world.put(f"o{number}", text={"S": "x" * 1000})
+    world.plant = lambda _: SMALL_PAGES
+    error = fault(world.engine(segments=2, most_bytes=20_000), "SELECT count(*) FROM orders")
+    assert error.fault is QueryFault.NOT_READY
+    assert "ask again once the copy is complete" in str(error)
+    assert len(world.scans) < 20
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("AccessDeniedException", "allow dynamodb:Scan on table/orders"),
+        ("ValidationException", "Refused by the test"),
+        ("ResourceNotFoundException", "does not exist"),
+    ],
+)
+def test_what_waiting_does_not_heal_fails_the_statement_with_dynamodbs_words(world, code, words):
+    world.put("a")
+    world.plant = lambda _: Refuse(code)
+    error = fault(world.engine(segments=3), "SELECT * FROM orders")
+    assert error.fault is QueryFault.FAILED
+    assert words in str(error)
+    assert str(error).startswith("orders is answered from DynamoDB until its copy is complete")
+
+
+def test_throttles_and_outages_are_waited_out(world):
+    for number in range(7):
+        world.put(f"o{number}")
+    refusals = iter(["ProvisionedThroughputExceededException", "InternalServerError", "ThrottlingException"])
+
+    def plant(_):
+        code = next(refusals, None)
+        return (
+            SMALL_PAGES if code is None else Refuse(code, status=500 if code.startswith("Internal") else 400)
+        )
+
+    world.plant = plant
+    assert rows(world.engine(), "SELECT count(*) AS n FROM orders") == [{"n": 7}]
+
+
+def test_a_table_that_is_throttled_for_long_is_given_up_with_its_reason(world, monkeypatch):
+    monkeypatch.setattr(gathering, "PATIENCE", 0.3)
+    world.put("a")
+    world.plant = lambda _: Refuse("ProvisionedThroughputExceededException")
+    error = fault(world.engine(), "SELECT * FROM orders")
+    assert (error.fault, "throttled" in str(error)) == (QueryFault.FAILED, True)
+
+
+def test_a_statement_that_takes_too_long_or_is_cancelled_ends_at_once(world):
+    world.put("a")
+    world.plant = lambda _: Refuse("ThrottlingException")
+    error = fault(world.engine(bounds=Bounds(timeout=0.3)), "SELECT * FROM orders")
+    assert error.fault is QueryFault.TIMEOUT
+
+    engine = world.engine()
+    statement = engine.query("SELECT * FROM orders")
+    raised = []
+
+    def run():
+        try:
+            statement.run()
+        except QueryError as error:
+            raised.append(error)
+
+    world.scans.clear()
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(lambda: len(world.scans) > 1, within=10, what="the Scan is being asked for again")
+    statement.cancel()
+    thread.join(10)
+    assert "cancelled" in str(raised[0])
+    assert engine.running == 0
+
+
+def test_empty_pages_are_not_the_end(world):
+    for number in range(5):
+        world.put(f"o{number}")
+    turn = count()
+    world.plant = lambda _: EmptyScanPage(Random(1)) if next(turn) % 2 else SMALL_PAGES
+    assert rows(world.engine(), "SELECT count(*) AS n FROM orders") == [{"n": 5}]
