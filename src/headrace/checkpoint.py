@@ -47,6 +47,14 @@ class SegmentState:
 
 
 @dataclass(frozen=True, slots=True)
+class LastRefresh:
+    """The last refresh that was complete: when its Scan began and ended (the service's epoch seconds)."""
+
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Everything that a restart needs, and nothing that can be derived.
 
@@ -57,6 +65,8 @@ class Checkpoint:
     may take its growth as proof that no page is missing or repeated. ``reading`` is the fingerprint of the
     settings by which items became columns: rows of two kinds must not stand in one copy. ``snapshot`` is the id of
     the snapshot from which the copy was restored, until it has caught up with its source for the first time since.
+    Of a copy that follows no stream, ``last_refresh`` is what it is complete by, while an append adds to it, too; and
+    ``newest`` is the greatest time of its rows when that append, or else the last one, began (epoch seconds).
     """
 
     table_id: str
@@ -69,7 +79,14 @@ class Checkpoint:
     rows_scanned: int = 0
     reading: str = ""
     snapshot: str = ""
+    last_refresh: LastRefresh | None = None
+    newest: float | None = None
     format: int = FORMAT
+
+    @property
+    def scanned(self) -> bool:
+        """Whether every segment of the last Scan is read to its end."""
+        return all(segment.done for segment in self.segments)
 
     def encode(self) -> str:
         """As JSON text."""

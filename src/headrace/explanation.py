@@ -66,7 +66,7 @@ class StreamExplanation:
     ``phase`` is opening, listing, creating, running or halted; ``reason`` the status's. ``keys`` are pairs of
     attribute and type (S, N or B), empty until the table is described. ``rebuilding``: what is applied goes
     into a copy that is built beside the served one. ``buffered`` of ``buffer_limit`` bytes are read and not
-    applied. ``shards`` come in the order in which they were first seen.
+    applied. ``refreshed_at`` is when the Scan began by which a copy is complete that follows no stream. ``shards`` come in the order in which they were first seen.
     """
 
     dataset: str
@@ -80,6 +80,7 @@ class StreamExplanation:
     rebuilding: bool = False
     watermark: float | None = None
     buffered: int = 0
+    refreshed_at: float | None = None
     shards: tuple[ShardExplanation, ...] = ()
 
 

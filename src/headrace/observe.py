@@ -51,6 +51,34 @@ class BootstrapFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshStarted:
+    """A refresh begins to read the table, for ``reason``; ``mode`` is full or append, ``items`` the table's estimate."""
+
+    dataset: str
+    mode: str
+    reason: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFinished:
+    """A refresh is done: ``rows`` that it brought, in ``seconds``. ``at`` is the end of its Scan, by the service's clock."""
+
+    dataset: str
+    rows: int
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFailed:
+    """A refresh was given up; the copy that there was stays."""
+
+    dataset: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamResumed:
     """The stream is followed from a stored checkpoint, without a Scan."""
 
@@ -271,6 +299,9 @@ Observation = (
     | BootstrapResumed
     | BootstrapProgressed
     | BootstrapFinished
+    | RefreshStarted
+    | RefreshFinished
+    | RefreshFailed
     | StreamResumed
     | RecordsRead
     | BatchApplied

@@ -13,7 +13,7 @@ from headrace.shard import ShardListing
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """What DescribeTable says of a table whose stream can be replicated.
+    """What DescribeTable says of a table that can be copied. ``stream_arn`` is empty where no stream is followed.
 
     ``keys`` are pairs of attribute and type (S, N or B), partition key first. ``item_count`` and
     ``size_bytes`` are the service's, refreshed by it about every six hours. ``declared`` are the columns that a

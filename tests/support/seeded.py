@@ -36,8 +36,10 @@ from headrace.replicate.commands import (
     ListSnapshots,
     OpenStore,
     Redrive,
+    RefreshNow,
     Reply,
     Request,
+    Reselect,
     RestoreSnapshot,
     SaveSnapshot,
     TakeSnapshot,
@@ -47,6 +49,8 @@ from headrace.replicate.commands import (
 )
 from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
+from headrace.replicate.runner import PureMachine
+from headrace.selection import Kept
 from headrace.snapshot import Shelf
 from headrace.source import Source
 
@@ -88,6 +92,8 @@ class SeededRunner:
         hazards: Hazards | None = None,
         shelf: Shelf | None = None,
         snapshots: Snapshots | None = None,
+        make_machine: Callable[[], PureMachine] | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.random = random.Random(seed)
         self.clock = clock
@@ -100,6 +106,10 @@ class SeededRunner:
         self.shelf = shelf
         self.snapshots = snapshots
         self._make_source = make_source
+        self._make_machine = make_machine or (
+            lambda: Machine("orders", self.settings, snapshots=self.snapshots)
+        )
+        self._kept = kept
         self._trace = hashlib.sha256()
         self.boot()
 
@@ -113,7 +123,7 @@ class SeededRunner:
 
     def boot(self) -> None:
         """Start a process: a new machine and source, the old accelerator."""
-        self.machine = Machine("orders", self.settings, snapshots=self.snapshots)
+        self.machine = self._make_machine()
         self.source = self._make_source()
         self.outstanding: list[Request] = []
         self.answered: list[Event] = []
@@ -121,7 +131,7 @@ class SeededRunner:
         self.status = None
         self._take(Tick())
 
-    def ask(self, asked: Redrive | Discard | TakeSnapshot) -> None:
+    def ask(self, asked: Redrive | Discard | TakeSnapshot | RefreshNow | Reselect) -> None:
         """An operator asks the machine for something; what it answers is among ``replies``."""
         self._note(repr(asked))
         self._take(asked)
@@ -172,7 +182,7 @@ class SeededRunner:
         try:
             if isinstance(fault, CommitUnknown) and self.random.random() < 0.5:
                 return self._failed(request, fault)
-            answer = perform(request, self.source, self.sink, self.shelf)
+            answer = perform(request, self.source, self.sink, self.shelf, self._kept)
         except HeadraceError as error:
             return self._failed(request, error)
         if fault is not None:

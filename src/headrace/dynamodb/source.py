@@ -38,7 +38,8 @@ class DynamoDBSource(Source):
     """Reads ``table`` over ``transport``.
 
     ``region`` and ``endpoint_url`` stand in messages only; AWS's own transport knows them better.
-    ``clock`` (epoch seconds) dates dead letters where the service sends no Date.
+    ``clock`` (epoch seconds) dates dead letters where the service sends no Date. Where the stream is not ``followed``,
+    the table needs none.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class DynamoDBSource(Source):
         endpoint_url: str | None = None,
         consistent_read: bool = True,
         mapping: ColumnMapping = DEFAULT,
+        followed: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
@@ -59,6 +61,7 @@ class DynamoDBSource(Source):
         self._consistent_read = consistent_read
         self._clock = clock
         self._mapping = mapping
+        self._followed = followed
         self._decoder = Decoder(TableSchema(()), mapping)
         # One page at a time: the interpreter would take turns anyway, at the memory of all of them.
         self._turn = threading.Lock()
@@ -72,7 +75,7 @@ class DynamoDBSource(Source):
     def describe(self) -> SourceTable:
         """DescribeTable; the table's key is learned from it.
 
-        Raises TableUnusable where the table is not active, has no stream, or one without new images.
+        Raises TableUnusable where the table is not active, or its stream is followed and has no new images.
         """
         table, answered_at = self._calls.describe_table()
         status = table.get("TableStatus")
@@ -80,13 +83,14 @@ class DynamoDBSource(Source):
             raise TableUnusable(
                 f"table {self._table} in {self._place} is {status}, not ACTIVE; it is looked at again later"
             )
-        self._require_stream(table)
+        if self._followed:
+            self._require_stream(table)
         keys = _keys(table)
         self._learn_keys(keys)
         return SourceTable(
             name=self._table,
             table_id=str(table.get("TableId") or f"{table.get('TableArn')}@{table.get('CreationDateTime')}"),
-            stream_arn=str(table["LatestStreamArn"]),
+            stream_arn=str(table["LatestStreamArn"]) if self._followed else "",
             keys=keys,
             item_count=int(table.get("ItemCount") or 0),
             size_bytes=int(table.get("TableSizeBytes") or 0),

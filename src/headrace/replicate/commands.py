@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.accelerator import Applied, LetterOutcome, Stored, Which, Work
-from headrace.change import RecordsPage, Redriven, ScanPage
+from headrace.change import ChangeBatch, RecordsPage, Redriven, ScanPage
 from headrace.errors import HeadraceError
 from headrace.explanation import StreamExplanation
 from headrace.observe import Observation
 from headrace.position import Position
 from headrace.replicate.journal import Trail
+from headrace.replicate.sieve import Sieve
+from headrace.selection import Selection
 from headrace.shard import ShardListing
 from headrace.snapshot import Listed, Manifest
 from headrace.source import SourceTable
@@ -36,9 +38,10 @@ class CheckStore:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """DescribeTable. Answer: SourceTable."""
+    """DescribeTable. Answer: SourceTable, with the columns that ``selection`` keeps."""
 
     id: int
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,13 @@ class GetRecords:
 
 @dataclass(frozen=True, slots=True)
 class ReadSegment:
-    """One page of a Scan segment. Answer: ScanPage."""
+    """One page of a Scan segment. Answer: ScanPage, with what passes the ``sieve``."""
 
     id: int
     segment: int
     segments: int
     cursor: str | None
+    sieve: Sieve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,33 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class ReadLetters:
-    """The next dead letters of the live copy (see ChangeSink), decoded anew or not. Answer: LettersRead."""
+    """The next dead letters of the live copy (see ChangeSink), decoded anew or not. Answer: LettersRead.
+
+    A row that does not pass the ``sieve`` is none.
+    """
 
     id: int
     names: tuple[str, ...] | None
     which: Which
     after: str | None
     decode: bool
+    sieve: Sieve | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindNewest:
+    """The greatest time of the live copy's rows. Answer: Newest."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindExpired:
+    """Rows of the live copy that retention removes at the time ``at``, at most ``limit``. Answer: Expired."""
+
+    id: int
+    at: float
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +167,16 @@ class Reply:
     """Tell the operator who gave the ticket: the outcome, or why nothing more was done."""
 
     ticket: int
-    outcome: LetterOutcome | Manifest | None
+    outcome: LetterOutcome | Manifest | Refreshed | None
     refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A refresh that was asked for is done: ``rows`` that it brought, after so many ``seconds``."""
+
+    rows: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +204,20 @@ class LettersRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """Epoch seconds; None where no row has a time."""
+
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Deletions; None where nothing is to be removed."""
+
+    changes: ChangeBatch | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """The answer to the Explain of this id: the stream as the step left it, and the last changes."""
 
@@ -181,13 +227,14 @@ class Explained:
 
 
 SourceRequest = Describe | ListShards | ListChildren | OpenIterator | GetRecords | ReadSegment
-StoreRequest = OpenStore | CheckStore | ReadLetters | Apply
+StoreRequest = OpenStore | CheckStore | ReadLetters | FindNewest | FindExpired | Apply
 ShelfRequest = ListSnapshots | SaveSnapshot | RestoreSnapshot
 Request = SourceRequest | StoreRequest | ShelfRequest
 Command = Request | Tell | Reply | Explained | WakeAt
 ShelfAnswer = Listed | Manifest | Restored
 SourceAnswer = SourceTable | ShardListing | str | RecordsPage | ScanPage
-Answer = Stored | Intact | LettersRead | Applied | SourceAnswer | ShelfAnswer
+StoreAnswer = Stored | Intact | LettersRead | Newest | Expired | Applied
+Answer = StoreAnswer | SourceAnswer | ShelfAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +286,31 @@ class TakeSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshNow:
+    """Somebody wants a refresh, whatever is under way. A Reply with the same ticket follows when it is done, or is not.
+
+    It begins at a moment within ``jitter`` seconds. ``selection`` None is the dataset's own. ``whole``: the table is
+    copied anew, whatever the dataset's mode.
+    """
+
+    ticket: int
+    selection: Selection | None = None
+    whole: bool | None = None
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reselect:
+    """From the next refresh on the dataset has this selection, until the process ends."""
+
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """Somebody wants to know what the machine does; the step answers with an Explained of this id."""
 
     id: int
 
 
-Event = Done | Failed | Tick | Redrive | Discard | TakeSnapshot | Explain
+Event = Done | Failed | Tick | Redrive | Discard | TakeSnapshot | RefreshNow | Reselect | Explain

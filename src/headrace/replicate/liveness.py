@@ -10,6 +10,8 @@ from headrace.replicate.commands import (
     Apply,
     CheckStore,
     Describe,
+    FindExpired,
+    FindNewest,
     GetRecords,
     ListChildren,
     ListShards,
@@ -36,6 +38,8 @@ SUBJECTS: dict[type[Request], str] = {
     CheckStore: ACCELERATOR,
     ReadLetters: ACCELERATOR,
     Apply: TRANSACTION,
+    FindNewest: "the newest row",
+    FindExpired: "retention",
     Describe: "DescribeTable",
     ListShards: DISCOVERY,
     ListChildren: DISCOVERY,
@@ -62,6 +66,12 @@ class Liveness:
         self._outbox = outbox
         self._health = health
         self._told: str | None = None
+
+    def trouble(self, pulses: Iterable[Pulse], now: float, limit: float) -> str | None:
+        """What a person should hear of first, else what stands still."""
+        stalled = self.stalled(pulses, now, limit)
+        worst = self._health.worst()
+        return f"{worst[0]}: {worst[1].error}" if worst is not None else stalled
 
     def stalled(self, pulses: Iterable[Pulse], now: float, limit: float) -> str | None:
         """Why the dataset is not live: what has stood still for longest, for how long, and its last error."""

@@ -400,7 +400,7 @@ class Machine:
         if not run.checkpoint.was_ready or self._target is not Target.LIVE:
             self._operator.refuse(COPYING)
         elif not run.hold.wire_bytes:
-            self._operator.serve(run.checkpoint, run.scan, self._clock.at(now), now)
+            self._operator.serve(run.checkpoint, self._clock.at(now), now)
 
     @property
     def _running(self) -> Run:

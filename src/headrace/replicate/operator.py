@@ -14,7 +14,8 @@ from headrace.replicate.commands import Discard, LettersRead, ReadLetters, Redri
 from headrace.replicate.lane import Lane
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.plan import Plan, plan_letters
-from headrace.replicate.scan import ScanProgress
+from headrace.replicate.sieve import Sieve
+from headrace.selection import Selection
 
 COPYING = "the table is being copied; ask again once the dataset is ready"
 """Why nothing is done with letters while there is no copy that is served."""
@@ -43,11 +44,13 @@ class Operator:
 
     Between the reading and its transaction others may commit; whether a letter is still its key's latest
     is decided inside the transaction. A crash anywhere leaves each letter either stored or settled.
+    ``selection`` is that of the live copy, None where it has every row.
     """
 
     def __init__(self, outbox: Outbox, lane: Lane) -> None:
         self._outbox = outbox
         self._lane = lane
+        self.selection: Selection | None = None
         self._jobs: deque[_Job] = deque()
 
     def take(self, asked: Redrive | Discard) -> None:
@@ -67,15 +70,15 @@ class Operator:
             job.applying = False
         self.refuse(_LOST)
 
-    def serve(self, checkpoint: Checkpoint, scan: ScanProgress, service_now: float, now: float) -> None:
+    def serve(self, checkpoint: Checkpoint, service_now: float, now: float) -> None:
         """Do what is due, of a live copy with this ``checkpoint`` that was served (see Work)."""
-        self._read_on()
+        self._read_on(service_now)
         if self._lane.plan is None:
-            plan = self._plan(checkpoint, scan, service_now)
+            plan = self._plan(checkpoint, service_now)
             if plan is not None:
                 self._lane.send(plan, now)
 
-    def _read_on(self) -> None:
+    def _read_on(self, service_now: float) -> None:
         """Read on, unless something is being read or waits for the lane."""
         job = self._jobs[0] if self._jobs else None
         if job is not None and job.reading is None and not job.chunk and not job.applying:
@@ -86,6 +89,7 @@ class Operator:
                     which=_which(job.asked),
                     after=job.after,
                     decode=isinstance(job.asked, Redrive),
+                    sieve=None if self.selection is None else Sieve(self.selection, service_now),
                 )
             )
 
@@ -108,15 +112,15 @@ class Operator:
             self._jobs.remove(job)
             self._outbox.reply(Reply(job.asked.ticket, None, str(error)))
 
-    def _plan(self, checkpoint: Checkpoint, scan: ScanProgress, at: float) -> Plan | None:
+    def _plan(self, checkpoint: Checkpoint, at: float) -> Plan | None:
         """The transaction for the chunk that was read, if there is one."""
         job = self._jobs[0] if self._jobs else None
         if job is None or not job.chunk:
             return None
         chunk, job.chunk, job.applying = job.chunk, (), True
         if isinstance(job.asked, Redrive):
-            return plan_letters(checkpoint, scan, at, redriven=chunk)
-        return plan_letters(checkpoint, scan, at, discarded=tuple(one.id for one in chunk))
+            return plan_letters(checkpoint, at, redriven=chunk)
+        return plan_letters(checkpoint, at, discarded=tuple(one.id for one in chunk))
 
     def applied(self, tally: LetterTally) -> None:
         """The chunk's transaction is durable."""

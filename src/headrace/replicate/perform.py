@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headrace.accelerator import ChangeSink, Stored
 from headrace.change import Redriven
 from headrace.errors import InternalError
@@ -10,12 +12,16 @@ from headrace.replicate.commands import (
     Apply,
     CheckStore,
     Describe,
+    Expired,
+    FindExpired,
+    FindNewest,
     GetRecords,
     Intact,
     LettersRead,
     ListChildren,
     ListShards,
     ListSnapshots,
+    Newest,
     OpenIterator,
     OpenStore,
     ReadLetters,
@@ -26,27 +32,48 @@ from headrace.replicate.commands import (
     SaveSnapshot,
     ShelfRequest,
     SourceRequest,
-    StoreRequest,
 )
+from headrace.replicate.sieve import mapping_of
+from headrace.selection import Kept
 from headrace.snapshot import Shelf
 from headrace.source import Source
 
 
-def perform(request: Request, source: Source, sink: ChangeSink, shelf: Shelf | None = None) -> Answer:
-    """Do it and wait for the answer. Raises what the source, the sink or the shelf raises.
+def perform(
+    request: Request,
+    source: Source,
+    sink: ChangeSink,
+    shelf: Shelf | None = None,
+    kept: Kept | None = None,
+) -> Answer:
+    """Do it and wait for the answer. Raises what the source, the sink, the shelf or the copy raises.
 
-    Without snapshots there is no ``shelf``.
+    Without snapshots there is no ``shelf``; the copy is ``kept`` where it is made by refreshes.
     """
     match request:
         case ListSnapshots() | SaveSnapshot() | RestoreSnapshot():
             return _of_shelf(request, shelf)
+        case FindNewest() | FindExpired():
+            return _of_kept(request, kept)
         case OpenStore() | CheckStore() | ReadLetters() | Apply():
             return _of_store(request, source, sink)
         case _:
             return _of_source(request, source)
 
 
-def _of_store(request: StoreRequest, source: Source, sink: ChangeSink) -> Answer:
+def _of_kept(request: FindNewest | FindExpired, kept: Kept | None) -> Newest | Expired:
+    if kept is None:
+        raise InternalError(f"{request} was asked of a dataset without refreshes")
+    match request:
+        case FindNewest():
+            return Newest(kept.newest())
+        case FindExpired(at=at, limit=limit):
+            return Expired(kept.expired(at, limit))
+
+
+def _of_store(
+    request: OpenStore | CheckStore | ReadLetters | Apply, source: Source, sink: ChangeSink
+) -> Answer:
     match request:
         case OpenStore():
             return _opened(source, sink)
@@ -74,8 +101,9 @@ def _of_shelf(request: ShelfRequest, shelf: Shelf | None) -> Answer:
 
 def _of_source(request: SourceRequest, source: Source) -> Answer:
     match request:
-        case Describe():
-            return source.describe()
+        case Describe(selection=selection):
+            table = source.describe()
+            return table if selection is None else replace(table, declared=selection.columns(table.columns))
         case ListShards(stream_arn=arn, start_after=start):
             return source.list_shards(arn, start)
         case ListChildren(stream_arn=arn, parent_id=parent):
@@ -84,8 +112,9 @@ def _of_source(request: SourceRequest, source: Source) -> Answer:
             return source.open_iterator(arn, shard, position)
         case GetRecords(shard_id=shard, iterator=iterator):
             return source.get_records(shard, iterator)
-        case ReadSegment(segment=segment, segments=segments, cursor=cursor):
-            return source.scan_page(segment, segments, cursor)
+        case ReadSegment(segment=segment, segments=segments, cursor=cursor, sieve=sieve):
+            page = source.scan_page(segment, segments, cursor)
+            return page if sieve is None else sieve.page(page)
 
 
 def _opened(source: Source, sink: ChangeSink) -> Stored:
@@ -93,14 +122,18 @@ def _opened(source: Source, sink: ChangeSink) -> Stored:
     stored = sink.open()
     for copy in (stored.live, stored.building):
         if copy is not None:
-            source.learn(copy.schema, copy.checkpoint.reading)
+            mapping = mapping_of(copy.checkpoint.reading)
+            if mapping is not None:
+                source.learn(copy.schema, mapping)
     return stored
 
 
 def _letters(request: ReadLetters, source: Source, sink: ChangeSink) -> LettersRead:
     letters = [stored.letter for stored in sink.letters(request.names, request.which, request.after)]
     if request.decode:
-        return LettersRead(tuple(source.redecode(letter) for letter in letters))
+        sieve = request.sieve
+        decoded = (source.redecode(letter) for letter in letters)
+        return LettersRead(tuple(one if sieve is None else sieve.redriven(one) for one in decoded))
     numbers = [None if letter.sequence is None else letter.sequence.text for letter in letters]
     return LettersRead(
         tuple(Redriven(letter.id, number, None) for letter, number in zip(letters, numbers, strict=True))

@@ -6,10 +6,11 @@ from enum import Enum, auto
 
 
 class Phase(Enum):
-    """Asking store and table; listing shards; making the copy; at work; stopped at a gap."""
+    """Asking store and table; listing shards; making the copy; at work; stopped at a gap; nothing to do for now."""
 
     OPENING = auto()
     LISTING = auto()
     CREATING = auto()
     RUNNING = auto()
     HALTED = auto()
+    IDLE = auto()

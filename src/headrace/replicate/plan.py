@@ -94,7 +94,7 @@ def plan_batch(
     shards = stream.after(units)
     segments, rows = scan.after(pages)
     ends_scan = not scan.done and all(segment.done for segment in segments)
-    dead = _placed([page for unit in units for page in unit.pages]) + _placed([page for _, page in pages])
+    dead = placed([page for unit in units for page in unit.pages]) + placed([page for _, page in pages])
     work = Work(
         target=target,
         checkpoint=replace(
@@ -134,7 +134,6 @@ def plan_lineage(stream: StreamFollower, scan: ScanProgress, checkpoint: Checkpo
 
 def plan_letters(
     checkpoint: Checkpoint,
-    scan: ScanProgress,
     service_now: float,
     *,
     redriven: tuple[Redriven, ...] = (),
@@ -145,10 +144,10 @@ def plan_letters(
     Whether it happened cannot be told by the checkpoint, and need not: done again, it finds nothing to do.
     """
     work = Work(Target.LIVE, checkpoint, redriven=redriven, discarded=discarded, at=service_now)
-    return Plan(work, segments=tuple(scan.durable), rows=scan.rows)
+    return Plan(work, segments=checkpoint.segments, rows=checkpoint.rows_scanned)
 
 
-def _placed(pages: Sequence[RecordsPage | ScanPage]) -> tuple[DeadLetter, ...]:
+def placed(pages: Sequence[RecordsPage | ScanPage]) -> tuple[DeadLetter, ...]:
     """The letters of pages, each placed among the rows of all of them."""
     letters: list[DeadLetter] = []
     first = 0

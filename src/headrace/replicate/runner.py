@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Protocol
 
 from headrace.accelerator import ChangeSink, Which
 from headrace.errors import HeadraceError, InternalError, QueryError, QueryFault
@@ -24,12 +25,16 @@ from headrace.replicate.commands import (
     Explain,
     Explained,
     Failed,
+    FindExpired,
+    FindNewest,
     ListSnapshots,
     OpenStore,
     ReadLetters,
     Redrive,
+    RefreshNow,
     Reply,
     Request,
+    Reselect,
     RestoreSnapshot,
     SaveSnapshot,
     TakeSnapshot,
@@ -37,10 +42,10 @@ from headrace.replicate.commands import (
     Tick,
     WakeAt,
 )
-from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
 from headrace.replicate.pool import Pool
 from headrace.replicate.scan_pages import REQUESTS
+from headrace.selection import Kept, Selection
 from headrace.snapshot import Shelf
 from headrace.source import Source
 from headrace.status import State
@@ -61,6 +66,19 @@ def steady_wall_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
+class PureMachine(Protocol):
+    """What decides for one dataset, and does nothing: Machine, or Refresher."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        ...
+
+    def step(self, event: Event, now: float) -> list[Command]:
+        """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
+        ...
+
+
 class ThreadRunner:
     """One dataset's machine on a thread of its own, its requests on a pool, its transactions on one lane.
 
@@ -70,16 +88,18 @@ class ThreadRunner:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: PureMachine,
         source: Source,
         sink: ChangeSink,
         observe: Observer,
         shelf: Shelf | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self._machine = machine
         self._source = source
         self._sink = sink
         self._shelf = shelf
+        self._kept = kept
         self._observe = observe
         self._clock = steady_wall_clock()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -111,6 +131,16 @@ class ThreadRunner:
     def snapshot(self) -> Future[Reply]:
         """Store the copy as a snapshot now. Any thread."""
         return self._ask(TakeSnapshot)
+
+    def refresh(
+        self, selection: Selection | None, *, whole: bool | None = None, jitter: float = 0.0
+    ) -> Future[Reply]:
+        """Refresh the copy, as RefreshNow says; only where the machine is a Refresher. Any thread."""
+        return self._ask(lambda ticket: RefreshNow(ticket, selection, whole, jitter))
+
+    def reselect(self, selection: Selection) -> None:
+        """Have another selection from the next refresh on; only where the machine is a Refresher. Any thread."""
+        self._events.put(Reselect(selection))
 
     def explain(self) -> Explained:
         """What the machine does at this moment. Any thread. Raises QueryError if it gives no answer."""
@@ -147,7 +177,7 @@ class ThreadRunner:
         self._keeper.shutdown(wait=True)
         self._give_up("headrace is stopping; what was not settled is kept")
 
-    def _ask(self, make: Callable[[int], Redrive | Discard | TakeSnapshot]) -> Future[Reply]:
+    def _ask(self, make: Callable[[int], Redrive | Discard | TakeSnapshot | RefreshNow]) -> Future[Reply]:
         ticket = next(self._tickets)
         future: Future[Reply] = Future()
         with self._asking:
@@ -210,7 +240,9 @@ class ThreadRunner:
                     asked = self._explaining.pop(id_, None)
                     if asked is not None:
                         asked.set_result(command)
-                case OpenStore() | CheckStore() | ReadLetters() | Apply() | RestoreSnapshot():
+                case OpenStore() | CheckStore() | ReadLetters() | FindNewest() | FindExpired():
+                    self._submit(self._lane, command)
+                case Apply() | RestoreSnapshot():
                     self._submit(self._lane, command)
                 case ListSnapshots() | SaveSnapshot():
                     self._submit(self._keeper, command)
@@ -229,7 +261,8 @@ class ThreadRunner:
         if self._stopping.is_set():
             return
         try:
-            event: Event = Done(request.id, perform(request, self._source, self._sink, self._shelf))
+            answer = perform(request, self._source, self._sink, self._shelf, self._kept)
+            event: Event = Done(request.id, answer)
         except HeadraceError as error:
             event = Failed(request.id, error)
         except Exception as error:  # noqa: BLE001  # A defect must surface as a status, not as a hang.

@@ -12,6 +12,7 @@ from headrace.replicate.commands import ReadSegment
 from headrace.replicate.desk import Desk
 from headrace.replicate.liveness import Pulse, segment
 from headrace.replicate.scan import ScanProgress
+from headrace.replicate.sieve import Sieve
 
 REQUESTS = 16
 """Requests to the source at once."""
@@ -27,12 +28,13 @@ PAGE_BYTES = 2**20
 
 
 class ScanPages:
-    """Asks for the pages of ``scan`` and puts them into ``buffer``."""
+    """Asks for the pages of ``scan``, or what passes the ``sieve`` of them, and puts them into ``buffer``."""
 
-    def __init__(self, desk: Desk, scan: ScanProgress, buffer: Buffer) -> None:
+    def __init__(self, desk: Desk, scan: ScanProgress, buffer: Buffer, sieve: Sieve | None = None) -> None:
         self._desk = desk
         self._scan = scan
         self._buffer = buffer
+        self._sieve = sieve
 
     def room(self, wire_bytes: int) -> int:
         """How many requests memory and the service may still be asked; ``wire_bytes`` are read and not durable."""
@@ -65,9 +67,14 @@ class ScanPages:
                 self._desk.outbox.wake(reader.due_at)
                 continue
             reader.asked(now)
-            segments = len(readers)
             self._desk.outbox.send(
-                partial(ReadSegment, segment=number, segments=segments, cursor=reader.cursor)
+                partial(
+                    ReadSegment,
+                    segment=number,
+                    segments=len(readers),
+                    cursor=reader.cursor,
+                    sieve=self._sieve,
+                )
             )
             room -= 1
 

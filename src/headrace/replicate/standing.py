@@ -65,11 +65,8 @@ class Standing:
         return status
 
     def _trouble(self, now: float, run: Run | None) -> str | None:
-        """What a person should hear of first, else what stands still."""
         pulses = (*self._errands.pulses(), *self._lane.pulses())
         if run is not None:
             pulses += tuple(run.pulses(now))
         limit = max(self._desk.settings.liveness, 3 * self._desk.settings.scan_interval)
-        stalled = self._liveness.stalled(pulses, now, limit)
-        worst = self._desk.health.worst()
-        return f"{worst[0]}: {worst[1].error}" if worst is not None else stalled
+        return self._liveness.trouble(pulses, now, limit)

@@ -64,16 +64,24 @@ class Telling:
 
     def resumed(self, scan: ScanProgress, copy: StoredCopy, service_now: float) -> None:
         """An earlier process's work goes on: its Scan, or the stream behind it."""
-        self._stored(copy.letters, copy.waiting)
+        self.letters(copy)
         checkpoint = copy.checkpoint
         if not scan.done:
-            done = scan.segments_done
-            self._tell(BootstrapResumed(self._dataset, done, len(scan.durable), scan.rows))
+            self.scan_resumed(scan)
             return
         marks = [state.read_up_to for state in checkpoint.shards if state.read_up_to is not None]
         age = service_now - max(marks) if marks else None
         unread = sum(state.stage is not Stage.FINISHED for state in checkpoint.shards)
         self._tell(StreamResumed(self._dataset, unread, age))
+
+    def scan_resumed(self, scan: ScanProgress) -> None:
+        """A Scan that an earlier process began goes on."""
+        done = scan.segments_done
+        self._tell(BootstrapResumed(self._dataset, done, len(scan.durable), scan.rows))
+
+    def letters(self, copy: StoredCopy) -> None:
+        """The copy that is served has these letters."""
+        self._stored(copy.letters, copy.waiting)
 
     def applied(self, plan: Plan, applied: Applied, seconds: float) -> None:
         """A transaction is durable, after ``seconds``."""

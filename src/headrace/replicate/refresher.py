@@ -1,0 +1,513 @@
+"""The machine that refreshes one table's copy: ``step(event, now) -> commands``, as the one that follows a stream.
+
+It is pure, as that is. A refresh reads the whole table. In mode full it makes a copy aside, which takes the place of
+the one that is served in one transaction; in mode append it adds to that what is newer. The first copy is made in
+place: nobody reads it before it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from headrace.accelerator import Applied, Stored, StoredCopy, Target
+from headrace.change import ScanPage
+from headrace.checkpoint import Checkpoint
+from headrace.dataset import Dataset, OnStartup, RefreshMode
+from headrace.errors import HeadraceError, TableUnusable
+from headrace.explanation import StreamExplanation
+from headrace.replicate.agenda import Agenda, Cause, Order
+from headrace.replicate.clock import ServiceClock
+from headrace.replicate.commands import (
+    Apply,
+    CheckStore,
+    Command,
+    Describe,
+    Discard,
+    Done,
+    Event,
+    Expired,
+    Explain,
+    Explained,
+    Failed,
+    FindExpired,
+    FindNewest,
+    Intact,
+    LettersRead,
+    Newest,
+    OpenStore,
+    ReadLetters,
+    ReadSegment,
+    Redrive,
+    RefreshNow,
+    Request,
+    Reselect,
+)
+from headrace.replicate.copies import Add, Copies, CopyAnew, Resume, route
+from headrace.replicate.copying import Copying
+from headrace.replicate.desk import Desk
+from headrace.replicate.entry import unfit_key
+from headrace.replicate.errands import Errands
+from headrace.replicate.explain import trail
+from headrace.replicate.health import Health
+from headrace.replicate.journal import Journal
+from headrace.replicate.lane import Lane
+from headrace.replicate.liveness import Pulse
+from headrace.replicate.operator import COPYING, Operator
+from headrace.replicate.outbox import Outbox
+from headrace.replicate.outlook import Outlook, View
+from headrace.replicate.phase import Phase
+from headrace.replicate.plan import Plan
+from headrace.replicate.refresh_plan import plan_append, plan_whole
+from headrace.replicate.retention import Removal
+from headrace.replicate.sieve import reading_of
+from headrace.replicate.telling import Telling
+from headrace.selection import Selection
+from headrace.source import SourceTable
+
+CHECK = 5.0
+"""Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
+
+TICK = 0.01
+"""Seconds that a due time is waited for at least: sums of epoch seconds do not tell less apart."""
+
+
+class Refresher:
+    """One dataset's refreshes. ``selection`` is the dataset's own; ``salt`` spreads backoff and jitter."""
+
+    def __init__(self, dataset: Dataset, selection: Selection, salt: str = "") -> None:
+        acceleration = dataset.acceleration
+        assert acceleration is not None, "only a copy is refreshed"
+        self.dataset = dataset.name
+        self._settings = dataset.replication
+        self._acceleration = acceleration
+        self._mapping = dataset.mapping.fingerprint
+        self._selection = selection
+        self._outbox = Outbox()
+        self._clock = ServiceClock()
+        self._health = Health(dataset.name, self._outbox, f"{salt}/{dataset.name}")
+        self._desk = Desk(
+            dataset.name, dataset.replication, self._outbox, self._clock, self._health, Journal(0)
+        )
+        self._errands = Errands(self._outbox, self._health)
+        self._telling = Telling(dataset.name, self._outbox)
+        self._lane = Lane(self._outbox, self._health)
+        self._operator = Operator(self._outbox, self._lane)
+        self._agenda = Agenda(dataset.name, acceleration.refresh, self._outbox, salt)
+        self._removal = Removal(self._desk, self._errands, self._lane, acceleration.retention)
+        self._outlook = Outlook(self._desk, self._agenda.schedule)
+        self._phase = Phase.OPENING
+        self._starts_at: float | None = None
+        self._always = acceleration.refresh.on_startup is OnStartup.ALWAYS
+        self._stored: Stored | None = None
+        self._table: SourceTable | None = None
+        self._copies = Copies()
+        self._beginning: Plan | None = None
+        self._copying: Copying | None = None
+        self._resumes = not self._always
+        self._served: str | None = None
+        self._ready = False
+        self._entered = False
+
+    def step(self, event: Event, now: float) -> list[Command]:
+        """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
+        self._outbox.begin(now)
+        if self._starts_at is None:
+            self._starts_at = now + self._agenda.schedule.start_delay
+        for request, outcome in self._outbox.settled(event):
+            self._heard(request, outcome, now)
+        match event:
+            case Redrive() | Discard():
+                self._operator.take(event)
+            case RefreshNow():
+                self._agenda.take(event, self._clock.at(now))
+            case Reselect(selection):
+                self._selection = selection
+            case _:
+                pass
+        self._advance(now)
+        view = self._view()
+        status = self._outlook.tell(view, self._pulses(), now)
+        if isinstance(event, Explain):
+            self._explain(event, view, status.reason, now)
+        # A machine that nothing happens to must still notice that nothing happens.
+        self._outbox.wake(now + 1.0)
+        return self._outbox.drain()
+
+    # What happened
+
+    def _heard(self, request: Request, event: Done | Failed, now: float) -> None:
+        if isinstance(event, Failed):
+            self._failed(request, event.error, now)
+            return
+        answer = event.answer
+        self._clock.observe(getattr(answer, "service_time", None), now)
+        self._agenda.went_well(request)
+        match request, answer:
+            case OpenStore(), Stored():
+                self._errands.answered(request)
+                self._opened(answer, now)
+            case CheckStore(), Intact():
+                self._errands.answered(request)
+                self._errands.postpone(CheckStore, now + CHECK)
+            case Describe(), SourceTable():
+                self._described_as(request, answer, now)
+            case ReadSegment(), ScanPage():
+                self._at_work.scanned(request, answer, now)
+            case FindNewest(), Newest(time):
+                self._errands.answered(request)
+                self._found_newest(time, now)
+            case FindExpired(), Expired():
+                self._removal.found(request, answer, now)
+            case ReadLetters(), LettersRead():
+                self._operator.read(request, answer)
+            case Apply(), Applied():
+                self._applied(answer, now)
+            case _:
+                raise TypeError(f"{request} was answered with {answer}")
+
+    def _failed(self, request: Request, error: HeadraceError, now: float) -> None:
+        if self._agenda.order is not None and self._is_of_refresh(request):
+            self._agenda.went_wrong(request, error)
+        match request:
+            case ReadSegment():
+                self._at_work.failed(request, error, now)
+            case FindExpired():
+                self._removal.failed(request, error, now)
+            case ReadLetters():
+                self._operator.failed(request, error)
+            case Apply():
+                self._lane.failed(error, now)
+                if self._lane.unknown:
+                    self._stored = None
+            case _:
+                self._errands.failed(request, error, now)
+                if isinstance(request, CheckStore) and not self._lane.in_flight:
+                    self._stored = None
+
+    def _is_of_refresh(self, request: Request) -> bool:
+        """Whether a request is one that the refresh under way needs."""
+        if isinstance(request, Apply):
+            plan = self._lane.plan
+            return plan is not None and (plan is self._beginning or bool(plan.pages) or plan.makes_ready)
+        return isinstance(request, Describe | ReadSegment | FindNewest)
+
+    # Opening
+
+    def _opened(self, stored: Stored, now: float) -> None:
+        self._stored = stored
+        self._telling.opened(stored)
+        plan = self._lane.plan
+        if plan is not None:
+            durable = self._copies.of(plan.work.target)
+            happened = self._lane.resolve(stored, durable.checkpoint if durable is not None else None)
+            if happened:
+                self._committed(None, now)
+        else:
+            happened = None if self._copies.lacks(stored) else False
+        if happened is None:
+            # The engine has lost what was durable, as one in memory does with its process.
+            self._begin_again()
+            self._stored = stored
+        self._copies.take(stored)
+        served = self._copies.served
+        known = (self._served, self._reading(self._selection))
+        self._ready = served is not None and served.checkpoint.reading in known
+        if served is not None and self._ready:
+            self._serve(served)
+        self._enter(now)
+
+    def _serve(self, live: StoredCopy) -> None:
+        """This copy may be queried."""
+        self._ready = True
+        self._served = live.checkpoint.reading
+        self._telling.letters(live)
+
+    def _described_as(self, request: Describe, table: SourceTable, now: float) -> None:
+        unfit = unfit_key(table, self._acceleration.key_claims)
+        if unfit is not None:
+            self._errands.failed(request, TableUnusable(unfit), now)
+            return
+        self._errands.answered(request)
+        if request.selection is self._ordered(self._agenda.order):
+            self._table = table
+            self._enter(now)
+
+    def _enter(self, now: float) -> None:
+        """Decide what to do, once store and table are known."""
+        if self._stored is None or self._table is None or self._phase is not Phase.OPENING:
+            return
+        order = self._agenda.order or self._opening_order(self._table)
+        self._always = False
+        self._entered = True
+        if order is not None:
+            if order is not self._agenda.order:
+                self._agenda.begin(order)
+            self._begin_scan(order, self._table, now)
+            return
+        self._phase = Phase.IDLE
+        served = self._copies.served
+        if served is not None and served.checkpoint.last_refresh is not None:
+            self._agenda.wait(served.checkpoint.last_refresh)
+
+    def _opening_order(self, table: SourceTable) -> Order | None:
+        """What must be done although nobody asked for it, and nothing is due."""
+        served = self._copies.served
+        if served is None:
+            return Order(Cause.FIRST)
+        if not self._ready:
+            return Order(Cause.SETTINGS)
+        if served.checkpoint.table_id != table.table_id:
+            return Order(Cause.TABLE)
+        if self._always:
+            return Order(Cause.STARTUP)
+        interrupted = isinstance(self._route(Order(Cause.RESUMED), table), Resume)
+        return Order(Cause.RESUMED) if interrupted else None
+
+    def _begin_again(self) -> None:
+        """Stop reading; ask the store and the service anew."""
+        self._drop()
+        self._operator.abandon()
+        self._stored = self._table = None
+        self._copies = Copies()
+        self._entered = False
+        self._phase = Phase.OPENING
+
+    def _drop(self) -> None:
+        """Stop reading, and forget what is not durable."""
+        self._outbox.abandon_source()
+        self._errands.clear()
+        self._health.forget()
+        self._lane.abandon()
+        self._removal.forget()
+        self._beginning = self._copying = None
+
+    # A refresh
+
+    def _begin(self, order: Order) -> None:
+        """Begin this one, in place of one under way. The lane is at rest."""
+        self._drop()
+        self._table = None
+        self._resumes = False
+        self._phase = Phase.OPENING
+        self._agenda.begin(order)
+
+    def _route(self, order: Order, table: SourceTable) -> Resume | Add | CopyAnew:
+        whole = self._mode is RefreshMode.FULL if order.whole is None else order.whole
+        reading = self._reading(self._ordered(order))
+        return route(self._copies, reading, table.table_id, appends=not whole, resumes=self._resumes)
+
+    def _begin_scan(self, order: Order, table: SourceTable, now: float) -> None:
+        """Go on with what was interrupted, else make a copy or add to the one that there is."""
+        self._phase = Phase.CREATING
+        way = self._route(order, table)
+        adds = isinstance(way, Add) or (isinstance(way, Resume) and way.copy.checkpoint.was_ready)
+        self._agenda.started("append" if adds else "full", table.item_count)
+        match way:
+            case Resume(copy, target):
+                self._copy(order, copy.checkpoint, target, now)
+                if not self._ready:
+                    self._telling.scan_resumed(self._at_work.scan)
+            case Add(live, again):
+                if again:
+                    self._append(live.checkpoint.newest, now)
+            case CopyAnew(served):
+                self._copy_whole(order, table, served, now)
+
+    def _copy_whole(self, order: Order, table: SourceTable, served: StoredCopy | None, now: float) -> None:
+        """Make a copy anew; aside, where one is served. A column that the served one has stays."""
+        schema, reading = table.columns, self._reading(self._ordered(order))
+        if served is not None and (served.checkpoint.reading, served.checkpoint.table_id) == (
+            reading,
+            table.table_id,
+        ):
+            schema = schema.join(served.schema)
+        target = Target.LIVE if served is None else Target.BUILDING
+        segments, at = self._settings.scan_segments, self._clock.at(now)
+        self._beginning = plan_whole(table, schema, reading, target, segments, at)
+        if not self._ready:
+            self._telling.begins(self._beginning, table)
+
+    def _found_newest(self, newest: float | None, now: float) -> None:
+        served = self._copies.served
+        if self._phase is Phase.CREATING and self._beginning is None and served is not None:
+            # Rows may have gone since: what was newer once has been added.
+            known = [time for time in (newest, served.checkpoint.newest) if time is not None]
+            self._append(max(known, default=None), now)
+
+    def _append(self, newest: float | None, now: float) -> None:
+        served, table = self._copies.served, self._table
+        assert served is not None and table is not None, "there is a copy to add to"  # noqa: PT018
+        segments, at = self._settings.scan_segments, self._clock.at(now)
+        self._beginning = plan_append(table, served.checkpoint, segments, newest, at)
+
+    def _copy(self, order: Order, checkpoint: Checkpoint, target: Target, now: float) -> None:
+        """Read the table from here on."""
+        selection, overlap = self._ordered(order), self._acceleration.refresh.overlap
+        self._copying = Copying(self._desk, self._lane, checkpoint, target, selection, overlap, now)
+        self._beginning = None
+        self._resumes = True
+        self._phase = Phase.RUNNING
+
+    def _finish(self, copying: Copying, order: Order, rows: int, now: float) -> None:
+        """The copy is complete, and served."""
+        served = self._copies.served
+        assert served is not None and served.checkpoint.last_refresh is not None  # noqa: PT018
+        self._operator.selection = self._ordered(order)
+        self._agenda.finished(served.checkpoint.last_refresh, rows, now - copying.began_at)
+        self._removal.due()
+        self._serve(served)
+        self._resumes = False
+        self._copying = None
+        self._phase = Phase.IDLE
+
+    def _give_up(self, now: float) -> None:
+        self._drop()
+        self._resumes = False
+        self._phase = Phase.IDLE
+        self._agenda.give_up(self._clock.at(now))
+
+    # Applying
+
+    def _applied(self, applied: Applied, now: float) -> None:
+        plan, sent_at = self._lane.plan, self._lane.sent_at
+        if plan is not None and sent_at is not None:
+            self._telling.applied(plan, applied, now - sent_at)
+            self._operator.applied(applied.letters)
+        self._committed(applied, now)
+
+    def _committed(self, applied: Applied | None, now: float) -> None:
+        """Take over what became durable; ``applied`` as far as it is known."""
+        plan = self._lane.durable()
+        if plan is None:
+            return
+        self._copies.commit(plan.work, applied)
+        order, copying = self._agenda.order, self._copying
+        if order is None:
+            return
+        if plan is self._beginning:
+            self._copy(order, plan.work.checkpoint, plan.work.target, now)
+        elif copying is not None and (plan.pages or plan.makes_ready):
+            copying.commit(plan)
+            if not self._ready:
+                seconds, items = now - copying.began_at, self._described.item_count
+                self._telling.scanned(plan, copying.scan, items, seconds)
+            if plan.makes_ready:
+                self._finish(copying, order, plan.rows, now)
+
+    # What to do next
+
+    def _advance(self, now: float) -> None:
+        if self._stored is None and not self._lane.in_flight:
+            self._errands.ask(OpenStore, OpenStore, now)
+        self._turn(now)
+        if self._phase is Phase.OPENING and self._table is None:
+            self._describe(now)
+        if self._copying is not None:
+            self._copying.read(now)
+        if not self._ready:
+            self._operator.refuse(COPYING)
+        if self._stored is not None:
+            if self._phase is Phase.CREATING and self._beginning is None:
+                self._errands.ask(FindNewest, FindNewest, now)
+            if self._lane.plan is None:
+                self._apply_next(now)
+            if self._lane.plan is None:
+                self._errands.ask(CheckStore, CheckStore, now)
+            self._lane.advance(now)
+
+    def _turn(self, now: float) -> None:
+        """Turn to the refresh that is to begin now, or from one that failed for good."""
+        plan, service_now = self._lane.plan, self._clock.at(now)
+        next_at = self._agenda.next_at
+        if next_at is not None and next_at > service_now:
+            self._outbox.wake(now + max(TICK, next_at - service_now))
+        if self._lane.in_flight or self._lane.unknown or (plan is not None and plan.settles_letters):
+            return
+        order = self._agenda.next(service_now)
+        if order is not None and (self._entered or order.cause is Cause.REQUEST):
+            self._begin(order)
+        elif self._agenda.order is not None and self._ready and self._agenda.exhausted:
+            self._give_up(now)
+
+    def _describe(self, now: float) -> None:
+        assert self._starts_at is not None, "the first step sets it"
+        order = self._agenda.order
+        if order is None and now < self._starts_at:
+            self._outbox.wake(self._starts_at)
+        else:
+            self._errands.ask(Describe, partial(Describe, selection=self._ordered(order)), now)
+
+    def _apply_next(self, now: float) -> None:
+        """Send the next transaction, if there is one to make; the lane is free."""
+        live = self._copies.live
+        if self._ready and live is not None:
+            if self._removal.advance(live.checkpoint, now):
+                return
+            self._operator.serve(live.checkpoint, self._clock.at(now), now)
+            if self._lane.plan is not None:
+                return
+        plan = self._beginning
+        if plan is None and self._copying is not None:
+            plan = self._copying.next_plan(now)
+        if plan is not None:
+            self._lane.send(plan, now)
+
+    # Knowing
+
+    @property
+    def _mode(self) -> RefreshMode:
+        return self._acceleration.refresh_mode
+
+    def _ordered(self, order: Order | None) -> Selection:
+        """The selection of a refresh."""
+        return self._selection if order is None or order.selection is None else order.selection
+
+    def _reading(self, selection: Selection) -> str:
+        return reading_of(self._mode, selection, self._mapping)
+
+    def _view(self) -> View:
+        live, copying = self._copies.live, self._copying
+        return View(
+            ready=self._ready,
+            entered=self._entered,
+            refreshing=self._agenda.order is not None,
+            last=live.checkpoint.last_refresh if live is not None else None,
+            scan=copying.scan if copying is not None else None,
+            items=self._table.item_count if self._table is not None else 0,
+            failure=self._agenda.failure,
+        )
+
+    def _pulses(self) -> Iterator[Pulse]:
+        yield from self._errands.pulses()
+        yield from self._lane.pulses()
+        if self._copying is not None:
+            yield from self._copying.pulses()
+
+    def _explain(self, asked: Explain, view: View, reason: str | None, now: float) -> None:
+        copying, buffer = self._copying, None
+        explained = StreamExplanation(
+            dataset=self.dataset,
+            now=now,
+            service_now=self._clock.at(now),
+            buffer_limit=self._settings.buffer_bytes,
+            phase=self._phase.name.lower(),
+            reason=reason,
+            keys=self._table.keys if self._table is not None else (),
+            refreshed_at=view.last.started_at if view.last is not None else None,
+        )
+        if copying is not None:
+            buffer, aside = copying.buffer, copying.target is Target.BUILDING
+            explained = replace(explained, rebuilding=aside, buffered=buffer.wire_bytes)
+        self._outbox.explain(Explained(asked.id, explained, trail(self._desk.journal, self._lane, buffer)))
+
+    @property
+    def _at_work(self) -> Copying:
+        assert self._copying is not None, "nothing is read in this phase"
+        return self._copying
+
+    @property
+    def _described(self) -> SourceTable:
+        assert self._table is not None, "the table is not described in this phase"
+        return self._table
