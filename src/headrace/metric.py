@@ -45,7 +45,8 @@ METRICS = (
     _gauge(
         "lag_ms",
         "Milliseconds between the stream's watermark and now, computed at the scrape, so that it grows when "
-        "the stream is dead. Until a watermark is known: since the process started.",
+        "the stream is dead. Until a watermark is known: since the process started. Of a dataset that is refreshed: "
+        "the age of its data, since the Scan of it began.",
     ),
     _counter("errors_transient_total", "Calls that failed and were to be tried again."),
     _counter(
@@ -88,6 +89,15 @@ METRICS = (
         "schema_changes_total",
         "Columns added, widened, renamed or removed, and members of structs; those that a first Scan finds, too.",
     ),
+    _counter(
+        "refreshes_total", "Refreshes that were done, the first load included (refresh_mode: full, append)."
+    ),
+    _counter("refresh_failures_total", "Refreshes that were given up; the old copy stayed."),
+    _gauge("refresh_seconds", "Seconds that the last refresh took."),
+    _gauge(
+        "last_refresh_timestamp_seconds",
+        "When the Scan of the last refresh ended, in seconds since 1970; 0 before the first is done.",
+    ),
     _gauge("bootstrap_rows", "Rows of the current or last bootstrap Scan that are durable."),
     _gauge(
         "bootstrap_items", "Items that DynamoDB estimates the table to hold, for the bootstrap's progress."
@@ -109,8 +119,16 @@ METRICS = (
         "snapshots_passed_over_total", "Snapshots that were not restored: damaged, too old, or another's."
     ),
     _gauge("ready", "1 if the table may be queried, else 0."),
-    _gauge("live", "1 if every open shard made progress lately, else 0."),
-    _gauge("fresh", "1 if the lag is under ready_lag, else 0."),
+    _gauge(
+        "live",
+        "1 if every open shard made progress lately, else 0; of a dataset that is refreshed, 0 if a refresh stands still "
+        "or has failed.",
+    ),
+    _gauge(
+        "fresh",
+        "1 if the lag is under ready_lag, else 0; of a dataset that is refreshed, 1 if the last refresh was when its "
+        "schedule says.",
+    ),
 )
 """In the order in which they are published; the first five are Spice's."""
 

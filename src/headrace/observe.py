@@ -61,6 +61,14 @@ class RefreshStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyResumed:
+    """A complete copy that an earlier process made by refreshes is served. ``at`` is as in RefreshFinished."""
+
+    dataset: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshFinished:
     """A refresh is done: ``rows`` that it brought, in ``seconds``. ``at`` is the end of its Scan, by the service's clock."""
 
@@ -282,7 +290,9 @@ class StatusChanged:
     """What the outside is told: Loading, Ready, Refreshing or Error, and why.
 
     ``ready``: the table may be queried. ``live``: every open shard made progress lately. ``fresh``: lag
-    is under ``ready_lag``. ``lag`` is in seconds, None while there is no watermark.
+    is under ``ready_lag``. ``lag`` is in seconds, None while there is no watermark. Of a dataset that is made by
+    refreshes ``live`` says that none stands still or has failed, ``fresh`` that the last was when the schedule says; the
+    lag is the age of the data: the time since the Scan of it began.
     """
 
     dataset: str
@@ -299,6 +309,7 @@ Observation = (
     | BootstrapResumed
     | BootstrapProgressed
     | BootstrapFinished
+    | CopyResumed
     | RefreshStarted
     | RefreshFinished
     | RefreshFailed

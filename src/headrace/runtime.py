@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,9 @@ from headrace.accelerators.engines import Engines
 from headrace.accelerators.private_folder import PrivateFolder
 from headrace.accelerators.widen import widen_rows
 from headrace.config import Pod
-from headrace.dataset import AwsAccess, Dataset, ReadyState, SnapshotPlace
+from headrace.config.problem import BadValueError
+from headrace.config.quantity import SECOND, parse_duration
+from headrace.dataset import AwsAccess, Dataset, ReadyState, RefreshMode, SnapshotPlace
 from headrace.dynamodb import (
     DynamoDBSource,
     Gathering,
@@ -35,13 +38,19 @@ from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
 from headrace.query.catalog import Beside, Catalog, TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.kept import SqlKept
 from headrace.query.parser import Parser
 from headrace.query.row_query import deleted, selected
+from headrace.query.selection import SqlSelection
 from headrace.query.statement import Statement
-from headrace.replicate.commands import Reply
+from headrace.refresh import RefreshAsked, RefreshOutcome
+from headrace.replicate.asked import AskedRefreshes
+from headrace.replicate.commands import Refreshed, Reply
 from headrace.replicate.machine import Machine
+from headrace.replicate.refresher import Refresher
 from headrace.replicate.runner import ThreadRunner
 from headrace.replicate.scan import choose_segments
+from headrace.selection import Selection
 from headrace.serve.http import app, metrics_app
 from headrace.serve.server import Server
 from headrace.snapshot import Exporter, Manifest
@@ -124,7 +133,7 @@ class Runtime:
             for dataset in built
             if dataset.ready_state is ReadyState.ON_REGISTRATION
         }
-        self._runners = {dataset.name: self._runner(dataset) for dataset in built}
+        self._asked = {dataset.name: AskedRefreshes() for dataset in built}
         self._engine = QueryEngine(
             self._engines.cursor,
             self._catalog,
@@ -132,6 +141,7 @@ class Runtime:
             leaves=self._leaves,
             parser=self._parser,
         )
+        self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
@@ -189,13 +199,46 @@ class Runtime:
         with self.query(sql) as statement:
             return statement.reader().read_all()
 
-    def refresh(self, name: str) -> None:
-        """Copy a dataset anew. Raises ConfigError: a dataset that follows its stream is always current."""
-        dataset = next(d for d in self._datasets if d.name.lower() == name.lower())
-        raise ConfigError(
-            f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
-            "table anew, stop headrace and remove its copy: the dataset's file, or its tables in PostgreSQL"
-        )
+    def refresh(self, name: str, asked: RefreshAsked) -> int:
+        """Begin a refresh of a dataset, as it is asked for; its number. Raises ConfigError, QueryError."""
+        dataset, runner = self._refreshed(name), self._replicated(name)
+        if asked.mode not in (None, RefreshMode.FULL, RefreshMode.APPEND):
+            raise ConfigError(f"refresh_mode: {asked.mode!r} is not one of full, append")
+        if asked.mode == RefreshMode.APPEND and dataset.time_column is None:
+            raise ConfigError(f"an append adds what is newer; add time_column: COLUMN to {dataset.name}")
+        whole = None if asked.mode is None else asked.mode == RefreshMode.FULL
+        selection = None if asked.sql is None else self._selection(dataset, asked.sql)
+        jitter = _seconds("refresh_jitter_max", asked.jitter) if asked.jitter is not None else 0.0
+        return self._asked[name].add(runner.refresh(selection, whole=whole, jitter=jitter))
+
+    def refresh_outcome(self, name: str, number: int) -> RefreshOutcome | None:
+        """What became of a refresh; see ``serve.running``. Raises ConfigError."""
+        self._refreshed(name)
+        asked = self._asked.get(name)
+        return None if asked is None else asked.outcome(number)
+
+    def reselect(self, name: str, sql: str) -> None:
+        """Have another ``refresh_sql`` until the process ends. Raises ConfigError, QueryError."""
+        dataset, runner = self._refreshed(name), self._replicated(name)
+        runner.reselect(self._selection(dataset, sql))
+
+    def _refreshed(self, name: str) -> Dataset:
+        """The dataset, if it is made by refreshes. Raises ConfigError: one that follows its stream is always current."""
+        dataset = next(dataset for dataset in self._datasets if dataset.name == name)
+        acceleration = dataset.acceleration
+        if acceleration is not None and acceleration.refresh_mode is RefreshMode.CHANGES:
+            raise ConfigError(
+                f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
+                "table anew, stop headrace and remove its copy: the dataset's file, or its tables in PostgreSQL"
+            )
+        return dataset
+
+    def _selection(self, dataset: Dataset, sql: str | None = None) -> Selection:
+        """What a dataset's refreshes keep; of this ``refresh_sql``, if one is given. Raises QueryError."""
+        assert dataset.acceleration is not None, "only a copy is refreshed"
+        refresh = dataset.acceleration.refresh
+        asked = refresh if sql is None else replace(refresh, sql=sql)
+        return SqlSelection(dataset.name, asked, dataset.time_column, dataset.mapping, self._parser)
 
     def explain_stream(self, name: str) -> StreamExplanation:
         """What is known of a dataset's shards now. Raises QueryError if it is not being replicated."""
@@ -260,6 +303,7 @@ class Runtime:
             ) from None
         if reply.outcome is None:
             raise QueryError(QueryFault.NOT_READY, f"{name}: {reply.refusal}")
+        assert not isinstance(reply.outcome, Refreshed), "nobody waits here for a refresh"
         return reply.outcome
 
     def _catalog(self) -> Catalog:
@@ -287,6 +331,7 @@ class Runtime:
             endpoint_url=place.endpoint_url,
             consistent_read=dataset.replication.consistent_read,
             mapping=dataset.mapping,
+            followed=_follows(dataset),
         )
 
     def _table_leaf(self, dataset: Dataset) -> TableLeaf:
@@ -302,15 +347,21 @@ class Runtime:
         return TableLeaf(gathering, consistent=replication.consistent_read)
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
-        claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
         # Processes that are throttled together must not come back together.
         salt = f"{socket.gethostname()}/{uuid.uuid4()}"
-        engine = dataset.acceleration.engine if dataset.acceleration is not None else None
-        snapshots = dataset.acceleration.snapshots if dataset.acceleration is not None else None
-        machine = Machine(dataset.name, dataset.replication, claims, salt, engine=engine, snapshots=snapshots)
         source, sink = self._sources[dataset.name], self._engines.sink(dataset.name)
         shelf = shelf_of(dataset, sink, self._scratch)
-        return ThreadRunner(machine, source, sink, self._observe, shelf)
+        if _follows(dataset):
+            claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
+            engine = dataset.acceleration.engine if dataset.acceleration is not None else None
+            snapshots = dataset.acceleration.snapshots if dataset.acceleration is not None else None
+            machine = Machine(
+                dataset.name, dataset.replication, claims, salt, engine=engine, snapshots=snapshots
+            )
+            return ThreadRunner(machine, source, sink, self._observe, shelf)
+        refresher = Refresher(dataset, self._selection(dataset), salt)
+        kept = SqlKept(dataset, self._engine, sink.schema, self._parser)
+        return ThreadRunner(refresher, source, sink, self._observe, shelf, kept)
 
     def _observe(self, observation: Observation) -> None:
         if isinstance(observation, StatusChanged):
@@ -399,6 +450,19 @@ def _store(place: SnapshotPlace) -> Store:
         return bucket_client(session, access.endpoint_url, explicit_keys(access))
 
     return BucketStore(place.bucket, place.prefix, connect)
+
+
+def _follows(dataset: Dataset) -> bool:
+    """Whether the dataset follows its table's stream."""
+    acceleration = dataset.acceleration
+    return acceleration is None or acceleration.refresh_mode is RefreshMode.CHANGES
+
+
+def _seconds(key: str, text: str) -> float:
+    try:
+        return parse_duration(text) / SECOND
+    except BadValueError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def _url(address: Address) -> str:

@@ -30,24 +30,6 @@ class Selection(Protocol):
         ...
 
 
-class Everything:
-    """The selection of the whole table: every row, every column. ``since`` is asked only of those that know a time."""
-
-    @property
-    def fingerprint(self) -> str:
-        """That of all that keep everything."""
-        return ""
-
-    def columns(self, schema: TableSchema) -> TableSchema:
-        """All of them."""
-        return schema
-
-    def keep(self, changes: ChangeBatch, now: float, since: float | None) -> ChangeBatch | None:
-        """All of them."""
-        del now, since
-        return changes
-
-
 class Kept(Protocol):
     """The live copy, as a refresh asks it. Any thread may ask.
 

@@ -51,14 +51,22 @@ def server_of(engine, tmp_path):
 def pod(tmp_path, engine, server_of):
     """Writes a Spicepod into a folder of its own; gives the folder."""
 
-    def write(url: str, *, mode: str = "file", more: str = "", acceleration: str = "") -> object:
+    def write(
+        url: str,
+        *,
+        mode: str = "file",
+        more: str = "",
+        refresh: str = "changes",
+        acceleration: str = "",
+        dataset: str = "",
+    ) -> object:
         kept = server_of or f", mode: {mode}"
         (tmp_path / "spicepod.yaml").write_text(
             "datasets:\n"
             "  - from: dynamodb:orders\n"
             "    name: orders\n"
             f"    params: {{endpoint_url: '{url}', aws_region: us-east-1{more}}}\n"
-            f"    acceleration: {{engine: {engine}, refresh_mode: changes{kept}{acceleration}}}\n"
+            f"    acceleration: {{engine: {engine}, refresh_mode: {refresh}{kept}{acceleration}}}\n{dataset}"
         )
         return tmp_path
 

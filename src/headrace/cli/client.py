@@ -100,11 +100,14 @@ class Client:
             return None
         return _complaint(status, body)
 
-    def refresh(self, dataset: str) -> str:
-        """Ask for a new copy of one dataset; what the runtime says to it."""
-        answer = self._json("POST", f"/v1/datasets/{quote(dataset, safe='')}/acceleration/refresh")
-        message = answer.get("message") if isinstance(answer, dict) else None
-        return str(message or f"{dataset} is being copied anew.")
+    def refresh(self, dataset: str, asked: dict[str, str]) -> dict[str, Any]:
+        """Ask for a refresh of one dataset; what the runtime says to it, with its number as ``refresh``."""
+        path = f"/v1/datasets/{quote(dataset, safe='')}/acceleration/refresh"
+        return self._object("POST", path, asked or None)
+
+    def refreshed(self, dataset: str, number: int) -> dict[str, Any]:
+        """What became of a refresh, as the runtime's JSON has it."""
+        return self._object("GET", f"/v1/datasets/{quote(dataset, safe='')}/acceleration/refresh/{number}")
 
     def take_snapshot(self, dataset: str) -> dict[str, Any]:
         """Store the copy of one dataset as a snapshot, and wait for it; what it is, as the runtime's JSON has it."""
@@ -128,7 +131,10 @@ class Client:
     def settle_letters(self, dataset: str, action: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Retry or discard dead letters of one dataset; how many, as the runtime's JSON has it."""
         path = f"/v1/datasets/{quote(dataset, safe='')}/dead-letters/{action}"
-        done = self._json("POST", path, asked)
+        return self._object("POST", path, asked)
+
+    def _object(self, method: str, path: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+        done = self._json(method, path, asked)
         if not isinstance(done, dict):
             raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
         return done

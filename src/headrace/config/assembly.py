@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration
+from headrace.config.refreshing import Refreshing
 from headrace.config.selecting import Selecting
 from headrace.config.shape import unbuilt_sentences
 from headrace.config.snapshots import Placed, Snapshotted
@@ -24,7 +25,6 @@ from headrace.dataset import (
     AwsAccess,
     Dataset,
     GapBehavior,
-    RefreshMode,
     Replication,
 )
 from headrace.mapping import Mapping
@@ -163,20 +163,17 @@ class Assembly:
             self.document, path, self.folder, self.entry.name, entry, self.engine, snapshots
         )
         acceleration = accelerated.acceleration()
-        self.problems += accelerated.problems
-        self.warnings += accelerated.warnings
+        refreshing = Refreshing(self.document, path, entry)
+        acceleration = replace(acceleration, refresh=refreshing.refresh())
+        self.problems += (*accelerated.problems, *refreshing.problems)
+        self.warnings += (*accelerated.warnings, *refreshing.warnings)
         return acceleration
 
     def _blocks(self, acceleration: Acceleration | None) -> Iterator[str]:
         """Sentences about what keeps the dataset from working at all."""
         if acceleration is None:
             sentence = "SQL straight from DynamoDB is not built yet, so this dataset answers no query"
-            yield f"acceleration: {sentence}; add acceleration with refresh_mode: changes"
-        elif acceleration.refresh_mode is not RefreshMode.CHANGES:
-            yield (
-                f"acceleration.refresh_mode: {acceleration.refresh_mode} is not built yet, so this dataset is not "
-                "loaded; set refresh_mode: changes, for which the table's stream must be on"
-            )
+            yield f"acceleration: {sentence}; add acceleration"
 
     def _unbuilt(self, acceleration: Acceleration | None) -> list[str]:
         raw = self.document.at(self.path)

@@ -14,8 +14,10 @@ from headrace.dataset import (
     Dataset,
     GapBehavior,
     Mode,
+    OnStartup,
     PostgresAccess,
     ReadyState,
+    Refresh,
     RefreshMode,
     Replication,
     Snapshots,
@@ -74,6 +76,10 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "snapshots", _snapshots(dataset.acceleration.snapshots)
     if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
         yield from _following(dataset.replication)
+    else:
+        yield from _scanning(dataset.replication)
+        yield "retries", _retries(dataset.acceleration.refresh)
+        yield "buffer", _buffer(dataset.replication)
     yield from _columns(dataset.mapping)
     yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
 
@@ -130,7 +136,23 @@ def _indexes(acceleration: Acceleration) -> str:
 def _refresh(acceleration: Acceleration) -> str:
     if acceleration.refresh_mode is RefreshMode.CHANGES:
         return "changes: one Scan, and the table's stream beside it and from then on"
-    return str(acceleration.refresh_mode)
+    append = acceleration.refresh_mode is RefreshMode.APPEND
+    does = (
+        "append: one Scan, then others that add what is newer" if append else "full: Scans, each a copy anew"
+    )
+    return f"{does}; {_when(acceleration.refresh)}"
+
+
+def _when(refresh: Refresh) -> str:
+    if refresh.interval is not None:
+        when = f"{_span(refresh.interval)} after the last"
+    elif refresh.cron is not None:
+        when = f"at {refresh.cron} (UTC)"
+    else:
+        when = "once, and when somebody asks"
+    around = f", or up to {_span(refresh.jitter)} off" if refresh.jitter else ""
+    start = ", and at each start" if refresh.on_startup is OnStartup.ALWAYS else ""
+    return f"{when}{around}{start}"
 
 
 def _selection(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str, str]]:
@@ -168,16 +190,31 @@ def _snapshots(snapshots: Snapshots) -> str:
     return f"in {where}: written {when}, {snapshots.keep} kept, {restored}"
 
 
-def _following(replication: Replication) -> Iterator[tuple[str, str]]:
+def _scanning(replication: Replication) -> Iterator[tuple[str, str]]:
     segments = replication.scan_segments or "automatic"
     reads = "consistent" if replication.consistent_read else "eventually consistent"
     yield "scan", f"{segments} segments, {reads} reads"
+
+
+def _retries(refresh: Refresh) -> str:
+    if refresh.retry and refresh.max_attempts is None:
+        return "until a refresh is done"
+    times = refresh.max_attempts if refresh.retry else 0
+    return f"{times or 'none'}; then the old copy stays, until the next refresh"
+
+
+def _buffer(replication: Replication) -> str:
+    return f"at most {format_size(replication.buffer_bytes)} fetched and not yet applied"
+
+
+def _following(replication: Replication) -> Iterator[tuple[str, str]]:
+    yield from _scanning(replication)
     interval = _span(replication.scan_interval)
     pace = f"at most every {interval}" if replication.scan_interval else "often while there are changes"
     yield "polls", f"each shard {pace}, less often while it is idle"
     yield "ready", f"once the lag is under {_span(replication.ready_lag)}"
     yield "gap", _GAPS[replication.gap_behavior]
-    yield "buffer", f"at most {format_size(replication.buffer_bytes)} fetched and not yet applied"
+    yield "buffer", _buffer(replication)
 
 
 def _columns(mapping: Mapping) -> Iterator[tuple[str, str]]:

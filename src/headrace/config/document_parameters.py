@@ -105,7 +105,7 @@ def configuration_page() -> str:
         _section("`columns` of a dataset", _COLUMNS, _keys(ColumnEntry)),
         _section(
             "`acceleration` of a dataset",
-            "A dataset needs `acceleration` with `refresh_mode: changes`: nothing else is built yet.",
+            "A dataset needs `acceleration`: SQL straight from DynamoDB is not built yet.",
             _keys(AccelerationEntry),
         ),
         _section(

@@ -20,6 +20,7 @@ from headrace.config.quantity import (
     parse_duration,
     parse_size,
 )
+from headrace.cron import Cron
 from headrace.dataset import Secret, TimeFormat
 from headrace.time_layout import Layout
 
@@ -256,6 +257,18 @@ def column_reference() -> Kind[str]:
         return name
 
     return Kind(parse, "a column; names with commas, brackets or quotes stand in double quotes", names.schema)
+
+
+def cron_schedule() -> Kind[str]:
+    """A schedule in the five fields of crontab. Gives the text back."""
+
+    def parse(given: str) -> str:
+        try:
+            return Cron.parse(given).text
+        except ValueError as error:
+            raise BadValueError(str(error)) from None
+
+    return Kind(parse, "five fields, such as `0 12 * * 1-5`", {"type": "string", "minLength": 9})
 
 
 def format_of_times() -> Kind[TimeFormat]:

@@ -19,6 +19,7 @@ from headrace.config.kind import (
     column_names,
     column_reference,
     conflict_rule,
+    cron_schedule,
     duration,
     flag,
     format_of_times,
@@ -34,7 +35,6 @@ from headrace.dataset import RestoreFailure, TimeFormat
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
 ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
 
-_STREAM_REFRESHES = Unbuilt("not built yet; with refresh_mode: changes the stream keeps the copy current")
 _NO_PARTITIONS = Unbuilt("not built yet; the copy is one table")
 _NO_EFFECT = "no effect; Headrace has nothing of the kind"
 
@@ -106,7 +106,8 @@ class AccelerationEntry(Entry):
         str,
         Key(
             choice("full", "append", "changes"),
-            "How the copy is kept current; `changes` follows the stream.",
+            "How the copy is kept current ([refreshes.md](refreshes.md)): `full` copies the table anew, `append` adds what is "
+            "newer by `time_column`, `changes` follows the stream.",
         ),
     ] = "full"
     on_conflict: Annotated[
@@ -150,10 +151,20 @@ class AccelerationEntry(Entry):
     ] = None
     snapshots_creation_policy: Annotated[str | None, _of(accelerating.SNAPSHOTS_CREATION_POLICY)] = None
     refresh_check_interval: Annotated[
-        int | None, Key(duration(), "How often the copy is refreshed.", _STREAM_REFRESHES)
+        int | None,
+        Key(
+            duration(SECOND),
+            "How long after the end of a refresh the next begins ([refreshes.md](refreshes.md)). Without it, and without "
+            "`refresh_cron`, the table is copied once, and then whenever somebody asks.",
+        ),
     ] = None
     refresh_cron: Annotated[
-        str | None, Key(text("a cron schedule"), "When the copy is refreshed.", _STREAM_REFRESHES)
+        str | None,
+        Key(
+            cron_schedule(),
+            "When refreshes begin, in place of `refresh_check_interval`: minute, hour, day of the month, month, day of the "
+            "week, in UTC.",
+        ),
     ] = None
     refresh_sql: Annotated[
         str | None,
@@ -171,37 +182,49 @@ class AccelerationEntry(Entry):
         ),
     ] = None
     refresh_append_overlap: Annotated[
-        int | None, Key(duration(), "How far an append looks back.", _STREAM_REFRESHES)
+        int | None,
+        Key(
+            duration(),
+            "How far behind the newest row an append looks back, for rows that come late.",
+        ),
     ] = None
     refresh_on_startup: Annotated[
         str | None,
         Key(
             choice("auto", "always"),
-            "Whether a start copies the table anew although there is a copy.",
-            Unbuilt("only auto is built; a copy on disk is resumed", ("auto",)),
+            "Whether a start goes on with the copy that there is (`auto`), or refreshes it first (`always`). Without it, "
+            "`auto`.",
         ),
     ] = None
     refresh_retry_enabled: Annotated[
         bool | None,
         Key(
             flag(),
-            "Whether a failed refresh is tried again.",
-            Unbuilt("only true is built; what fails is tried again", ("true",)),
+            "Whether a request that fails is tried again. Without it, `true`. A throttled request always is, and the "
+            "first load is tried until it is done.",
         ),
     ] = None
     refresh_retry_max_attempts: Annotated[
         int | None,
         Key(
             integer(0),
-            "How often a failed refresh is tried again.",
-            Unbuilt("not built yet; it is unlimited"),
+            "How often one request is tried again before the refresh is given up; the old copy stays. Without it, until "
+            "it is done.",
         ),
     ] = None
     refresh_jitter_enabled: Annotated[
-        bool | None, Key(flag(), "Whether refreshes start at random moments.", _STREAM_REFRESHES)
+        bool | None,
+        Key(
+            flag(),
+            "Whether refreshes, and the first load, begin at random moments around their time.",
+        ),
     ] = None
     refresh_jitter_max: Annotated[
-        int | None, Key(duration(), "How far from its time a refresh may start.", _STREAM_REFRESHES)
+        int | None,
+        Key(
+            duration(),
+            "How far from its time a refresh may begin. Without it, a tenth of `refresh_check_interval`.",
+        ),
     ] = None
     retention_check_enabled: Annotated[
         bool | None,

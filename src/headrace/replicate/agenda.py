@@ -10,7 +10,7 @@ from enum import StrEnum
 from headrace.checkpoint import LastRefresh
 from headrace.dataset import Refresh
 from headrace.errors import HeadraceError, Throttled
-from headrace.observe import RefreshFailed, RefreshFinished, RefreshStarted
+from headrace.observe import CopyResumed, RefreshFailed, RefreshFinished, RefreshStarted
 from headrace.replicate.commands import Refreshed, RefreshNow, Reply, Request
 from headrace.replicate.liveness import subject
 from headrace.replicate.outbox import Outbox
@@ -91,6 +91,11 @@ class Agenda:
         self.order = order
         self.due_at = None
         self._failed.clear()
+
+    def resumed(self, last: LastRefresh | None) -> None:
+        """A complete copy of an earlier process is served."""
+        if last is not None:
+            self._outbox.tell(CopyResumed(self._dataset, last.ended_at))
 
     def started(self, mode: str, items: int) -> None:
         """Its Scan begins."""

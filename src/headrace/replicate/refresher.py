@@ -108,6 +108,7 @@ class Refresher:
         self._resumes = not self._always
         self._served: str | None = None
         self._ready = False
+        self._shown = False
         self._entered = False
 
     def step(self, event: Event, now: float) -> list[Command]:
@@ -129,6 +130,7 @@ class Refresher:
         self._advance(now)
         view = self._view()
         status = self._outlook.tell(view, self._pulses(), now)
+        self._shown = status.ready
         if isinstance(event, Explain):
             self._explain(event, view, status.reason, now)
         # A machine that nothing happens to must still notice that nothing happens.
@@ -213,8 +215,10 @@ class Refresher:
         self._copies.take(stored)
         served = self._copies.served
         known = (self._served, self._reading(self._selection))
-        self._ready = served is not None and served.checkpoint.reading in known
-        if served is not None and self._ready:
+        was_ready, self._ready = self._ready, False
+        if served is not None and served.checkpoint.reading in known:
+            if not was_ready:
+                self._agenda.resumed(served.checkpoint.last_refresh)
             self._serve(served)
         self._enter(now)
 
@@ -443,7 +447,8 @@ class Refresher:
         """Send the next transaction, if there is one to make; the lane is free."""
         live = self._copies.live
         if self._ready and live is not None:
-            if self._removal.advance(live.checkpoint, now):
+            # The copy answers questions once everybody has been told that it does.
+            if self._shown and self._removal.advance(live.checkpoint, now):
                 return
             self._operator.serve(live.checkpoint, self._clock.at(now), now)
             if self._lane.plan is not None:

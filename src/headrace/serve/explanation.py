@@ -48,6 +48,7 @@ def stream_json(stream: StreamExplanation) -> Json:
         "rebuilding": stream.rebuilding,
         "at": time_text(stream.now),
         **_when("watermark", stream.watermark, stream.service_now),
+        **_when("refreshed", stream.refreshed_at, stream.service_now),
         "buffered_bytes": stream.buffered,
         "buffer_limit_bytes": stream.buffer_limit,
         "shards": [_shard(shard, stream) for shard in stream.shards],
@@ -97,7 +98,10 @@ def sentences(key: KeyExplanation) -> Iterator[str]:
         yield f"There is no copy that can be queried yet: {stream.reason or 'it is being made'}."
     else:
         yield f"{stream.dataset} has {'no' if stored.row is None else 'a'} row of this key."
-    yield _last_change(key)
+    if stream.refreshed_at is not None:
+        yield f"The copy is of the table as a Scan found it that began {_ago(stream.refreshed_at, stream.service_now)}."
+    else:
+        yield _last_change(key)
     newest = key.events[0] if key.events else None
     if newest is not None and newest.fate is not Fate.APPLIED:
         yield f"A newer {newest.kind} is {newest.fate}."

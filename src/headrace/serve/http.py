@@ -14,10 +14,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from headrace.errors import QueryError, QueryFault
+from headrace.serve import refreshes
 from headrace.serve.explanation import family, key_json, stream_json, time_text
 from headrace.serve.fault import HANDLERS, Missing, complaint
-from headrace.serve.letters import DISCARD, RETRY, settle
-from headrace.serve.media import wanted
+from headrace.serve.letters import discard, retry
+from headrace.serve.media import is_json, wanted
 from headrace.serve.running import Running
 from headrace.serve.snapshots import last_snapshot_json, snapshot_json
 from headrace.serve.streamed import Streamed, Workers
@@ -31,7 +32,8 @@ def app(running: Running) -> Starlette:
     """The interface over ``running``, as an ASGI application.
 
     POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
-    shards/SHARD and key, POST acceleration/refresh, acceleration/snapshots, dead-letters/retry and dead-letters/discard.
+    shards/SHARD, key and acceleration/refresh/NUMBER, PATCH acceleration, POST acceleration/refresh,
+    acceleration/snapshots, dead-letters/retry and dead-letters/discard.
     Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
@@ -46,6 +48,8 @@ def app(running: Running) -> Starlette:
             Route("/v1/datasets/{name:path}/key", ends.key, methods=["GET"]),
             Route("/v1/datasets/{name:path}/acceleration/refresh", ends.refresh, methods=["POST"]),
             Route("/v1/datasets/{name:path}/acceleration/snapshots", ends.snapshot, methods=["POST"]),
+            Route("/v1/datasets/{name:path}/acceleration/refresh/{number}", ends.refreshed, methods=["GET"]),
+            Route("/v1/datasets/{name:path}/acceleration", ends.reselect, methods=["PATCH"]),
             Route("/v1/datasets/{name:path}/dead-letters/retry", ends.retry_letters, methods=["POST"]),
             Route("/v1/datasets/{name:path}/dead-letters/discard", ends.discard_letters, methods=["POST"]),
         ],
@@ -100,16 +104,24 @@ class _Endpoints:
         )
 
     async def refresh(self, request: Request) -> Response:
-        """Begin to copy a dataset anew."""
-        if (await _body(request)).strip() not in (b"", b"{}"):
-            raise QueryError(QueryFault.INVALID, "a refresh takes no body: it always copies the whole table")
-        name: str = request.path_params["name"]
-        return await self._workers.start(lambda: self._refreshed(name))
+        """Begin a refresh."""
+        return await self._asked(request, refreshes.refresh)
 
-    def _refreshed(self, name: str) -> Response:
-        known = self._known(name)
-        self._running.refresh(known)
-        return JSONResponse({"message": f"Dataset refresh triggered for {known}."}, HTTPStatus.CREATED)
+    async def reselect(self, request: Request) -> Response:
+        """Change what refreshes copy, until the process ends."""
+        return await self._asked(request, refreshes.reselect)
+
+    async def _asked(
+        self, request: Request, do: Callable[[Running, str, bytes, str], JSONResponse]
+    ) -> Response:
+        body, content_type = await _body(request), request.headers.get("content-type", "")
+        name: str = request.path_params["name"]
+        return await self._workers.start(lambda: do(self._running, self._known(name), body, content_type))
+
+    def refreshed(self, request: Request) -> Response:
+        """What became of a refresh that was asked for."""
+        name = self._known(request.path_params["name"])
+        return refreshes.outcome(self._running, name, request.path_params["number"])
 
     async def snapshot(self, request: Request) -> Response:
         """Store a dataset's copy as a snapshot now."""
@@ -150,18 +162,11 @@ class _Endpoints:
 
     async def retry_letters(self, request: Request) -> Response:
         """Try dead letters of a dataset again."""
-        return await self._settled(request, RETRY)
+        return await self._asked(request, retry)
 
     async def discard_letters(self, request: Request) -> Response:
         """Forget dead letters of a dataset."""
-        return await self._settled(request, DISCARD)
-
-    async def _settled(self, request: Request, action: str) -> Response:
-        body, content_type = await _body(request), request.headers.get("content-type", "")
-        name: str = request.path_params["name"]
-        return await self._workers.start(
-            lambda: settle(self._running, self._known(name), action, body, content_type)
-        )
+        return await self._asked(request, discard)
 
     async def sql(self, request: Request) -> ASGIApp:
         """Run the statement in the body."""
@@ -237,7 +242,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
 
 def _statement(body: bytes, content_type: str) -> str:
     """The statement in a body, which is its text, or JSON with the key ``sql``. Raises QueryError INVALID."""
-    if content_type.partition(";")[0].strip().lower() == "application/json":
+    if is_json(content_type):
         try:
             return msgspec.json.decode(body, type=_Asked).sql
         except msgspec.MsgspecError as error:

@@ -10,16 +10,11 @@ from starlette.responses import JSONResponse
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.errors import QueryError, QueryFault
+from headrace.serve.media import is_json
 from headrace.serve.running import Running
 
-RETRY: Final = "retry"
-
-DISCARD: Final = "discard"
-
-_FORMS: Final = {
-    RETRY: '{"letters": ["ID", ...]} or {"all": true}',
-    DISCARD: '{"letters": ["ID", ...]}, {"superseded": true} or {"all": true}',
-}
+_RETRY: Final = '{"letters": ["ID", ...]} or {"all": true}'
+_DISCARD: Final = '{"letters": ["ID", ...]}, {"superseded": true} or {"all": true}'
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,20 +23,27 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     superseded: bool = False
 
 
-def settle(running: Running, dataset: str, action: str, body: bytes, content_type: str) -> JSONResponse:
-    """Do ``action`` (RETRY or DISCARD) with the letters that ``body`` names. Raises QueryError."""
-    asked = _asked(action, body, content_type)
-    names = None if asked.letters is None else tuple(dict.fromkeys(asked.letters))
-    if action == RETRY:
-        return _answer(running.retry_letters(dataset, names), "retried", "failing", "superseded")
+def retry(running: Running, dataset: str, body: bytes, content_type: str) -> JSONResponse:
+    """Try the letters again that ``body`` names. Raises QueryError."""
+    asked = _asked(_RETRY, body, content_type)
+    outcome = running.retry_letters(dataset, _names(asked))
+    return _answer(outcome, "retried", "failing", "superseded")
+
+
+def discard(running: Running, dataset: str, body: bytes, content_type: str) -> JSONResponse:
+    """Forget the letters that ``body`` names. Raises QueryError."""
+    asked = _asked(_DISCARD, body, content_type)
     which = Which.SUPERSEDED if asked.superseded else Which.ANY
-    return _answer(running.discard_letters(dataset, names, which), "discarded")
+    return _answer(running.discard_letters(dataset, _names(asked), which), "discarded")
 
 
-def _asked(action: str, body: bytes, content_type: str) -> _Asked:
-    form = _FORMS[action]
+def _names(asked: _Asked) -> tuple[str, ...] | None:
+    return None if asked.letters is None else tuple(dict.fromkeys(asked.letters))
+
+
+def _asked(form: str, body: bytes, content_type: str) -> _Asked:
     # A web page of another origin may send plain text here, but not JSON.
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    if not is_json(content_type):
         raise QueryError(QueryFault.INVALID, f"send JSON with Content-Type: application/json, {form}")
     try:
         asked = msgspec.json.decode(body, type=_Asked)
@@ -51,7 +53,7 @@ def _asked(action: str, body: bytes, content_type: str) -> _Asked:
     if (
         named + asked.all + asked.superseded != 1
         or asked.letters == []
-        or (action == RETRY and asked.superseded)
+        or (form is _RETRY and asked.superseded)
     ):
         raise QueryError(QueryFault.INVALID, f"say which letters, in one way: {form}")
     return asked

@@ -82,3 +82,8 @@ def _weight(parameters: str) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body is said to be JSON."""
+    return content_type.partition(";")[0].strip().lower() == "application/json"

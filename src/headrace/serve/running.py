@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
 
@@ -48,8 +49,16 @@ class Running(Protocol):
         """Check a statement. Raises QueryError."""
         ...
 
-    def refresh(self, name: str) -> None:
-        """Begin to copy the dataset anew. ``name`` is one of ``statuses``. Raises HeadraceError if it cannot."""
+    def refresh(self, name: str, asked: RefreshAsked) -> int:
+        """Begin a refresh; its number. ``name`` is one of ``statuses``. Raises HeadraceError if it cannot be."""
+        ...
+
+    def refresh_outcome(self, name: str, number: int) -> RefreshOutcome | None:
+        """What became of the refresh of that number; None if nothing is known of one. Raises HeadraceError."""
+        ...
+
+    def reselect(self, name: str, sql: str) -> None:
+        """Have refreshes copy what this ``refresh_sql`` says, until the process ends. Raises HeadraceError."""
         ...
 
     def explain_stream(self, name: str) -> StreamExplanation:
