@@ -63,7 +63,7 @@ class ShardExplanation:
 class StreamExplanation:
     """One dataset's stream at the time ``now``, which is ``service_now`` on the service's clock.
 
-    ``phase`` is opening, listing, creating, running or halted; ``reason`` the status's. ``keys`` are pairs of
+    ``phase`` is opening, listing, creating, running, halted or idle; ``reason`` the status's. ``keys`` are pairs of
     attribute and type (S, N or B), empty until the table is described. ``rebuilding``: what is applied goes
     into a copy that is built beside the served one. ``buffered`` of ``buffer_limit`` bytes are read and not
     applied. ``refreshed_at`` is when the Scan began by which a copy is complete that follows no stream. ``shards`` come in the order in which they were first seen.

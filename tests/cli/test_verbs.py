@@ -216,12 +216,32 @@ def test_a_datasets_reason_cannot_command_the_terminal(server):
 def test_refresh_passes_on_what_the_runtime_says(server):
     result = run("refresh", "orders", "--http", server.url)
     assert (result.exit_code, result.stdout) == (0, "Dataset refresh triggered for orders.\n")
-    assert server.refreshed == ["orders"]
+    assert server.refreshed == [("orders", {})]
     result = run("refresh", "or/ders", "--http", server.url)
     assert result.exit_code == 1
-    assert server.refreshed == ["orders"]
+    assert len(server.refreshed) == 1
     result = run("refresh", "users", "--http", server.url)
     assert (result.exit_code, result.stderr) == (1, "Error: no dataset 'users'\n")
+
+
+def test_refresh_says_how_this_one_is_to_be(server):
+    asked = ("--refresh-sql", "SELECT 1", "--refresh-mode", "append", "--refresh-jitter-max", "1s")
+    assert run("refresh", "orders", *asked, "--http", server.url).exit_code == 0
+    body = {"refresh_sql": "SELECT 1", "refresh_mode": "append", "refresh_jitter_max": "1s"}
+    assert server.refreshed == [("orders", body)]
+
+
+def test_refresh_waits_until_it_is_done_and_fails_with_it(server):
+    running = {"refresh": 1, "state": "running", "rows": None, "seconds": None, "reason": None}
+    server.outcomes = [running, running | {"state": "done", "rows": 1234, "seconds": 2.5}]
+    result = run("refresh", "orders", "--wait", "--http", server.url)
+    assert (result.exit_code, result.stdout.splitlines()[1]) == (0, "1,234 rows in 2.5 s")
+    server.outcomes = [running | {"state": "failed", "reason": "it failed: no permission"}]
+    result = run("refresh", "orders", "--wait", "--http", server.url)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: the refresh of orders is not done: it failed: no permission\n",
+    )
 
 
 def test_a_server_of_another_kind_is_told_apart_from_a_runtime(server):

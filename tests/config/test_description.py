@@ -56,7 +56,7 @@ def test_validate_says_what_is_doubtful_and_what_is_not_carried_out(folder):
         "  orders: params.write_parallelism: no effect; Headrace does not write to DynamoDB",
         (
             "  users: acceleration: SQL straight from DynamoDB is not built yet, so this dataset answers no query; add "
-            "acceleration with refresh_mode: changes"
+            "acceleration"
         ),
     ]
 

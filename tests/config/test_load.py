@@ -22,10 +22,6 @@ from headrace.time_layout import Layout
 SPICEPODS = Path(__file__).parent / "spicepods"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": "hunter2"}
 KEYS = {"access_key_id": Secret("AKIAX"), "secret_access_key": Secret("hunter2")}
-NOT_FULL = (
-    "acceleration.refresh_mode: full is not built yet, so this dataset is not loaded; set refresh_mode: changes, "
-    "for which the table's stream must be on"
-)
 SNAPSHOTS = Snapshots(SnapshotPlace(SPICEPODS / ".headrace" / "snapshots"), batches=5, interval=None)
 
 
@@ -66,7 +62,7 @@ def test_the_documents_first_spicepod_is_taken_and_said_to_answer_no_query():
         unbuilt=(
             (
                 "acceleration: SQL straight from DynamoDB is not built yet, so this dataset answers no query; add "
-                "acceleration with refresh_mode: changes"
+                "acceleration"
             ),
         ),
         blocked=True,
@@ -86,16 +82,15 @@ def test_the_documents_session_token_is_taken_where_it_is_set():
         ("001-explicit-credentials", AwsAccess("us-west-2", **KEYS)),
     ],
 )
-def test_the_documents_full_refreshes_are_taken_and_said_to_be_unbuilt(name, access):
-    assert documented(name) == Dataset(
-        "users", "users", access, Acceleration(), unbuilt=(NOT_FULL,), blocked=True
-    )
+def test_the_documents_full_refreshes_are_taken_word_for_word(name, access):
+    assert documented(name) == Dataset("users", "users", access, Acceleration(refresh_mode=RefreshMode.FULL))
 
 
 def test_the_documents_time_format_is_taken_word_for_word():
     dataset = documented("001-time-format")
     assert dataset.mapping == Mapping(layouts=(Layout.of("2006-01-02 15:04:05"),))
-    assert dataset.unbuilt == (NOT_FULL,)
+    assert dataset.acceleration.refresh_mode is RefreshMode.FULL
+    assert dataset.unbuilt == ()
 
 
 def test_the_documents_basic_stream_is_taken_word_for_word():
@@ -233,10 +228,11 @@ def test_every_engine_loads_the_dataset_and_leaves_nothing_out(only, engine):
     assert not dataset.blocked
 
 
-def test_nothing_falls_back_silently_to_another_refresh_mode(only):
-    dataset = only(acceleration="refresh_mode: append", more="time_column: at")
-    assert dataset.acceleration.refresh_mode is RefreshMode.APPEND
-    assert dataset.blocked
+@pytest.mark.parametrize("mode", RefreshMode)
+def test_every_refresh_mode_loads_the_dataset(only, mode):
+    dataset = only(acceleration=f"refresh_mode: {mode}", more="time_column: at")
+    assert dataset.acceleration.refresh_mode is mode
+    assert not dataset.blocked
 
 
 @pytest.mark.parametrize(
@@ -247,13 +243,6 @@ def test_nothing_falls_back_silently_to_another_refresh_mode(only):
             (
                 "params.replication_initial_snapshot: only auto is built; the table is scanned where there is no copy "
                 "to resume, and only then"
-            ),
-        ),
-        (
-            {"acceleration": "refresh_check_interval: 10s"},
-            (
-                "acceleration.refresh_check_interval: not built yet; with refresh_mode: changes the stream keeps the "
-                "copy current"
             ),
         ),
         (

@@ -46,7 +46,7 @@ class Running:
                 "    acceleration: {engine: duckdb, refresh_mode: changes}\n"
                 for name in KEYS
             )
-            + "  - from: dynamodb:blocked\n    name: blocked\n    acceleration: {refresh_mode: append}\n"
+            + "  - from: dynamodb:blocked\n    name: blocked\n"
         )
         pod = load_pod(folder, {}, folder)
         address = ("127.0.0.1", 0)

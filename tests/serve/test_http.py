@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from headrace.errors import ConfigError, HeadraceError
 from headrace.query.watch import Bounds
+from headrace.refresh import RefreshAsked, RefreshOutcome, RefreshState
 from headrace.serve.http import LARGEST_BODY, metrics_app
 from headrace.serve.server import Server
 from headrace.status import LastChange, State
@@ -233,28 +234,59 @@ def test_datasets_are_listed_with_their_status(call, system):
     assert call("GET", "/v1/datasets?format=csv").status == 400
 
 
+REFRESH = "/v1/datasets/{}/acceleration/refresh"
+JSON = {"Content-Type": "application/json"}
+
+
 def test_a_refresh_is_asked_for_by_name(call, system):
-    path = "/v1/datasets/{}/acceleration/refresh"
-    reply = call("POST", path.format("orders"))
+    reply = call("POST", REFRESH.format("orders"))
     assert reply.status == 201
-    assert reply.json() == {"message": "Dataset refresh triggered for orders."}
-    assert call("POST", path.format("ORDERS"), b"{}").status == 201
-    assert system.refreshed == ["orders", "orders"]
+    assert reply.json() == {"message": "Dataset refresh triggered for orders.", "refresh": 1}
+    assert call("POST", REFRESH.format("ORDERS"), b"{}").json()["refresh"] == 2
+    assert system.refreshed == [("orders", RefreshAsked())] * 2
+
+
+def test_a_refresh_may_be_another_than_the_datasets(call, system):
+    body = b'{"refresh_sql": "SELECT 1", "refresh_mode": "append", "refresh_jitter_max": "10s"}'
+    assert call("POST", REFRESH.format("orders"), body, JSON).status == 201
+    assert system.refreshed == [("orders", RefreshAsked("SELECT 1", "append", "10s"))]
 
 
 def test_a_refresh_that_cannot_be_says_why(call, system):
-    path = "/v1/datasets/{}/acceleration/refresh"
-    missing = call("POST", path.format("a%2Fb"))
+    missing = call("POST", REFRESH.format("a%2Fb"))
     assert (missing.status, missing.code) == (404, "unknown_name")
     assert "'a/b'; the datasets are: orders" in missing.message
-    assert call("POST", path.format("orders"), b'{"refresh_sql": "x"}').status == 400
+    plain = call("POST", REFRESH.format("orders"), b'{"refresh_sql": "x"}')
+    assert (plain.status, "Content-Type: application/json" in plain.message) == (400, True)
+    unknown = call("POST", REFRESH.format("orders"), b'{"refresh": "x"}', JSON)
+    assert (unknown.status, "`refresh`" in unknown.message) == (400, True)
     system.refusal = HeadraceError("orders follows its stream: there is nothing to refresh")
-    refused = call("POST", path.format("orders"))
+    refused = call("POST", REFRESH.format("orders"))
     assert (refused.status, refused.message) == (
         400,
         "orders follows its stream: there is nothing to refresh",
     )
     assert system.refreshed == []
+
+
+def test_what_becomes_of_a_refresh_is_told_by_its_number(call, system):
+    path = REFRESH.format("orders")
+    assert call("GET", f"{path}/1").status == 404
+    assert call("GET", f"{path}/x").status == 404
+    system.outcomes[1] = RefreshOutcome(RefreshState.DONE, 7, 1.23456)
+    done = {"refresh": 1, "state": "done", "rows": 7, "seconds": 1.235, "reason": None}
+    assert call("GET", f"{path}/1").json() == done
+
+
+def test_refresh_sql_is_changed_until_the_process_ends(call, system):
+    path = "/v1/datasets/orders/acceleration"
+    reply = call("PATCH", path, b'{"refresh_sql": "SELECT 1"}', JSON)
+    assert (reply.status, system.reselected) == (200, [("orders", "SELECT 1")])
+    assert "from its next refresh on" in reply.json()["message"]
+    assert call("PATCH", path, b"{}", JSON).status == 400
+    assert call("PATCH", path, b'{"refresh_sql": "SELECT 1", "x": 1}', JSON).status == 400
+    assert call("PATCH", path, b'{"refresh_sql": "SELECT 1"}').status == 400
+    assert len(system.reselected) == 1
 
 
 def test_a_statement_that_takes_too_long_is_a_timeout():

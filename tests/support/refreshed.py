@@ -124,8 +124,8 @@ class RefreshedWorld:
             self.sink,
             self.settings,
             self.hazards,
-            self._machine,
-            self.kept,
+            make_machine=self._machine,
+            kept=self.kept,
         )
 
     def _machine(self):

@@ -16,6 +16,7 @@ from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.statement import Statement
 from headrace.query.watch import Bounds
+from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
 from headrace.serve.server import Server
 from headrace.status import DatasetStatus, State
@@ -34,7 +35,9 @@ class SmallSystem:
         self.status = DatasetStatus(
             "orders", "dynamodb:orders", "duckdb", State.READY, True, True, True, 120, 2, None
         )
-        self.refreshed: list[str] = []
+        self.refreshed: list[tuple[str, RefreshAsked]] = []
+        self.outcomes: dict[int, RefreshOutcome] = {}
+        self.reselected: list[tuple[str, str]] = []
         self.settled: list[Any] = []
         self.refusal: HeadraceError | None = None
         self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
@@ -48,10 +51,19 @@ class SmallSystem:
     def query(self, sql: str) -> Statement:
         return self.engine.query(sql)
 
-    def refresh(self, name: str) -> None:
+    def refresh(self, name: str, asked: RefreshAsked) -> int:
         if self.refusal is not None:
             raise self.refusal
-        self.refreshed.append(name)
+        self.refreshed.append((name, asked))
+        return len(self.refreshed)
+
+    def refresh_outcome(self, name: str, number: int) -> RefreshOutcome | None:
+        return self.outcomes.get(number)
+
+    def reselect(self, name: str, sql: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.reselected.append((name, sql))
 
     def retry_letters(self, name: str, letters: tuple[str, ...] | None) -> LetterOutcome:
         return self._settled("retry", name, letters, None)

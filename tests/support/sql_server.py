@@ -1,6 +1,7 @@
 """A small real runtime's HTTP, over an in-memory DuckDB: what the terminal's verbs talk to in tests."""
 
 import io
+import json
 import socket
 import threading
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class SqlServer:
         self.not_ready = None
         self.statements = []
         self.refreshed = []
+        self.outcomes = []
         self.settled = []
         self.done = {}
         self.cut_off = False
@@ -81,8 +83,13 @@ class SqlServer:
         name = request.path_params["name"]
         if name not in {dataset["name"] for dataset in self.datasets}:
             return JSONResponse({"error": {"code": "unknown_name", "message": f"no dataset {name!r}"}}, 400)
-        self.refreshed.append(name)
-        return JSONResponse({"message": f"Dataset refresh triggered for {name}."}, 201)
+        self.refreshed.append((name, json.loads(await request.body() or b"{}")))
+        message = f"Dataset refresh triggered for {name}."
+        return JSONResponse({"message": message, "refresh": len(self.refreshed)}, 201)
+
+    async def outcome(self, request):
+        assert request.path_params["number"] == str(len(self.refreshed))
+        return JSONResponse(self.outcomes.pop(0))
 
     async def settle(self, request):
         name, action = request.path_params["name"], request.path_params["action"]
@@ -103,6 +110,7 @@ def serving():
             Route("/v1/datasets", server.list_datasets),
             Route("/v1/ready", server.ready),
             Route("/v1/datasets/{name}/acceleration/refresh", server.refresh, methods=["POST"]),
+            Route("/v1/datasets/{name}/acceleration/refresh/{number}", server.outcome),
             Route("/v1/datasets/{name}/dead-letters/{action}", server.settle, methods=["POST"]),
         ]
     )

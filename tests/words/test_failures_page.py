@@ -37,6 +37,7 @@ STORIES = {
     "Headrace itself": "test_a_replication_thread_that_dies_says_why",
     "A snapshot cannot be written": "test_a_failure_is_told_tried_again_and_keeps_nobody_waiting",
     "A snapshot cannot be restored": "test_a_spoiled_snapshot_is_passed_over_for_the_next_older_one",
+    "A refresh is given up": "test_a_refresh_that_fails_for_good_keeps_the_old_copy_and_says_so",
     "The process is killed": "test_every_value_survives_bootstrap_stream_and_restart",
     "The configuration": "test_a_wrong_spicepod_is_refused_at_start_and_nothing_is_touched",
 }

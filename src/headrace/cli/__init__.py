@@ -20,7 +20,7 @@ VERBS = {
     "sql": "Query the running runtime: one statement, or interactively.",
     "status": "Say whether the running runtime is ready, and why not.",
     "datasets": "List the datasets of the running runtime.",
-    "refresh": "Copy a dataset anew.",
+    "refresh": "Copy a dataset anew, or add to its copy what is newer.",
     "explain": "Say why a dataset's stream, or one key, is where it is.",
     "snapshots": "List, take, restore, verify or prune snapshots of datasets.",
     "dead-letters": "List, retry or discard changes that could not be applied.",

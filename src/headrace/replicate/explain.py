@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from headrace.accelerator import Stored
 from headrace.change import ScanPage
-from headrace.checkpoint import ShardState, Stage
+from headrace.checkpoint import LastRefresh, ShardState, Stage
 from headrace.explanation import Fate, ShardExplanation, StreamExplanation
 from headrace.replicate.buffer import Buffer, StreamUnit
+from headrace.replicate.copying import Copying
 from headrace.replicate.desk import Desk
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal, Pending, Trail
@@ -57,6 +58,24 @@ def explain_stream(
         watermark=run.watermark(now),
         buffered=run.wire_bytes,
         shards=tuple(_explained(state, run.stream, desk.health, full, now) for state in states),
+    )
+
+
+def explain_refresh(
+    desk: Desk, copying: Copying | None, last: LastRefresh | None, moment: Moment, now: float
+) -> StreamExplanation:
+    """What is known of a dataset that follows no stream; ``last`` is what its copy is complete by."""
+    return StreamExplanation(
+        dataset=desk.dataset,
+        now=now,
+        service_now=desk.clock.at(now),
+        buffer_limit=desk.settings.buffer_bytes,
+        phase=moment.phase.name.lower(),
+        reason=moment.reason,
+        keys=moment.table.keys if moment.table is not None else (),
+        rebuilding=moment.rebuilding,
+        buffered=copying.buffer.wire_bytes if copying is not None else 0,
+        refreshed_at=last.started_at if last is not None else None,
     )
 
 

@@ -20,7 +20,7 @@ class View:
 
     ``ready``: the copy may be queried. ``entered``: store and table have been looked at. ``last`` is what the copy is
     complete by, ``scan`` the one under way, of about ``items``; ``refreshing`` says that one is, or is about to begin.
-    ``failure`` says why the last refresh was given up.
+    ``failure`` says why the last refresh was given up, ``opening`` what is done before anything is read.
     """
 
     ready: bool
@@ -30,6 +30,7 @@ class View:
     scan: ScanProgress | None
     items: int
     failure: str | None
+    opening: str | None
 
 
 class Outlook:
@@ -75,5 +76,5 @@ def _progress(view: View) -> str | None:
             f"{doing}: {view.scan.rows} rows of about {view.items} items, {done} of {segments} segments read"
         )
     if not view.entered:
-        return "opening"
+        return view.opening or "opening"
     return "a refresh begins" if view.refreshing else None

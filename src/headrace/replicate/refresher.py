@@ -16,10 +16,11 @@ from headrace.change import ScanPage
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import Dataset, OnStartup, RefreshMode
 from headrace.errors import HeadraceError, TableUnusable
-from headrace.explanation import StreamExplanation
+from headrace.observe import StatusChanged
 from headrace.replicate.agenda import Agenda, Cause, Order
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
+    Answer,
     Apply,
     CheckStore,
     Command,
@@ -43,23 +44,26 @@ from headrace.replicate.commands import (
     RefreshNow,
     Request,
     Reselect,
+    ShelfRequest,
+    TakeSnapshot,
 )
-from headrace.replicate.copies import Add, Copies, CopyAnew, Resume, route
+from headrace.replicate.copies import Copies
 from headrace.replicate.copying import Copying
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import unfit_key
 from headrace.replicate.errands import Errands
-from headrace.replicate.explain import trail
+from headrace.replicate.explain import Moment, explain_refresh, trail
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
+from headrace.replicate.keeper import Keeper
 from headrace.replicate.lane import Lane
+from headrace.replicate.launch import Launch
 from headrace.replicate.liveness import Pulse
 from headrace.replicate.operator import COPYING, Operator
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.outlook import Outlook, View
 from headrace.replicate.phase import Phase
 from headrace.replicate.plan import Plan
-from headrace.replicate.refresh_plan import plan_append, plan_whole
 from headrace.replicate.retention import Removal
 from headrace.replicate.sieve import reading_of
 from headrace.replicate.telling import Telling
@@ -96,6 +100,7 @@ class Refresher:
         self._operator = Operator(self._outbox, self._lane)
         self._agenda = Agenda(dataset.name, acceleration.refresh, self._outbox, salt)
         self._removal = Removal(self._desk, self._errands, self._lane, acceleration.retention)
+        self._keeper = Keeper(self._desk, self._errands, acceleration.engine, acceleration.snapshots)
         self._outlook = Outlook(self._desk, self._agenda.schedule)
         self._phase = Phase.OPENING
         self._starts_at: float | None = None
@@ -103,7 +108,7 @@ class Refresher:
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
         self._copies = Copies()
-        self._beginning: Plan | None = None
+        self._launch: Launch | None = None
         self._copying: Copying | None = None
         self._resumes = not self._always
         self._served: str | None = None
@@ -121,6 +126,8 @@ class Refresher:
         match event:
             case Redrive() | Discard():
                 self._operator.take(event)
+            case TakeSnapshot():
+                self._keeper.take(event)
             case RefreshNow():
                 self._agenda.take(event, self._clock.at(now))
             case Reselect(selection):
@@ -131,6 +138,7 @@ class Refresher:
         view = self._view()
         status = self._outlook.tell(view, self._pulses(), now)
         self._shown = status.ready
+        self._snapshot(status, view, now)
         if isinstance(event, Explain):
             self._explain(event, view, status.reason, now)
         # A machine that nothing happens to must still notice that nothing happens.
@@ -140,12 +148,31 @@ class Refresher:
     # What happened
 
     def _heard(self, request: Request, event: Done | Failed, now: float) -> None:
-        if isinstance(event, Failed):
+        if isinstance(request, ShelfRequest):
+            self._stored = None if self._keeper.heard(request, event, now) else self._stored
+        elif isinstance(event, Done):
+            self._clock.observe(getattr(event.answer, "service_time", None), now)
+            self._agenda.went_well(request)
+            self._done(request, event.answer, now)
+        else:
             self._failed(request, event.error, now)
-            return
-        answer = event.answer
-        self._clock.observe(getattr(answer, "service_time", None), now)
-        self._agenda.went_well(request)
+
+    def _done(self, request: Request, answer: Answer, now: float) -> None:
+        match request, answer:
+            case Describe(), SourceTable():
+                self._described_as(request, answer, now)
+            case ReadSegment(), ScanPage():
+                self._at_work.scanned(request, answer, now)
+            case FindNewest(), Newest(time):
+                self._errands.answered(request)
+                if self._launch is not None:
+                    self._launch.found_newest(time, now)
+            case FindExpired(), Expired():
+                self._removal.found(request, answer, now)
+            case _:
+                self._store_did(request, answer, now)
+
+    def _store_did(self, request: Request, answer: Answer, now: float) -> None:
         match request, answer:
             case OpenStore(), Stored():
                 self._errands.answered(request)
@@ -153,15 +180,6 @@ class Refresher:
             case CheckStore(), Intact():
                 self._errands.answered(request)
                 self._errands.postpone(CheckStore, now + CHECK)
-            case Describe(), SourceTable():
-                self._described_as(request, answer, now)
-            case ReadSegment(), ScanPage():
-                self._at_work.scanned(request, answer, now)
-            case FindNewest(), Newest(time):
-                self._errands.answered(request)
-                self._found_newest(time, now)
-            case FindExpired(), Expired():
-                self._removal.found(request, answer, now)
             case ReadLetters(), LettersRead():
                 self._operator.read(request, answer)
             case Apply(), Applied():
@@ -192,7 +210,7 @@ class Refresher:
         """Whether a request is one that the refresh under way needs."""
         if isinstance(request, Apply):
             plan = self._lane.plan
-            return plan is not None and (plan is self._beginning or bool(plan.pages) or plan.makes_ready)
+            return plan is not None and (self._begins(plan) or bool(plan.pages) or plan.makes_ready)
         return isinstance(request, Describe | ReadSegment | FindNewest)
 
     # Opening
@@ -242,7 +260,11 @@ class Refresher:
         """Decide what to do, once store and table are known."""
         if self._stored is None or self._table is None or self._phase is not Phase.OPENING:
             return
-        order = self._agenda.order or self._opening_order(self._table)
+        if self._keeper.begin(
+            self._stored, replace(self._table, reading=self._reading(self._selection)), now
+        ):
+            return
+        order = self._agenda.order or self._opening_order(self._table, now)
         self._always = False
         self._entered = True
         if order is not None:
@@ -254,8 +276,9 @@ class Refresher:
         served = self._copies.served
         if served is not None and served.checkpoint.last_refresh is not None:
             self._agenda.wait(served.checkpoint.last_refresh)
+            self._keeper.resumed(now)
 
-    def _opening_order(self, table: SourceTable) -> Order | None:
+    def _opening_order(self, table: SourceTable, now: float) -> Order | None:
         """What must be done although nobody asked for it, and nothing is due."""
         served = self._copies.served
         if served is None:
@@ -266,13 +289,14 @@ class Refresher:
             return Order(Cause.TABLE)
         if self._always:
             return Order(Cause.STARTUP)
-        interrupted = isinstance(self._route(Order(Cause.RESUMED), table), Resume)
-        return Order(Cause.RESUMED) if interrupted else None
+        order = Order(Cause.RESUMED)
+        return order if self._launched(order, table, now).resumed is not None else None
 
     def _begin_again(self) -> None:
         """Stop reading; ask the store and the service anew."""
         self._drop()
         self._operator.abandon()
+        self._keeper.begin_again()
         self._stored = self._table = None
         self._copies = Copies()
         self._entered = False
@@ -285,7 +309,7 @@ class Refresher:
         self._health.forget()
         self._lane.abandon()
         self._removal.forget()
-        self._beginning = self._copying = None
+        self._launch = self._copying = None
 
     # A refresh
 
@@ -297,62 +321,34 @@ class Refresher:
         self._phase = Phase.OPENING
         self._agenda.begin(order)
 
-    def _route(self, order: Order, table: SourceTable) -> Resume | Add | CopyAnew:
+    def _launched(self, order: Order, table: SourceTable, now: float) -> Launch:
         whole = self._mode is RefreshMode.FULL if order.whole is None else order.whole
         reading = self._reading(self._ordered(order))
-        return route(self._copies, reading, table.table_id, appends=not whole, resumes=self._resumes)
+        return Launch(
+            self._desk, table, reading, self._copies, appends=not whole, resumes=self._resumes, now=now
+        )
 
     def _begin_scan(self, order: Order, table: SourceTable, now: float) -> None:
         """Go on with what was interrupted, else make a copy or add to the one that there is."""
+        launch = self._launch = self._launched(order, table, now)
         self._phase = Phase.CREATING
-        way = self._route(order, table)
-        adds = isinstance(way, Add) or (isinstance(way, Resume) and way.copy.checkpoint.was_ready)
-        self._agenda.started("append" if adds else "full", table.item_count)
-        match way:
-            case Resume(copy, target):
-                self._copy(order, copy.checkpoint, target, now)
-                if not self._ready:
-                    self._telling.scan_resumed(self._at_work.scan)
-            case Add(live, again):
-                if again:
-                    self._append(live.checkpoint.newest, now)
-            case CopyAnew(served):
-                self._copy_whole(order, table, served, now)
+        self._agenda.started("append" if launch.appends else "full", table.item_count)
+        if launch.resumed is not None:
+            resumed = launch.resumed
+            copying = self._copy(order, resumed.copy.checkpoint, resumed.target, now)
+            if not self._ready:
+                self._telling.scan_resumed(copying.scan)
+        elif launch.plan is not None and not self._ready:
+            self._telling.begins(launch.plan, table)
 
-    def _copy_whole(self, order: Order, table: SourceTable, served: StoredCopy | None, now: float) -> None:
-        """Make a copy anew; aside, where one is served. A column that the served one has stays."""
-        schema, reading = table.columns, self._reading(self._ordered(order))
-        if served is not None and (served.checkpoint.reading, served.checkpoint.table_id) == (
-            reading,
-            table.table_id,
-        ):
-            schema = schema.join(served.schema)
-        target = Target.LIVE if served is None else Target.BUILDING
-        segments, at = self._settings.scan_segments, self._clock.at(now)
-        self._beginning = plan_whole(table, schema, reading, target, segments, at)
-        if not self._ready:
-            self._telling.begins(self._beginning, table)
-
-    def _found_newest(self, newest: float | None, now: float) -> None:
-        served = self._copies.served
-        if self._phase is Phase.CREATING and self._beginning is None and served is not None:
-            # Rows may have gone since: what was newer once has been added.
-            known = [time for time in (newest, served.checkpoint.newest) if time is not None]
-            self._append(max(known, default=None), now)
-
-    def _append(self, newest: float | None, now: float) -> None:
-        served, table = self._copies.served, self._table
-        assert served is not None and table is not None, "there is a copy to add to"  # noqa: PT018
-        segments, at = self._settings.scan_segments, self._clock.at(now)
-        self._beginning = plan_append(table, served.checkpoint, segments, newest, at)
-
-    def _copy(self, order: Order, checkpoint: Checkpoint, target: Target, now: float) -> None:
+    def _copy(self, order: Order, checkpoint: Checkpoint, target: Target, now: float) -> Copying:
         """Read the table from here on."""
         selection, overlap = self._ordered(order), self._acceleration.refresh.overlap
         self._copying = Copying(self._desk, self._lane, checkpoint, target, selection, overlap, now)
-        self._beginning = None
+        self._launch = None
         self._resumes = True
         self._phase = Phase.RUNNING
+        return self._copying
 
     def _finish(self, copying: Copying, order: Order, rows: int, now: float) -> None:
         """The copy is complete, and served."""
@@ -387,10 +383,11 @@ class Refresher:
         if plan is None:
             return
         self._copies.commit(plan.work, applied)
+        self._keeper.committed(plan, anew=plan.makes_ready)
         order, copying = self._agenda.order, self._copying
         if order is None:
             return
-        if plan is self._beginning:
+        if self._begins(plan):
             self._copy(order, plan.work.checkpoint, plan.work.target, now)
         elif copying is not None and (plan.pages or plan.makes_ready):
             copying.commit(plan)
@@ -408,12 +405,13 @@ class Refresher:
         self._turn(now)
         if self._phase is Phase.OPENING and self._table is None:
             self._describe(now)
+        self._enter(now)
         if self._copying is not None:
             self._copying.read(now)
         if not self._ready:
             self._operator.refuse(COPYING)
         if self._stored is not None:
-            if self._phase is Phase.CREATING and self._beginning is None:
+            if self._launch is not None and self._launch.wants_newest:
                 self._errands.ask(FindNewest, FindNewest, now)
             if self._lane.plan is None:
                 self._apply_next(now)
@@ -453,13 +451,17 @@ class Refresher:
             self._operator.serve(live.checkpoint, self._clock.at(now), now)
             if self._lane.plan is not None:
                 return
-        plan = self._beginning
+        plan = self._launch.plan if self._launch is not None else None
         if plan is None and self._copying is not None:
             plan = self._copying.next_plan(now)
         if plan is not None:
             self._lane.send(plan, now)
 
     # Knowing
+
+    def _begins(self, plan: Plan) -> bool:
+        """Whether it is the transaction that begins the refresh under way."""
+        return self._launch is not None and plan is self._launch.plan
 
     @property
     def _mode(self) -> RefreshMode:
@@ -472,6 +474,12 @@ class Refresher:
     def _reading(self, selection: Selection) -> str:
         return reading_of(self._mode, selection, self._mapping)
 
+    def _snapshot(self, status: StatusChanged, view: View, now: float) -> None:
+        """Have a snapshot taken if one is due. Its data may be as old as the copy's: that is all that there is."""
+        fresh = replace(status, lag=0.0) if status.fresh else status
+        last = view.last.started_at if view.last is not None and self._ready else None
+        self._keeper.advance(fresh, last, now)
+
     def _view(self) -> View:
         live, copying = self._copies.live, self._copying
         return View(
@@ -482,6 +490,7 @@ class Refresher:
             scan=copying.scan if copying is not None else None,
             items=self._table.item_count if self._table is not None else 0,
             failure=self._agenda.failure,
+            opening=self._keeper.reason,
         )
 
     def _pulses(self) -> Iterator[Pulse]:
@@ -491,20 +500,11 @@ class Refresher:
             yield from self._copying.pulses()
 
     def _explain(self, asked: Explain, view: View, reason: str | None, now: float) -> None:
-        copying, buffer = self._copying, None
-        explained = StreamExplanation(
-            dataset=self.dataset,
-            now=now,
-            service_now=self._clock.at(now),
-            buffer_limit=self._settings.buffer_bytes,
-            phase=self._phase.name.lower(),
-            reason=reason,
-            keys=self._table.keys if self._table is not None else (),
-            refreshed_at=view.last.started_at if view.last is not None else None,
-        )
-        if copying is not None:
-            buffer, aside = copying.buffer, copying.target is Target.BUILDING
-            explained = replace(explained, rebuilding=aside, buffered=buffer.wire_bytes)
+        copying = self._copying
+        aside = copying is not None and copying.target is Target.BUILDING
+        moment = Moment(self._phase, reason, self._table, rebuilding=aside)
+        explained = explain_refresh(self._desk, copying, view.last, moment, now)
+        buffer = copying.buffer if copying is not None else None
         self._outbox.explain(Explained(asked.id, explained, trail(self._desk.journal, self._lane, buffer)))
 
     @property
