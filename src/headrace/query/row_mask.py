@@ -34,6 +34,8 @@ _NULLS: Final = (
 """What may stand for something that no row has. Some functions must be told of which type it is not."""
 
 _MOST_TRIED: Final = 200
+_MOST_TYPED: Final = 8
+"""Forms of it that are tried, and how many missing columns at once are given one that is not plain."""
 
 Members = dict[str, "Members"]
 """Names that a condition asks for, each with those below it."""
@@ -115,10 +117,10 @@ class RowMask:
         """The columns, with what stands for the missing ones in one form after the other."""
         by_name = {column.name.casefold(): column for column in schema.columns}
         asked = _asked(self._condition, by_name)
-        missing = _Nulls(("NULL",) * 1000)
+        missing = _Nulls(())
         for name, members in asked.items():
             _given(by_name.get(name), name, members, missing)
-        for nulls in islice(product(_NULLS, repeat=missing.taken), _MOST_TRIED):
+        for nulls in islice(product(_NULLS, repeat=min(missing.taken, _MOST_TYPED)), _MOST_TRIED):
             left = _Nulls(nulls)
             given = [_given(by_name.get(name), name, members, left) for name, members in asked.items()]
             used = tuple(by_name[name].name for name in asked if name in by_name)
@@ -139,7 +141,7 @@ def instant(epoch: float) -> str:
 
 
 class _Nulls:
-    """What stands for the missing ones, in their order."""
+    """What stands for the missing ones, in their order: ``given``, then plain NULLs."""
 
     def __init__(self, given: tuple[str, ...]) -> None:
         self._given = given
@@ -147,7 +149,7 @@ class _Nulls:
 
     def take(self) -> str:
         self.taken += 1
-        return self._given[self.taken - 1]
+        return self._given[self.taken - 1] if self.taken <= len(self._given) else "NULL"
 
 
 def _asked(condition: RowCondition, by_name: dict[str, Column]) -> Members:

@@ -30,6 +30,14 @@ _MODIFIERS: Final = {
     "LIMIT_MODIFIER": "LIMIT",
     "LIMIT_PERCENT_MODIFIER": "LIMIT",
 }
+_CHANGES_OF_STAR: Final = (
+    "exclude_list",
+    "qualified_exclude_list",
+    "replace_list",
+    "rename_list",
+    "columns",
+    "expr",
+)
 _CLASSES: Final = {
     "SUBQUERY": "a query within the condition",
     "WINDOW": "a window",
@@ -158,10 +166,10 @@ class _Reading:
     def _listed(self, one: Tree) -> str | None:
         """The column that stands in the list, None for ``*``."""
         if one["class"] == "STAR":
-            if any(
-                one.get(key) for key in ("exclude_list", "replace_list", "rename_list", "columns", "expr")
-            ):
+            if any(one.get(key) for key in _CHANGES_OF_STAR):
                 raise self._refusal("* takes nothing away and changes nothing here; name the columns")
+            if one["relation_name"].casefold() not in ("", self._alias.casefold()):
+                raise self._refusal(f"{one['relation_name']} is not what is read")
             return None
         if one.get("alias"):
             raise self._refusal(f"a column keeps its name: there is no AS ({one['alias']})")
@@ -200,9 +208,8 @@ class _Reading:
             forms[id(node)] = outline(self._parsed(f"SELECT {form.format(now=_ANY_TIME)}")["select_list"][0])
         pieces.append(_braced(text[end:]))
         names = set(_named(where, self._alias))
-        other = [path for path in names if len(path) > 1 and path[0].casefold() == self._dataset.casefold()]
-        if other:
-            raise self._refusal(f"{'.'.join(other[0])}: {self._dataset} goes by the name {self._alias} here")
+        if self._alias.casefold() != self._dataset.casefold():
+            self._expect_alias(names)
         condition = RowCondition(
             self._alias,
             "".join(pieces),
@@ -216,6 +223,11 @@ class _Reading:
                 "the condition is written in a form that cannot be taken out of its statement"
             )
         return condition
+
+    def _expect_alias(self, names: set[tuple[str, ...]]) -> None:
+        for path in names:
+            if len(path) > 1 and path[0].casefold() == self._dataset.casefold():
+                raise self._refusal(f"{'.'.join(path)}: {self._dataset} goes by the name {self._alias} here")
 
     def _parsed(self, sql: str) -> Tree:
         try:
