@@ -32,6 +32,8 @@ class World:
 
     def __init__(self, instance):
         self.scans = []
+        self.asked = set()
+        self.refused = None
         self.plant = lambda request: None
         self.simulator = Simulator(lambda: 1_700_000_000.0, faults=self._fault)
         self._instance = instance
@@ -46,6 +48,9 @@ class World:
         )
 
     def _fault(self, operation, request):
+        self.asked.add(operation)
+        if operation == self.refused:
+            return Refuse("ThrottlingException")
         if operation != "Scan":
             return None
         self.scans.append(request)
@@ -285,12 +290,18 @@ def test_a_table_that_is_throttled_for_long_is_given_up_with_its_reason(world, m
     assert (error.fault, "throttled" in str(error)) == (QueryFault.FAILED, True)
 
 
-def test_a_statement_that_takes_too_long_or_is_cancelled_ends_at_once(world):
+def test_a_statement_that_takes_too_long_is_ended(world):
     world.put("a")
     world.plant = lambda _: Refuse("ThrottlingException")
     error = fault(world.engine(bounds=Bounds(timeout=0.3)), "SELECT * FROM orders")
     assert error.fault is QueryFault.TIMEOUT
 
+
+@pytest.mark.parametrize("operation", ["DescribeTable", "Scan"])
+def test_a_statement_that_is_cancelled_ends_at_once_whatever_it_waits_for(world, monkeypatch, operation):
+    monkeypatch.setattr(gathering, "delay", lambda *_: 3600.0)
+    world.put("a")
+    world.refused = operation
     engine = world.engine()
     statement = engine.query("SELECT * FROM orders")
     raised = []
@@ -301,10 +312,9 @@ def test_a_statement_that_takes_too_long_or_is_cancelled_ends_at_once(world):
         except QueryError as error:
             raised.append(error)
 
-    world.scans.clear()
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    eventually(lambda: len(world.scans) > 1, within=10, what="the Scan is being asked for again")
+    eventually(lambda: operation in world.asked, within=10, what="the request is waiting to be made again")
     statement.cancel()
     thread.join(10)
     assert "cancelled" in str(raised[0])

@@ -95,17 +95,21 @@ def removed(changes):
 
 EVERY = pytest.mark.parametrize("engine", list(Engine))
 COLUMNS = {
-    "times": (MILLIS, [1_699_999_999_001, 1_700_000_000_002, None], 1_700_000_000.002),
-    "nanoseconds": (NANOS, [1_700_000_000_000_000_001, 1_699_999_999_999_999_999, None], 1_700_000_000.0),
-    "walls": (WALL, [1_699_999_999_999_999, 1_700_000_000_000_001, None], 1_700_000_000.000001),
-    "longs": (INT, [1_699_999_999, 1_700_000_001, None], 1_700_000_001.0),
-    "doubles": (number("0.5"), [1_699_999_999.75, 1_700_000_000.25, None], 1_700_000_000.25),
+    "times": (MILLIS, [1_699_999_999_001, 1_700_000_000_002, None], "1700000000.002"),
+    "nanoseconds": (
+        NANOS,
+        [1_700_000_000_000_000_001, 1_699_999_999_999_999_999, None],
+        "1700000000.000000001",
+    ),
+    "walls": (WALL, [1_699_999_999_999_999, 1_700_000_000_000_003, None], "1700000000.000003"),
+    "longs": (INT, [1_699_999_999, 1_700_000_001, None], "1700000001"),
+    "doubles": (number("0.5"), [1_699_999_999.75, 1_700_000_000.25, None], "1700000000.25"),
     "decimals": (
         number("1" * 20 + ".25"),
         [Decimal("1699999999.75"), Decimal("1700000000.25"), None],
-        1_700_000_000.25,
+        "1700000000.25",
     ),
-    "texts": (TEXT, ["2023-11-14T22:13:19.9Z", "2023-11-15T00:13:20.5+02:00", "soon"], 1_700_000_000.5),
+    "texts": (TEXT, ["2023-11-14T22:13:19.9Z", "2023-11-15T00:13:20.5+02:00", "soon"], "1700000000.5"),
 }
 
 
@@ -116,11 +120,15 @@ def test_the_newest_time_and_the_old_rows_of_each_kind_of_column(copied, engine)
     with copied(engine, batch(schema, *rows)) as (_, kept):
         for kind, (_, _, newest) in COLUMNS.items():
             asking = kept(period=3600.0, time=kind.upper())
-            found = asking.newest()
-            assert newest - 1e-6 < found <= newest
+            found, exact = asking.newest(), Decimal(newest)
+            # What is as new as the newest must not be passed over.
+            assert exact - Decimal("0.000001") < Decimal(found) <= exact
             old = removed(asking.expired(NOW + 3600.0, 10))
             assert (kind, old) == (kind, ["1" if kind == "nanoseconds" else "0"])
             assert asking.expired(NOW, 10) is None
+            # A row goes once it is older than the period, and not before.
+            if Decimal(found) == exact:
+                assert removed(asking.expired(found + 3600.0, 10)) == ["0"]
 
 
 @EVERY

@@ -1,5 +1,6 @@
 """What refresh_sql, the data window and the time of the newest row keep of a page."""
 
+import math
 import threading
 from fractions import Fraction
 
@@ -325,6 +326,14 @@ def test_each_kind_of_column_is_compared_exactly(type_, form, values):
     time, bound = RowTime(TimeColumn("seen", TimeFormat(form))), Fraction(1_700_000_000)
     assert time.not_before(column, bound).to_pylist() == [one is LATE for one in values.values()]
     assert time.before(column, bound).to_pylist() == [one is EARLY for one in values.values()]
+
+
+def test_a_bound_that_no_double_writes_lies_between_two_of_them():
+    """A tenth of a second, as a float, is a little more than a hundred milliseconds."""
+    millis = RowTime(TimeColumn("seen", TimeFormat.UNIX_MILLIS))
+    column = pa.array([100.0, math.nextafter(100.0, math.inf)])
+    assert millis.before(column, Fraction(0.1)).to_pylist() == [True, False]
+    assert millis.not_before(column, Fraction(0.1)).to_pylist() == [False, True]
 
 
 def test_texts_are_read_in_the_datasets_own_layout_first(select):
