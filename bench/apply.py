@@ -86,8 +86,10 @@ class Contestant(Protocol):
 class Headrace:
     """An accelerator, by the way that the runtime takes to it."""
 
-    def __init__(self, acceleration: Acceleration, key: str) -> None:
-        self._engines = Engines([Dataset("orders", "orders", acceleration=acceleration)])
+    def __init__(self, acceleration: Acceleration, key: str, scratch: Path | None = None) -> None:
+        """``scratch`` is where copies may be exported to and restored from."""
+        datasets = [Dataset("orders", "orders", acceleration=acceleration)]
+        self._engines = Engines(datasets, scratch=scratch and scratch.resolve())
         self._sink = self._engines.sink("orders")
         self._sink.open()
         self._keys = TableSchema.of_keys((("id", "S" if key == "text" else "N"),))
@@ -131,6 +133,15 @@ class Headrace:
     def leaf(self) -> Leaf:
         """How statements read it, if it is none of DuckDB's own tables."""
         return self._engines.leaves["orders"]
+
+    def export(self, folder: Path) -> None:
+        """Write the copy to files of an empty folder within ``scratch``."""
+        self._sink.export(folder, "bench")
+
+    def restore(self, folder: Path) -> None:
+        """Have the copy that was exported to a folder."""
+        self._sink.restore(folder)
+        self._sink.open()
 
     def settle(self) -> None:
         """Let Cayenne do all that it would in time do in the background."""
@@ -261,16 +272,16 @@ class Entry:
 
 def _duckdb(folder: Path, key: str) -> Contestant:
     kept = Acceleration(Engine.DUCKDB, Mode.FILE, path=folder / "headrace.duckdb", memory_limit=_MEMORY)
-    return Headrace(kept, key)
+    return Headrace(kept, key, folder)
 
 
 def _cayenne(folder: Path, key: str) -> Contestant:
     kept = CayenneFiles(folder / "cayenne", folder / "cayenne")
-    return Headrace(Acceleration(Engine.CAYENNE, Mode.FILE, cayenne=kept), key)
+    return Headrace(Acceleration(Engine.CAYENNE, Mode.FILE, cayenne=kept), key, folder)
 
 
-def _duckdb_in_memory(_: Path, key: str) -> Contestant:
-    return Headrace(Acceleration(Engine.DUCKDB, Mode.MEMORY, memory_limit=_MEMORY), key)
+def _duckdb_in_memory(folder: Path, key: str) -> Contestant:
+    return Headrace(Acceleration(Engine.DUCKDB, Mode.MEMORY, memory_limit=_MEMORY), key, folder)
 
 
 def _sqlite(folder: Path, key: str) -> Contestant:

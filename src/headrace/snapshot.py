@@ -22,7 +22,7 @@ class Exported:
     """One commit of a live copy, as the files of a folder.
 
     ``checkpoint`` is what was stored with the rows, as it was. ``engine_version`` tells which release of the engine
-    reads the files: an older one may not.
+    wrote the files: an older one may not read them.
     """
 
     checkpoint: Checkpoint
@@ -53,7 +53,7 @@ class Exporter(Protocol):
 
         The caller is the one thread that applies. Afterwards either all is as before, or the copy is the exported one
         (live, no other beside it), also after a crash at any moment. The files of ``folder`` may be used up.
-        Raises AcceleratorError.
+        Raises SnapshotRefused where the files are at fault, AcceleratorError where it may be tried again.
         """
         ...
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from headrace.errors import AcceleratorError
+from headrace.errors import AcceleratorError, SnapshotRefused
 
 _PATIENCE: Final = 10.0
 """Seconds that an export gets to end once it was interrupted."""
@@ -98,13 +98,13 @@ class Exports:
             self._changed.wait(_AGAIN)
 
 
-def unusable(dataset: str, why: str) -> AcceleratorError:
+def unusable(dataset: str, why: str) -> SnapshotRefused:
     """What is raised where exported files are not what ``dataset`` can be restored from."""
-    return AcceleratorError(f"the snapshot cannot be restored as {dataset}: {why}; choose another one")
+    return SnapshotRefused(f"the snapshot cannot be restored as {dataset}: {why}; choose another one")
 
 
 def expect_dataset(dataset: str, found: str | None) -> None:
-    """Raise AcceleratorError unless the files are those of ``dataset``: tables bear its name. None: of none."""
+    """Raise SnapshotRefused unless the files are those of ``dataset``: tables bear its name. None: of none."""
     if found is None:
         raise unusable(dataset, "it holds no copy of a dataset")
     if found != dataset:
@@ -112,7 +112,7 @@ def expect_dataset(dataset: str, found: str | None) -> None:
 
 
 def expect_format(dataset: str, found: int, oldest: int, newest: int) -> None:
-    """Raise AcceleratorError unless files of the format ``found`` can be read."""
+    """Raise SnapshotRefused unless files of the format ``found`` can be read."""
     if found > newest:
         raise unusable(
             dataset, f"a newer Headrace made it (format {found}, and this one knows up to {newest})"

@@ -69,7 +69,7 @@ def write_facts(folder: Path, facts: CopyFacts) -> None:
 
 
 def read_facts(folder: Path, engine: str, dataset: str) -> CopyFacts:
-    """What is known of the copy in a folder. Raises AcceleratorError unless it is one of the dataset that ``engine`` wrote."""
+    """What is known of the copy in a folder. Raises SnapshotRefused unless it is one of the dataset that ``engine`` wrote."""
     path = folder / FACTS
     if not path.is_file():
         raise unusable(dataset, f"it has no {FACTS}")
@@ -105,7 +105,7 @@ def write(path: Path, fields: pa.Schema, tables: Iterable[pa.Table]) -> int:
 
 
 def read(path: Path, fields: pa.Schema, rows: int, dataset: str) -> Iterator[pa.Table]:
-    """What was written, part by part. Raises AcceleratorError unless it has these columns and so many rows."""
+    """What was written, part by part. Raises SnapshotRefused unless it has these columns and so many rows."""
     import pyarrow.parquet as pq
 
     if not path.is_file():

@@ -57,7 +57,7 @@ def export(
 def expect_exported(connection: sqlite3.Connection, dataset: str, folder: Path) -> list[FileRecord]:
     """The files of rows of the exported copy in ``folder``, whose metastore ``connection`` reads.
 
-    Raises AcceleratorError where one is damaged or missing, or a newer Headrace made them; OSError.
+    Raises SnapshotRefused where one is damaged or missing, or a newer Headrace made them; OSError.
     """
     (format_,) = connection.execute("SELECT format FROM headrace_metastore").fetchone() or (0,)
     expect_format(dataset, format_, FORMAT, FORMAT)

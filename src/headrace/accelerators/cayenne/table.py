@@ -134,7 +134,7 @@ class CayenneTable:
         """Put the exported copy in ``folder`` in place of all copies; ``load`` must be called next.
 
         Nobody writes files meanwhile. The files lie there under new numbers before the metastore names them, at one
-        stroke. Raises AcceleratorFull, AcceleratorError.
+        stroke. Raises SnapshotRefused, AcceleratorFull, AcceleratorError.
         """
         doing = f"cannot restore {self.dataset}"
         renumbered = folder / f"restored-{NAME}"

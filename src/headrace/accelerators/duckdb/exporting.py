@@ -87,7 +87,7 @@ def exportable(dataset: str) -> Iterator[None]:
 
 @contextmanager
 def readable(dataset: str) -> Iterator[None]:
-    """Raise AcceleratorError where DuckDB cannot read what is to be restored, AcceleratorFull where it finds no room for it."""
+    """Raise SnapshotRefused where DuckDB cannot read what is to be restored, AcceleratorFull where it finds no room for it."""
     try:
         yield
     except duckdb.Error as error:
@@ -101,7 +101,7 @@ def readable(dataset: str) -> Iterator[None]:
 def expect_exported(connection: duckdb.DuckDBPyConnection, dataset: str) -> CopyRow:
     """What is stored of the copy in the database that ``connection`` uses, once that is brought up to date.
 
-    Raises AcceleratorError where the database is not an exported copy of the dataset, and what DuckDB raises.
+    Raises SnapshotRefused where the database is not an exported copy of the dataset, and what DuckDB raises.
     """
     found = connection.execute(
         "SELECT 1 FROM information_schema.columns WHERE table_catalog = current_database() "
@@ -120,8 +120,11 @@ def expect_exported(connection: duckdb.DuckDBPyConnection, dataset: str) -> Copy
         expect_format(dataset, format_, ddl.OLDEST_FORMAT, ddl.FORMAT)
     if [target for _, target, _ in stored] != [Target.LIVE]:
         raise unusable(dataset, "it holds another copy than the live one")
-    prepare(connection, dataset)
-    ddl.stored_copy(connection, CopyTables.of(dataset, Target.LIVE))
+    try:
+        prepare(connection, dataset)
+        ddl.stored_copy(connection, CopyTables.of(dataset, Target.LIVE))
+    except AcceleratorError as error:
+        raise unusable(dataset, str(error)) from error
     row = ddl.read_copy(connection, Target.LIVE)
     assert row is not None, "it was there a moment ago"
     return row
@@ -150,7 +153,7 @@ def current_database(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def exported_file(folder: Path, dataset: str) -> Path:
-    """The exported copy in a folder. Raises AcceleratorError where there is none."""
+    """The exported copy in a folder. Raises SnapshotRefused where there is none."""
     file = folder / NAME
     if not file.is_file():
         raise unusable(dataset, f"it has no {NAME}")

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from headrace.accelerator import Target
 from headrace.accelerators import parquet_copy
+from headrace.accelerators.exports import unusable
 from headrace.accelerators.parquet_copy import LETTER_FIELDS, LETTERS, NOTES, ROWS, CopyFacts
 from headrace.accelerators.postgres import column_forms
 from headrace.accelerators.postgres.bulk import copy_out
@@ -55,15 +56,18 @@ def export(reader: Reader, folder: Path, snapshot: str) -> Exported:
 
 
 def expect_exported(folder: Path, dataset: str) -> CopyFacts:
-    """What is known of an exported copy. Raises AcceleratorError where there is none of the dataset."""
+    """What is known of an exported copy. Raises SnapshotRefused where there is none of the dataset."""
     facts = parquet_copy.read_facts(folder, Engine.POSTGRES, dataset)
-    Checkpoint.decode(facts.checkpoint)
-    decode_schema(facts.schema)
+    try:
+        Checkpoint.decode(facts.checkpoint)
+        decode_schema(facts.schema)
+    except AcceleratorError as error:
+        raise unusable(dataset, str(error)) from error
     return facts
 
 
 def put_in_place(transaction: PostgresTransaction, folder: Path, facts: CopyFacts) -> None:
-    """Put an exported copy in place of all copies. Raises AcceleratorError, and what psycopg raises."""
+    """Put an exported copy in place of all copies. Raises SnapshotRefused, and what psycopg raises."""
     for target in Target:
         tables = transaction.copy(target)
         row = tables.stored()

@@ -81,7 +81,7 @@ def expect_live(connection: sqlite3.Connection, dataset: str) -> CopyRow:
 def exported(file: Path, dataset: str, tables: Sequence[str]) -> Iterator[sqlite3.Connection]:
     """A connection that reads an exported database with these tables, of which headrace_checkpoint is one.
 
-    Raises AcceleratorError where it is none of the dataset's live copy.
+    Raises SnapshotRefused where it is none of the dataset's live copy.
     """
     if not file.is_file():
         raise unusable(dataset, f"it has no {file.name}")
@@ -94,10 +94,10 @@ def exported(file: Path, dataset: str, tables: Sequence[str]) -> Iterator[sqlite
 
 @contextmanager
 def readable(dataset: str) -> Iterator[None]:
-    """Raise AcceleratorError where what is read inside of an exported database is not what it should be."""
+    """Raise SnapshotRefused where what is read inside of an exported database is not what it should be."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, AcceleratorError) as error:
         raise unusable(dataset, f"its database cannot be read ({error})") from error
 
 
