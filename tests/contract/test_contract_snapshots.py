@@ -6,6 +6,7 @@ import os
 import pkgutil
 import shutil
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -230,7 +231,7 @@ CHOSEN = {
 """What an export calls just after it has chosen its commit."""
 
 
-@pytest.mark.parametrize("exports", [2, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("exports", [2, pytest.param(60, marks=pytest.mark.long)])
 def test_commits_go_on_during_an_export_which_shows_exactly_one_of_them(
     copy, engine, harnesses, monkeypatch, exports
 ):
@@ -353,6 +354,44 @@ def test_closing_ends_an_export_that_runs_and_leaves_nothing_locked(copy, monkey
         assert len(copy.live()) == 4
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_closing_at_any_moment_of_an_export_ends_it_soon(copy, engine, record_property):
+    """DuckDB's own test of this runs in another process, which DuckDB might abort."""
+    dice, ends, slowest = Random(1), {True: 0, False: 0}, 0.0
+    copy.sink.apply(create(1))
+    for mark in range(2, 6):
+        rows = [{"id": f"{mark}-{n}", "n": n, "text": dice.randbytes(40).hex()} for n in range(10_000)]
+        copy.sink.apply(work(mark, batch(ORDERS, *rows)))
+    began = time.perf_counter()
+    copy.exported()
+    took = time.perf_counter() - began
+
+    def export():
+        try:
+            copy.exported()
+        except AcceleratorError:
+            ends[False] += 1
+        else:
+            ends[True] += 1
+
+    for _ in range(60 if copy.remembers else 1):
+        thread = threading.Thread(target=export)
+        thread.start()
+        threading.Event().wait(dice.random() * took)
+        asked = time.perf_counter()
+        copy.sink.close()
+        thread.join()
+        slowest = max(slowest, time.perf_counter() - asked)
+        if copy.remembers:
+            copy.sink.open()
+            assert copy.sink.rows() == 40_000
+    record_property(
+        "told", f"{engine}: {ends[True]} whole, {ends[False]} ended, the slowest in {slowest:.2f} s"
+    )
+    assert ends[False] or not copy.remembers
+
+
 # What is refused
 
 
@@ -439,6 +478,25 @@ def test_a_full_disk_ends_an_export_and_harms_nothing(copy, disk, room):
     copy.sink.apply(work(3, batch(ORDERS, row("more", 1))))
     assert copy.sink.rows() == 3_001
     assert copy.sink.export(new_folder(), "snap-1").rows == 3_001
+
+
+@pytest.mark.parametrize("engine", ["cayenne", "sqlite-file", "sqlite-memory"])
+def test_a_full_disk_ends_a_restore_and_the_former_copy_stays_and_works(engine, harnesses, disk):
+    here, there = harnesses(engine), filled(harnesses(engine))
+    here.sink.apply(create(1))
+    dice = Random(1)
+    rows = [{"id": f"{n}", "n": n, "text": dice.randbytes(40).hex()} for n in range(3_000)]
+    here.sink.apply(work(2, batch(ORDERS, *rows)))
+    folder, was = here.exported(), all_of(there)
+    disk(200_000)
+    with pytest.raises(AcceleratorFull, match="make room on the disk"):
+        there.sink.restore(folder)
+    disk(None)
+    assert all_of(there) == was
+    there.sink.apply(work(3, batch(ORDERS, row("more", 1))))
+    there.sink.restore(folder)
+    assert there.sink.open().live.checkpoint == replace(checkpoint(2), snapshot="snap-1")
+    assert there.sink.rows() == 3_000
 
 
 # When the process or the power goes

@@ -43,8 +43,11 @@ def sync(path: Path) -> None:
 def put(source: Path, target: Path) -> None:
     """Have ``target``, of which there is none, be the same file as ``source``, or else a copy of it, durable but for its name.
 
-    Only for files that nobody changes. Raises OSError; then there is no ``target``.
+    Only for files that nobody changes. Raises OSError; then there is no new ``target``.
     """
+    if target.exists():
+        # To write over it would change whatever else is linked to it.
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     try:
         try:
             target.hardlink_to(source)

@@ -168,6 +168,7 @@ class CayenneAccelerator:
         try:
             with self._table.pins.reading(), translated(doing):
                 with self._table.lane():
+                    self._table.expect_loaded()
                     connection.execute("BEGIN")
                     connection.execute("SELECT 1 FROM headrace_checkpoint LIMIT 1").fetchone()
                     copies = self._table.copies

@@ -27,6 +27,9 @@ from headrace.snapshot import Exported
 NAME: Final = "copy.duckdb"
 """The file of an exported copy."""
 
+_ALL: Final = 2**62
+"""More rows than there are. A limit has DuckDB read in order, by one thread: the others are left to changes and queries."""
+
 
 def export(cursor: duckdb.DuckDBPyConnection, source: str, dataset: str, snapshot: str) -> Exported:
     """Fill the empty database that ``cursor`` uses with the live copy of the database ``source``, as one commit left it.
@@ -45,7 +48,7 @@ def export(cursor: duckdb.DuckDBPyConnection, source: str, dataset: str, snapsho
     checkpoint = Checkpoint.decode(row.checkpoint)
     marked = replace(row, checkpoint=replace(checkpoint, snapshot=snapshot).encode())
     schema = decode_schema(row.schema)
-    fill(cursor, source, dataset, marked, schema)
+    fill(cursor, source, dataset, marked, schema, most=_ALL)
     count = cursor.execute(f"SELECT count(*) FROM {CopyTables.of(dataset, Target.LIVE).rows}").fetchone()
     cursor.execute("COMMIT")
     # Else a log would stay beside the file.
@@ -56,16 +59,25 @@ def export(cursor: duckdb.DuckDBPyConnection, source: str, dataset: str, snapsho
 
 
 def fill(
-    connection: duckdb.DuckDBPyConnection, source: str, dataset: str, row: CopyRow, schema: TableSchema
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    dataset: str,
+    row: CopyRow,
+    schema: TableSchema,
+    *,
+    most: int | None = None,
 ) -> None:
-    """Make the live copy, of which there is none, as it is in the database ``source``; ``row`` is stored of it."""
+    """Make the live copy, of which there is none, as it is in the database ``source``; ``row`` is stored of it.
+
+    ``most`` is as for ``_fill_table``.
+    """
     tables = CopyTables.of(dataset, Target.LIVE)
     for statement in ddl.creation(tables, schema):
         connection.execute(statement)
-    _fill_table(connection, source, tables.rows, schema)
+    _fill_table(connection, source, tables.rows, schema, most)
     if row.noted:
         connection.execute(ddl.notes_creation(tables, schema))
-        _fill_table(connection, source, tables.notes, TableSchema(schema.keys))
+        _fill_table(connection, source, tables.notes, TableSchema(schema.keys), most)
     connection.execute(
         f"INSERT INTO {DEAD_LETTERS} BY NAME SELECT * FROM {source}.main.{DEAD_LETTERS} "
         f"WHERE copy = {literal(Target.LIVE)}"
@@ -160,9 +172,12 @@ def exported_file(folder: Path, dataset: str) -> Path:
     return file
 
 
-def _fill_table(connection: duckdb.DuckDBPyConnection, source: str, table: str, schema: TableSchema) -> None:
-    """Fill a table of rows or of notes with those of ``source``."""
+def _fill_table(
+    connection: duckdb.DuckDBPyConnection, source: str, table: str, schema: TableSchema, most: int | None
+) -> None:
+    """Fill a table of rows or of notes with those of ``source``; where no more than ``most`` may come, by one thread."""
     hidden = [HASH] if is_hashed(schema) else []
     # By name: a column that came later stands behind the hidden one there.
     columns = ", ".join([*(quoted(column.name) for column in schema.columns), *hidden])
-    connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}.main.{table}")
+    limit = "" if most is None else f" LIMIT {most}"
+    connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}.main.{table}{limit}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import duckdb
 from headrace.accelerators.disk import sync
 from headrace.accelerators.duckdb.door import literal
 from headrace.accelerators.duckdb.limits import DATA_SUFFIXES
-from headrace.errors import AcceleratorLocked
+from headrace.errors import AcceleratorError, AcceleratorLocked
 
 _COMING = ".restored"
 """Of a file that is about to take the place of a dataset's."""
@@ -27,7 +26,8 @@ _TRIES = 5
 def attached(cursor: duckdb.DuckDBPyConnection, file: Path, alias: str) -> Iterator[None]:
     """Attach a database, made where there is none, and use it until the block ends; nothing of it is open thereafter.
 
-    A transaction that the block leaves open is rolled back. Raises what DuckDB raises.
+    A transaction that the block leaves open is rolled back. Raises what DuckDB raises, and AcceleratorError where the
+    database could not be closed.
     """
     cursor.execute(f"ATTACH {literal(str(file))} AS {alias} (TYPE duckdb)")
     try:
@@ -36,6 +36,8 @@ def attached(cursor: duckdb.DuckDBPyConnection, file: Path, alias: str) -> Itera
     finally:
         for statement in ("ROLLBACK", "USE memory.main", f"DETACH {alias}"):
             _surely(cursor, statement)
+    if Path(f"{file}.wal").exists():
+        raise AcceleratorError(f"{file} was not closed, and not all of it is in that file; try again")
 
 
 def _surely(cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
@@ -91,6 +93,8 @@ def take_place(waiting: Path, path: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock by which DuckDB keeps other processes away."""
+    import fcntl
+
     handle = os.open(path, os.O_RDWR)
     try:
         try:
