@@ -95,6 +95,7 @@ def test_a_table_without_a_stream_is_refreshed_in_every_engine(endpoint, table, 
     assert second.stop() == 0
 
 
+@pytest.mark.parametrize("endpoint", ["ministack"], indirect=True)
 def test_an_append_adds_what_is_newer_and_a_schedule_copies_anew(endpoint, table, pod, headrace):
     for number in range(3):
         table.put(f"k{number}", number)

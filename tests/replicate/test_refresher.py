@@ -389,16 +389,38 @@ def test_a_row_that_a_refresh_brings_back_is_not_removed_for_what_it_was(monkeyp
 
 
 def test_dead_letters_are_retried_as_the_selection_has_it():
-    world = RefreshedWorld(items=3)
-    world.sink.refuses = lambda row: "no" if row.get("status") == "bad" else None
+    """Also by a process that has not made the copy itself."""
+    world = RefreshedWorld(items=0, selection=ByTime(("bad", "worse")))
+    world.sink.refuses = lambda row: "no" if row.get("status") in ("bad", "worse") else None
     world.put("bad", status="bad")
+    world.put("worse", status="worse")
     world.settle()
-    assert "bad" not in world.copy()
+    assert world.copy() == {}
     world.sink.refuses = lambda _: None
+    world.runner.boot()
+    world.settle()
+    world.selection.only = ("bad",)
     world.runner.ask(Redrive(99))
     world.run_until(lambda: world.reply(99) is not None)
-    assert world.reply(99).outcome.retried == 1
-    assert world.copy() == world.truth()
+    assert (world.reply(99).outcome.retried, world.reply(99).outcome.failing) == (1, 1)
+    assert set(world.copy()) == {"bad"}
+
+
+def test_with_jitter_the_first_load_waits_and_a_copy_that_is_there_does_not():
+    world = RefreshedWorld(refresh=Refresh(jitter=1000.0, on_startup=OnStartup.ALWAYS))
+    begun = world.clock.now
+    world.settle()
+    delay = world.facts(RefreshStarted)[0]
+    assert delay.reason == "there is no copy yet"
+    assert 1.0 < world.clock.now - begun < 1000.0
+    world.put("new")
+    world.runner.boot()
+    booted = world.clock.now
+    world.settle()
+    assert world.clock.now - booted < 3.0
+    world.run_until(lambda: "new" in world.copy())
+    assert 1.0 < world.clock.now - booted < 1010.0
+    assert world.facts(RefreshStarted)[-1].reason == "refresh_on_startup"
 
 
 def test_a_column_that_no_item_has_any_more_stays():

@@ -163,7 +163,7 @@ def test_a_seed_run_twice_is_the_same():
 def test_memory_stays_within_its_bound():
     world = RefreshedWorld(items=300, settings=Replication(scan_segments=8, buffer_bytes=BUFFER))
     most = 0
-    world.run_until(lambda: world.runner.machine._copying is not None)
+    world.run_until(lambda: world.runner.machine._course.copying is not None)
     while not world.at_rest:
         world.runner.step()
         under_way = sum(type(request).__name__ == "ReadSegment" for request in world.runner.outstanding)

@@ -67,6 +67,10 @@ class Agenda:
         begins_at = service_now + self.schedule.spread(asked.jitter, f"request/{asked.ticket}")
         self._asked = Order(Cause.REQUEST, asked.selection, asked.whole, asked.ticket, begins_at)
 
+    def postpone(self, order: Order) -> None:
+        """This one is to begin when its time comes, unless somebody has asked for another."""
+        self._asked = self._asked or order
+
     def next(self, service_now: float) -> Order | None:
         """What is to begin now: what is asked for, whatever is under way, and what is due only if nothing is."""
         if self._asked is not None and self._asked.not_before <= service_now:

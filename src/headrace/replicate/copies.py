@@ -28,6 +28,10 @@ class Copies:
         """This is what there is."""
         self.live, self.building = stored.live, stored.building
 
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        self.live = self.building = None
+
     def lacks(self, stored: Stored) -> bool:
         """Whether ``stored`` is not what was known: an engine in memory loses it with its process."""
         pairs = ((self.live, stored.live), (self.building, stored.building))

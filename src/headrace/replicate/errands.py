@@ -10,6 +10,9 @@ from headrace.replicate.health import Health
 from headrace.replicate.liveness import SUBJECTS, Pulse
 from headrace.replicate.outbox import Outbox
 
+CHECK = 5.0
+"""Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
+
 Kind = type[Request]
 
 _OF_SOURCE = (Describe, ListShards)

@@ -52,7 +52,7 @@ from headrace.replicate.entry import (
     serves_old,
     unfit_key,
 )
-from headrace.replicate.errands import Errands
+from headrace.replicate.errands import CHECK, Errands
 from headrace.replicate.explain import Moment, explain_stream, trail
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
@@ -70,9 +70,6 @@ from headrace.source import SourceTable
 
 RECHECK = 30.0
 """Seconds between looks at a table whose stream was read to its end and is said to be on."""
-
-CHECK = 5.0
-"""Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
 
 
 class Machine:

@@ -7,16 +7,13 @@ place: nobody reads it before it is complete.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from headrace.accelerator import Applied, Stored, StoredCopy, Target
+from headrace.accelerator import Applied, Stored, StoredCopy
 from headrace.change import ScanPage
-from headrace.checkpoint import Checkpoint
-from headrace.dataset import Dataset, OnStartup, RefreshMode
+from headrace.dataset import Dataset, OnStartup
 from headrace.errors import HeadraceError, TableUnusable
-from headrace.observe import StatusChanged
 from headrace.replicate.agenda import Agenda, Cause, Order
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
@@ -30,7 +27,6 @@ from headrace.replicate.commands import (
     Event,
     Expired,
     Explain,
-    Explained,
     Failed,
     FindExpired,
     FindNewest,
@@ -48,30 +44,21 @@ from headrace.replicate.commands import (
     TakeSnapshot,
 )
 from headrace.replicate.copies import Copies
-from headrace.replicate.copying import Copying
+from headrace.replicate.course import Course
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import unfit_key
-from headrace.replicate.errands import Errands
-from headrace.replicate.explain import Moment, explain_refresh, trail
+from headrace.replicate.errands import CHECK, Errands
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
 from headrace.replicate.keeper import Keeper
 from headrace.replicate.lane import Lane
-from headrace.replicate.launch import Launch
-from headrace.replicate.liveness import Pulse
 from headrace.replicate.operator import COPYING, Operator
 from headrace.replicate.outbox import Outbox
 from headrace.replicate.outlook import Outlook, View
-from headrace.replicate.phase import Phase
-from headrace.replicate.plan import Plan
 from headrace.replicate.retention import Removal
-from headrace.replicate.sieve import reading_of
 from headrace.replicate.telling import Telling
 from headrace.selection import Selection
 from headrace.source import SourceTable
-
-CHECK = 5.0
-"""Seconds between looks at an accelerator that is not written to: it may have failed for those who read."""
 
 TICK = 0.01
 """Seconds that a due time is waited for at least: sums of epoch seconds do not tell less apart."""
@@ -86,8 +73,6 @@ class Refresher:
         self.dataset = dataset.name
         self._settings = dataset.replication
         self._acceleration = acceleration
-        self._mapping = dataset.mapping.fingerprint
-        self._selection = selection
         self._outbox = Outbox()
         self._clock = ServiceClock()
         self._health = Health(dataset.name, self._outbox, f"{salt}/{dataset.name}")
@@ -101,16 +86,31 @@ class Refresher:
         self._agenda = Agenda(dataset.name, acceleration.refresh, self._outbox, salt)
         self._removal = Removal(self._desk, self._errands, self._lane, acceleration.retention)
         self._keeper = Keeper(self._desk, self._errands, acceleration.engine, acceleration.snapshots)
-        self._outlook = Outlook(self._desk, self._agenda.schedule)
-        self._phase = Phase.OPENING
+        self._course = Course(
+            self._desk,
+            self._lane,
+            self._agenda,
+            self._telling,
+            acceleration,
+            dataset.mapping.fingerprint,
+            selection,
+        )
+        self._copies = Copies()
+        self._outlook = Outlook(
+            self._desk,
+            self._errands,
+            self._lane,
+            self._agenda,
+            self._course,
+            self._copies,
+            self._keeper,
+        )
+        self._opening = True
         self._starts_at: float | None = None
         self._always = acceleration.refresh.on_startup is OnStartup.ALWAYS
         self._stored: Stored | None = None
         self._table: SourceTable | None = None
-        self._copies = Copies()
-        self._launch: Launch | None = None
-        self._copying: Copying | None = None
-        self._resumes = not self._always
+        self._known: SourceTable | None = None
         self._served: str | None = None
         self._ready = False
         self._shown = False
@@ -131,16 +131,15 @@ class Refresher:
             case RefreshNow():
                 self._agenda.take(event, self._clock.at(now))
             case Reselect(selection):
-                self._selection = selection
+                self._course.selection = selection
             case _:
                 pass
         self._advance(now)
-        view = self._view()
-        status = self._outlook.tell(view, self._pulses(), now)
+        view = View(self._ready, self._entered, self._opening, self._table or self._known)
+        status = self._outlook.tell(view, now)
         self._shown = status.ready
-        self._snapshot(status, view, now)
         if isinstance(event, Explain):
-            self._explain(event, view, status.reason, now)
+            self._outbox.explain(self._outlook.explain(event.id, view, status.reason, now))
         # A machine that nothing happens to must still notice that nothing happens.
         self._outbox.wake(now + 1.0)
         return self._outbox.drain()
@@ -162,11 +161,11 @@ class Refresher:
             case Describe(), SourceTable():
                 self._described_as(request, answer, now)
             case ReadSegment(), ScanPage():
-                self._at_work.scanned(request, answer, now)
+                self._course.at_work.scanned(request, answer, now)
             case FindNewest(), Newest(time):
                 self._errands.answered(request)
-                if self._launch is not None:
-                    self._launch.found_newest(time, now)
+                if self._course.launch is not None:
+                    self._course.launch.found_newest(time, now)
             case FindExpired(), Expired():
                 self._removal.found(request, answer, now)
             case _:
@@ -192,7 +191,7 @@ class Refresher:
             self._agenda.went_wrong(request, error)
         match request:
             case ReadSegment():
-                self._at_work.failed(request, error, now)
+                self._course.at_work.failed(request, error, now)
             case FindExpired():
                 self._removal.failed(request, error, now)
             case ReadLetters():
@@ -210,7 +209,7 @@ class Refresher:
         """Whether a request is one that the refresh under way needs."""
         if isinstance(request, Apply):
             plan = self._lane.plan
-            return plan is not None and (self._begins(plan) or bool(plan.pages) or plan.makes_ready)
+            return plan is not None and self._course.needs(plan)
         return isinstance(request, Describe | ReadSegment | FindNewest)
 
     # Opening
@@ -232,7 +231,7 @@ class Refresher:
             self._stored = stored
         self._copies.take(stored)
         served = self._copies.served
-        known = (self._served, self._reading(self._selection))
+        known = (self._served, self._course.reading(self._course.selection))
         was_ready, self._ready = self._ready, False
         if served is not None and served.checkpoint.reading in known:
             if not was_ready:
@@ -244,6 +243,8 @@ class Refresher:
         """This copy may be queried."""
         self._ready = True
         self._served = live.checkpoint.reading
+        if self._served == self._course.reading(self._course.selection):
+            self._operator.selection = self._course.selection
         self._telling.letters(live)
 
     def _described_as(self, request: Describe, table: SourceTable, now: float) -> None:
@@ -252,34 +253,35 @@ class Refresher:
             self._errands.failed(request, TableUnusable(unfit), now)
             return
         self._errands.answered(request)
-        if request.selection is self._ordered(self._agenda.order):
+        self._known = table
+        if request.selection is self._course.ordered:
             self._table = table
             self._enter(now)
 
     def _enter(self, now: float) -> None:
         """Decide what to do, once store and table are known."""
-        if self._stored is None or self._table is None or self._phase is not Phase.OPENING:
+        stored, table = self._stored, self._table
+        if stored is None or table is None or not self._opening:
             return
-        if self._keeper.begin(
-            self._stored, replace(self._table, reading=self._reading(self._selection)), now
-        ):
+        own = replace(table, reading=self._course.reading(self._course.selection))
+        if self._keeper.begin(stored, own, now):
             return
-        order = self._agenda.order or self._opening_order(self._table, now)
-        self._always = False
+        order = self._agenda.order or self._opening_order(table, now)
+        self._opening = False
         self._entered = True
         if order is not None:
-            if order is not self._agenda.order:
-                self._agenda.begin(order)
-            self._begin_scan(order, self._table, now)
+            self._go_on(order, table, now)
             return
-        self._phase = Phase.IDLE
         served = self._copies.served
         if served is not None and served.checkpoint.last_refresh is not None:
             self._agenda.wait(served.checkpoint.last_refresh)
             self._keeper.resumed(now)
+        if self._always and self._starts_at is not None:
+            self._agenda.postpone(Order(Cause.STARTUP, not_before=self._clock.at(self._starts_at)))
+        self._always = False
 
     def _opening_order(self, table: SourceTable, now: float) -> Order | None:
-        """What must be done although nobody asked for it, and nothing is due."""
+        """What must be done at once although nobody asked for it, and nothing is due."""
         served = self._copies.served
         if served is None:
             return Order(Cause.FIRST)
@@ -287,85 +289,56 @@ class Refresher:
             return Order(Cause.SETTINGS)
         if served.checkpoint.table_id != table.table_id:
             return Order(Cause.TABLE)
-        if self._always:
-            return Order(Cause.STARTUP)
-        order = Order(Cause.RESUMED)
-        return order if self._launched(order, table, now).resumed is not None else None
+        return Order(Cause.RESUMED) if self._course.is_interrupted(table, self._copies, now) else None
+
+    def _go_on(self, order: Order, table: SourceTable, now: float) -> None:
+        """Begin to read the table, or go on where that was cut off."""
+        self._always = False
+        if order is not self._agenda.order:
+            self._agenda.begin(order)
+        self._course.begin(order, table, self._copies, now, served=self._ready)
 
     def _begin_again(self) -> None:
         """Stop reading; ask the store and the service anew."""
-        self._drop()
+        self._drop(anew=False)
         self._operator.abandon()
         self._keeper.begin_again()
         self._stored = self._table = None
-        self._copies = Copies()
+        self._copies.forget()
         self._entered = False
-        self._phase = Phase.OPENING
+        self._opening = True
 
-    def _drop(self) -> None:
+    def _drop(self, *, anew: bool) -> None:
         """Stop reading, and forget what is not durable."""
         self._outbox.abandon_source()
         self._errands.clear()
         self._health.forget()
         self._lane.abandon()
         self._removal.forget()
-        self._launch = self._copying = None
+        self._course.drop(anew=anew)
 
     # A refresh
 
     def _begin(self, order: Order) -> None:
         """Begin this one, in place of one under way. The lane is at rest."""
-        self._drop()
+        self._drop(anew=True)
         self._table = None
-        self._resumes = False
-        self._phase = Phase.OPENING
+        self._opening = True
         self._agenda.begin(order)
 
-    def _launched(self, order: Order, table: SourceTable, now: float) -> Launch:
-        whole = self._mode is RefreshMode.FULL if order.whole is None else order.whole
-        reading = self._reading(self._ordered(order))
-        return Launch(
-            self._desk, table, reading, self._copies, appends=not whole, resumes=self._resumes, now=now
-        )
-
-    def _begin_scan(self, order: Order, table: SourceTable, now: float) -> None:
-        """Go on with what was interrupted, else make a copy or add to the one that there is."""
-        launch = self._launch = self._launched(order, table, now)
-        self._phase = Phase.CREATING
-        self._agenda.started("append" if launch.appends else "full", table.item_count)
-        if launch.resumed is not None:
-            resumed = launch.resumed
-            copying = self._copy(order, resumed.copy.checkpoint, resumed.target, now)
-            if not self._ready:
-                self._telling.scan_resumed(copying.scan)
-        elif launch.plan is not None and not self._ready:
-            self._telling.begins(launch.plan, table)
-
-    def _copy(self, order: Order, checkpoint: Checkpoint, target: Target, now: float) -> Copying:
-        """Read the table from here on."""
-        selection, overlap = self._ordered(order), self._acceleration.refresh.overlap
-        self._copying = Copying(self._desk, self._lane, checkpoint, target, selection, overlap, now)
-        self._launch = None
-        self._resumes = True
-        self._phase = Phase.RUNNING
-        return self._copying
-
-    def _finish(self, copying: Copying, order: Order, rows: int, now: float) -> None:
+    def _finish(self, rows: int, now: float) -> None:
         """The copy is complete, and served."""
-        served = self._copies.served
+        served, began_at = self._copies.served, self._course.at_work.began_at
         assert served is not None and served.checkpoint.last_refresh is not None  # noqa: PT018
-        self._operator.selection = self._ordered(order)
-        self._agenda.finished(served.checkpoint.last_refresh, rows, now - copying.began_at)
+        self._operator.selection = self._course.ordered
+        self._agenda.finished(served.checkpoint.last_refresh, rows, now - began_at)
         self._removal.due()
         self._serve(served)
-        self._resumes = False
-        self._copying = None
-        self._phase = Phase.IDLE
+        self._course.drop(anew=True)
 
     def _give_up(self, now: float) -> None:
-        self._drop()
-        self._resumes = False
-        self._phase = Phase.IDLE
+        self._drop(anew=True)
+        self._opening = False
         self._agenda.give_up(self._clock.at(now))
 
     # Applying
@@ -384,18 +357,10 @@ class Refresher:
             return
         self._copies.commit(plan.work, applied)
         self._keeper.committed(plan, anew=plan.makes_ready)
-        order, copying = self._agenda.order, self._copying
-        if order is None:
-            return
-        if self._begins(plan):
-            self._copy(order, plan.work.checkpoint, plan.work.target, now)
-        elif copying is not None and (plan.pages or plan.makes_ready):
-            copying.commit(plan)
-            if not self._ready:
-                seconds, items = now - copying.began_at, self._described.item_count
-                self._telling.scanned(plan, copying.scan, items, seconds)
+        if self._agenda.order is not None and self._course.needs(plan):
+            self._course.commit(plan, self._described, now, served=self._ready)
             if plan.makes_ready:
-                self._finish(copying, order, plan.rows, now)
+                self._finish(plan.rows, now)
 
     # What to do next
 
@@ -403,15 +368,16 @@ class Refresher:
         if self._stored is None and not self._lane.in_flight:
             self._errands.ask(OpenStore, OpenStore, now)
         self._turn(now)
-        if self._phase is Phase.OPENING and self._table is None:
+        if self._opening and self._table is None:
             self._describe(now)
         self._enter(now)
-        if self._copying is not None:
-            self._copying.read(now)
+        launch, copying = self._course.launch, self._course.copying
+        if copying is not None:
+            copying.read(now)
         if not self._ready:
             self._operator.refuse(COPYING)
         if self._stored is not None:
-            if self._launch is not None and self._launch.wants_newest:
+            if launch is not None and launch.wants_newest:
                 self._errands.ask(FindNewest, FindNewest, now)
             if self._lane.plan is None:
                 self._apply_next(now)
@@ -435,11 +401,10 @@ class Refresher:
 
     def _describe(self, now: float) -> None:
         assert self._starts_at is not None, "the first step sets it"
-        order = self._agenda.order
-        if order is None and now < self._starts_at:
+        if self._agenda.order is None and not self._ready and now < self._starts_at:
             self._outbox.wake(self._starts_at)
         else:
-            self._errands.ask(Describe, partial(Describe, selection=self._ordered(order)), now)
+            self._errands.ask(Describe, partial(Describe, selection=self._course.ordered), now)
 
     def _apply_next(self, now: float) -> None:
         """Send the next transaction, if there is one to make; the lane is free."""
@@ -451,66 +416,9 @@ class Refresher:
             self._operator.serve(live.checkpoint, self._clock.at(now), now)
             if self._lane.plan is not None:
                 return
-        plan = self._launch.plan if self._launch is not None else None
-        if plan is None and self._copying is not None:
-            plan = self._copying.next_plan(now)
+        plan = self._course.next_plan(now)
         if plan is not None:
             self._lane.send(plan, now)
-
-    # Knowing
-
-    def _begins(self, plan: Plan) -> bool:
-        """Whether it is the transaction that begins the refresh under way."""
-        return self._launch is not None and plan is self._launch.plan
-
-    @property
-    def _mode(self) -> RefreshMode:
-        return self._acceleration.refresh_mode
-
-    def _ordered(self, order: Order | None) -> Selection:
-        """The selection of a refresh."""
-        return self._selection if order is None or order.selection is None else order.selection
-
-    def _reading(self, selection: Selection) -> str:
-        return reading_of(self._mode, selection, self._mapping)
-
-    def _snapshot(self, status: StatusChanged, view: View, now: float) -> None:
-        """Have a snapshot taken if one is due. Its data may be as old as the copy's: that is all that there is."""
-        fresh = replace(status, lag=0.0) if status.fresh else status
-        last = view.last.started_at if view.last is not None and self._ready else None
-        self._keeper.advance(fresh, last, now)
-
-    def _view(self) -> View:
-        live, copying = self._copies.live, self._copying
-        return View(
-            ready=self._ready,
-            entered=self._entered,
-            refreshing=self._agenda.order is not None,
-            last=live.checkpoint.last_refresh if live is not None else None,
-            scan=copying.scan if copying is not None else None,
-            items=self._table.item_count if self._table is not None else 0,
-            failure=self._agenda.failure,
-            opening=self._keeper.reason,
-        )
-
-    def _pulses(self) -> Iterator[Pulse]:
-        yield from self._errands.pulses()
-        yield from self._lane.pulses()
-        if self._copying is not None:
-            yield from self._copying.pulses()
-
-    def _explain(self, asked: Explain, view: View, reason: str | None, now: float) -> None:
-        copying = self._copying
-        aside = copying is not None and copying.target is Target.BUILDING
-        moment = Moment(self._phase, reason, self._table, rebuilding=aside)
-        explained = explain_refresh(self._desk, copying, view.last, moment, now)
-        buffer = copying.buffer if copying is not None else None
-        self._outbox.explain(Explained(asked.id, explained, trail(self._desk.journal, self._lane, buffer)))
-
-    @property
-    def _at_work(self) -> Copying:
-        assert self._copying is not None, "nothing is read in this phase"
-        return self._copying
 
     @property
     def _described(self) -> SourceTable:
