@@ -56,7 +56,7 @@ from headrace.serve.server import Server
 from headrace.snapshot import Exporter, Manifest
 from headrace.snapshots.bucket import BucketStore, bucket_client
 from headrace.snapshots.folder import FolderStore
-from headrace.snapshots.shelf import DatasetShelf, Kept
+from headrace.snapshots.shelf import DatasetShelf, Label
 from headrace.snapshots.store import Store
 from headrace.status import DatasetStatus, State
 from headrace.wire import Transport
@@ -408,9 +408,9 @@ def shelf_of(
     if acceleration is None or acceleration.snapshots is None:
         return None
     snapshots = acceleration.snapshots
-    kept = Kept(dataset.name, acceleration.engine, dataset.table, snapshots.keep)
+    label = Label(dataset.name, acceleration.engine, dataset.table, snapshots.keep)
     path = None if scratch is None else scratch.path
-    return DatasetShelf(kept, _store(snapshots.place), exporter, path, lambda: secrets.token_hex(4))
+    return DatasetShelf(label, _store(snapshots.place), exporter, path, lambda: secrets.token_hex(4))
 
 
 def restore_copy(pod: Pod, dataset: Dataset, manifest: Manifest, *, replace: bool) -> int:

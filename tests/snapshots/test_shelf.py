@@ -16,7 +16,7 @@ from headrace.errors import (
 from headrace.schema import TableSchema
 from headrace.snapshot import Exported, Manifest, Unreadable
 from headrace.snapshots.folder import FolderStore
-from headrace.snapshots.shelf import ABANDONED, DatasetShelf, Kept
+from headrace.snapshots.shelf import ABANDONED, DatasetShelf, Label
 
 NOW = 1_800_000_000.0
 CHECKPOINT = Checkpoint("table-1", "arn:1", NOW, (SegmentState(None, done=True),), (), NOW, was_ready=True)
@@ -68,7 +68,7 @@ def make(tmp_path):
     def shelf(copy=None, *, dataset="orders", engine="duckdb", keep=3, store=None, clock=time.time):
         store = store or FolderStore(tmp_path / "kept")
         return DatasetShelf(
-            Kept(dataset, engine, "orders", keep),
+            Label(dataset, engine, "orders", keep),
             store,
             copy or Copy(),
             tmp_path / "scratch",

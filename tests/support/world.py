@@ -17,7 +17,7 @@ from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
 from headrace.snapshot import Exporter
 from headrace.snapshots.folder import FolderStore
-from headrace.snapshots.shelf import DatasetShelf, Kept
+from headrace.snapshots.shelf import DatasetShelf, Label
 from headrace.wire import Response
 from support.seeded import Clock, Hazards, SeededRunner
 
@@ -86,10 +86,10 @@ class World:
         )
 
     def _shelf(self, folder: Path, sink: Exporter) -> DatasetShelf:
-        kept = Kept("orders", "memory", TABLE, 3)
+        label = Label("orders", "memory", TABLE, 3)
         tokens = (f"{number:08x}" for number in itertools.count())
         store = FolderStore(folder / "kept")
-        return DatasetShelf(kept, store, sink, folder / "scratch", lambda: next(tokens), self.clock)
+        return DatasetShelf(label, store, sink, folder / "scratch", lambda: next(tokens), self.clock)
 
     # The table
 

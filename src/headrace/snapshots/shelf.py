@@ -34,7 +34,7 @@ _CHUNK: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Label:
     """Of which dataset a shelf keeps snapshots: its name, its engine, the table's name. ``keep`` are how many stay."""
 
     dataset: str
@@ -56,20 +56,20 @@ class DatasetShelf:
 
     def __init__(
         self,
-        kept: Kept,
+        label: Label,
         store: Store,
         exporter: Exporter | None,
         scratch: Path | None,
         token: Callable[[], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.kept = kept
+        self.label = label
         self._store = store
         self._exporter = exporter
         self._scratch = scratch
         self._token = token
         self._clock = clock
-        self._name = _file_name(kept.dataset)
+        self._name = _file_name(label.dataset)
         self._root = f"{self._name}/"
 
     @property
@@ -109,10 +109,10 @@ class DatasetShelf:
             paths = sorted(folder.iterdir())
             manifest = Manifest(
                 id=id_,
-                dataset=self.kept.dataset,
-                engine=self.kept.engine,
+                dataset=self.label.dataset,
+                engine=self.label.engine,
                 engine_version=exported.engine_version,
-                table=self.kept.table,
+                table=self.label.table,
                 taken_at=taken_at,
                 current_to=current_to,
                 rows=exported.rows,
@@ -153,7 +153,7 @@ class DatasetShelf:
         for manifest in self.listed().manifests:
             kinds.setdefault(_kind(manifest), []).append(manifest)
         chosen = list(kinds.values()) if like is None else [kinds.get(_kind(like), [])]
-        gone = [manifest.id for of_one in chosen for manifest in of_one[self.kept.keep :]]
+        gone = [manifest.id for of_one in chosen for manifest in of_one[self.label.keep :]]
         gone += [id_ for id_, files in found.items() if self._abandoned(files)]
         for id_ in gone:
             # The manifest first: what is half removed must not look like a snapshot.

@@ -62,6 +62,12 @@ class PostgresHarness(Harness):
     def plant(self, fault: Callable[..., Any]) -> None:
         self.sink._write = fault
 
+    def empty(self) -> None:
+        """Lose every table, as a server does that is set up anew."""
+        with self.server.connect() as connection:
+            connection.execute(f'DROP SCHEMA "{self.schema}" CASCADE')
+            connection.execute(f'CREATE SCHEMA "{self.schema}"')
+
     def drop(self) -> None:
         """Remove the schema and all that is in it."""
         with self.server.connect() as connection:

@@ -205,7 +205,7 @@ MUTANTS = (
         (
             Edit(
                 "accelerators/cayenne/data_file.py",
-                "        for file in (path, keys):\n            _sync(file)\n        _sync(self.folder)\n",
+                "        for file in (path, keys):\n            sync(file)\n        sync(self.folder)\n",
                 "",
             ),
         ),
@@ -237,5 +237,33 @@ MUTANTS = (
         "files that nobody names left behind",
         (Edit("accelerators/cayenne/table.py", "                self._remove_orphans()\n", ""),),
         engine="cayenne",
+    ),
+    Mutant(
+        "a restored copy Ready before all that was seen of the lost one",
+        (Edit("replicate/run.py", "max(ended_at, self._restored_at)", "ended_at"),),
+    ),
+    Mutant(
+        "a damaged snapshot restored",
+        (Edit("snapshots/shelf.py", "if _described(path) != file:", "if path is None:"),),
+    ),
+    Mutant(
+        "a snapshot of a table that is no more restored",
+        (
+            Edit(
+                "replicate/entry.py",
+                '    if checkpoint.table_id != table.table_id:\n        return f"it is of',
+                '    if not checkpoint.table_id:\n        return f"it is of',
+            ),
+        ),
+    ),
+    Mutant(
+        "a snapshot taken of a copy that stands still",
+        (
+            Edit(
+                "replicate/snapshotting.py",
+                "status.status is not State.READY or not status.live or watermark is None",
+                "watermark is None",
+            ),
+        ),
     ),
 )

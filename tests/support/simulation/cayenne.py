@@ -149,6 +149,10 @@ class InCayenne:
         self._close()
         shutil.rmtree(left)
 
+    def lose(self) -> None:
+        self._close()
+        shutil.rmtree(self._lives.lose())
+
     def view(self, target: Target) -> View | None:
         connection = None if self._sink is None else self._sink._table.metastore.reader()
         if connection is None:

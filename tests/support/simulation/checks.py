@@ -10,7 +10,15 @@ from headrace.accelerator import Target, Which, Work
 from headrace.change import RecordsPage, ScanPage
 from headrace.checkpoint import Checkpoint, Stage
 from headrace.dataset import GapBehavior
-from headrace.observe import DeadLetters, GapFound, Observation, Reinitialized
+from headrace.observe import (
+    BootstrapStarted,
+    DeadLetters,
+    GapFound,
+    Observation,
+    Reinitialized,
+    SnapshotPassedOver,
+    SnapshotsUnanswered,
+)
 from headrace.replicate.commands import (
     Apply,
     Done,
@@ -24,10 +32,11 @@ from headrace.replicate.commands import (
 from headrace.replicate.outbox import DEADLINE
 from headrace.shard import ShardListing
 from headrace.simulator.streams import read_iterator
+from headrace.snapshot import Manifest
 from support.simulation.ledger import Coverage, Ledger
 from support.simulation.model import Broken, Key, Model, Row
 from support.simulation.runner import Runner
-from support.simulation.scenario import POISONS, Scenario
+from support.simulation.scenario import POISONS, START, Scenario
 from support.simulation.view import View
 from support.simulation.wire import Skies
 
@@ -43,6 +52,7 @@ CHECKS = (
     "gaps",
     "memory",
     "dead letters",
+    "snapshots",
     "liveness",
     "defect",
 )
@@ -84,6 +94,8 @@ class Checks:
         self._known: dict[str, set[str]] = {}
         self._pages: list[str] = []
         self._was_ready = False
+        self._stored: dict[str, Coverage] = {}
+        self._passed_over: set[str] | None = set()
         self._lost: list[tuple[Coverage, str, int]] = []
 
     # What the runner tells
@@ -93,6 +105,31 @@ class Checks:
         self._known.clear()
         self._pages.clear()
         self._was_ready = False
+        self._passed_over = set()
+
+    def lost(self) -> None:
+        """The disk is gone, with all copies."""
+        self._views = dict.fromkeys(Target)
+        self._commits += 1
+
+    def saved(self, manifest: Manifest) -> None:
+        """A snapshot of the live copy is there."""
+        self.counts["snapshots"] += 1
+        view = self._views[Target.LIVE]
+        if view is None or view.checkpoint != manifest.checkpoint:
+            raise Broken("snapshots", f"{manifest.id} is not of what was there last")
+        coverage = self._coverage(view.checkpoint)
+        self._applied_until(
+            coverage, manifest.current_to, "snapshots", f"{manifest.id} says that it has all up to"
+        )
+        self._stored[manifest.id] = coverage.copied()
+
+    def restored(self, manifest: Manifest) -> None:
+        """The live copy is what it was when the snapshot was taken."""
+        self.counts["snapshots"] += 1
+        if manifest.id in self._runner.place.damaged:
+            raise Broken("snapshots", f"{manifest.id} is damaged, and was restored")
+        self._coverages[_identity(manifest.checkpoint)] = self._stored[manifest.id].copied()
 
     def committed(self) -> None:
         """A transaction is done, whoever knows of it; or the store was opened, and is at some commit."""
@@ -165,16 +202,48 @@ class Checks:
     def told(self, fact: Observation) -> None:
         """The machine states a fact."""
         self.facts[type(fact).__name__] += 1
+        self._tells_of_snapshots(fact)
         if isinstance(fact, GapFound):
             self._is_gap(fact)
             self._lost.clear()
         elif isinstance(fact, Reinitialized):
             self.counts["gaps"] += 1
-            if not self.causes and not self.facts["GapFound"]:
+            is_of_a_snapshot = fact.reason.startswith("snapshot ") and self.facts["SnapshotRestored"]
+            if not self.causes and not self.facts["GapFound"] and not is_of_a_snapshot:
                 raise Broken("gaps", f"copied anew without a cause: {fact.reason}")
             self._lost.clear()
         elif isinstance(fact, DeadLetters) and not set(POISONS) & self._scenario.mishaps.keys():
             raise Broken("dead letters", f"{fact.count} of them, and none was to be")
+
+    def _tells_of_snapshots(self, fact: Observation) -> None:
+        """What is passed over deserves it, and no table is copied while a snapshot would do."""
+        settings = self._scenario.snapshots
+        match fact:
+            case SnapshotPassedOver(snapshot=id_, reason=reason):
+                self.counts["snapshots"] += 1
+                if self._passed_over is not None:
+                    self._passed_over.add(id_)
+                if not (id_ in self._runner.place.damaged or self._is_unfit(reason)):
+                    raise Broken("snapshots", f"{id_} is passed over: {reason}")
+            case SnapshotsUnanswered():
+                self._passed_over = None
+            case BootstrapStarted(rebuild=False) if settings is not None and settings.mode.restores:
+                if self._passed_over is None or any(self._views.values()):
+                    return
+                self.counts["snapshots"] += 1
+                left = set(self._runner.place.ids) - self._passed_over
+                if left:
+                    raise Broken("snapshots", f"the table is copied, and {sorted(left)} were not tried")
+
+    def _is_unfit(self, reason: str) -> bool:
+        """Whether what is said of a snapshot that is whole may be so."""
+        aged = self._runner.clock.now - START > SURE
+        silent = "silent place" in self._scenario.mishaps
+        return (
+            (aged and ("the stream keeps 24 h" in reason))
+            or (bool(self.causes) and ("another table" in reason or "another stream" in reason))
+            or (silent and "does not answer" in reason)
+        )
 
     def time_jumps(self, now: float) -> None:
         """The clock is about to be moved to ``now``: what is trimmed by that, and not applied, is lost."""
@@ -292,6 +361,8 @@ class Checks:
 
     def _sees(self, key: Key, row: Row | None, version: str, view: View) -> None:
         before = self._seen.get(key, 0)
+        if self._is_hidden(key):
+            before = 0
         if row is None:
             gone = self._model.gone_since(key, before)
             if self._model.may_be_missed(key, before, gone):
@@ -309,6 +380,19 @@ class Checks:
         if index != before:
             self._model.compare(key, index, row, view.schema)
         self._seen[key] = index
+
+    def _is_hidden(self, key: Key) -> bool:
+        """Whether a restored copy may lack what was seen of an item, and nothing could tell.
+
+        The records that the lost copy had are in a shard that gives empty pages as if there were none.
+        """
+        if self.skies is None or not self.facts["SnapshotRestored"]:
+            return False
+        return any(
+            shard_id in self.skies.deceived and any(one == key for one, _ in log.states)
+            for logs in self._ledger.streams.values()
+            for shard_id, log in logs.items()
+        )
 
     def _agree(self, view: View) -> None:
         """Rows are exactly what their checkpoint says."""

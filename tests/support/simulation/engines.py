@@ -24,6 +24,7 @@ from headrace.accelerators.stored_schema import decode_schema
 from headrace.checkpoint import Checkpoint
 from headrace.dataset import Acceleration, Mode
 from headrace.dataset import Engine as EngineName
+from support.engines.harness import SCRATCH
 from support.engines.postgres import PostgresHarness, stored_in
 from support.simulation.cayenne import InCayenne
 from support.simulation.lives import Lives
@@ -45,6 +46,10 @@ class Engine(Protocol):
 
     def crash(self, cut: Random | None) -> None:
         """The process is gone; with ``cut``, in the middle of the last commit."""
+        ...
+
+    def lose(self) -> None:
+        """The process is gone, and its disk with it."""
         ...
 
     def view(self, target: Target) -> View | None:
@@ -81,7 +86,10 @@ class InDictionaries:
 
     def __init__(self) -> None:
         self.is_mended = False
-        self._sink = MemoryAccelerator(
+        self._sink = self._new_sink()
+
+    def _new_sink(self) -> MemoryAccelerator:
+        return MemoryAccelerator(
             lambda row: "it is poison" if row.get(POISON) == "refused row" and not self.is_mended else None
         )
 
@@ -90,6 +98,9 @@ class InDictionaries:
 
     def crash(self, cut: Random | None) -> None:
         assert cut is None, "dictionaries have no log"
+
+    def lose(self) -> None:
+        self._sink = self._new_sink()
 
     def view(self, target: Target) -> View | None:
         stored = self._sink.open()
@@ -127,7 +138,7 @@ class InDuckDB:
     def boot(self) -> ChangeSink:
         if self._instance is None:
             path = None if self._lives is None else self._lives.path
-            self._instance = DuckDBInstance({TABLE: path}, Limits(memory=2**28, threads=1))
+            self._instance = DuckDBInstance({TABLE: path}, Limits(memory=2**28, threads=1), SCRATCH)
         return _Watched(self._instance, self._about_to_commit)
 
     def crash(self, cut: Random | None) -> None:
@@ -135,6 +146,11 @@ class InDuckDB:
         self._close()
         if left is not None:
             shutil.rmtree(left)
+
+    def lose(self) -> None:
+        self._close()
+        if self._lives is not None:
+            shutil.rmtree(self._lives.lose())
 
     def view(self, target: Target) -> View | None:
         if self._instance is None:
@@ -208,6 +224,11 @@ class InSQLite:
         if left is not None:
             shutil.rmtree(left)
 
+    def lose(self) -> None:
+        self._close()
+        if self._lives is not None:
+            shutil.rmtree(self._lives.lose())
+
     def view(self, target: Target) -> View | None:
         connection = None if self._sink is None else self._sink._file.reader()
         if connection is None:
@@ -264,6 +285,10 @@ class InPostgres:
         session = self._harness.sink._session
         if session is not None:
             session.connection.close()
+
+    def lose(self) -> None:
+        self.crash(None)
+        self._harness.empty()
 
     def view(self, target: Target) -> View | None:
         names = Names(self._harness.schema, TABLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Container
+from copy import copy
 from dataclasses import dataclass, field
 from math import ceil, floor
 
@@ -134,6 +135,13 @@ class Coverage:
                 done = state.stage is Stage.FINISHED
                 self._next[state.id] = len(log.numbers) if done else self._place(log, state)
         self.advance(first)
+
+    def copied(self) -> Coverage:
+        """The same, which goes its own way from here."""
+        other = copy(self)
+        other.covered, other.clean = dict(self.covered), dict(self.clean)
+        other.stages, other._next = dict(self.stages), dict(self._next)
+        return other
 
     def log(self, shard_id: str) -> ShardLog | None:
         """The shard's records."""

@@ -38,6 +38,13 @@ class Lives:
             self._cut(cut)
         return old.parent
 
+    def lose(self) -> Path:
+        """Go on with nothing: the disk is gone. The folder that is left behind."""
+        old = self.path
+        self.path = self._new_path()
+        self._log_before = 0
+        return old.parent
+
     def close(self) -> None:
         """Remove everything."""
         self._temporary.cleanup()

@@ -21,8 +21,9 @@ from headrace.errors import (
     CommitUnknown,
     HeadraceError,
     InternalError,
+    SnapshotUnavailable,
 )
-from headrace.observe import Observation, StatusChanged
+from headrace.observe import Observation, SnapshotRestored, SnapshotSaved, StatusChanged
 from headrace.replicate.commands import (
     Apply,
     CheckStore,
@@ -35,21 +36,32 @@ from headrace.replicate.commands import (
     Redrive,
     Reply,
     Request,
+    Restored,
+    RestoreSnapshot,
+    SaveSnapshot,
+    ShelfRequest,
+    SourceRequest,
     Tell,
     Tick,
     WakeAt,
 )
 from headrace.replicate.machine import Machine
 from headrace.replicate.perform import perform
+from headrace.snapshot import Manifest
+from headrace.snapshots.shelf import DatasetShelf, Label
 from headrace.source import Source
+from support.engines.harness import SCRATCH
 from support.simulation.chance import Dice
 from support.simulation.engines import Engine, Kept
 from support.simulation.model import Broken
+from support.simulation.place import Gone, Place
 from support.simulation.scenario import MISHAPS, Scenario
 from support.simulation.trace import Clock, Trace
 from support.simulation.wire import Wire
 
-_STORE = (OpenStore, CheckStore, ReadLetters, Apply)
+_STORE = (OpenStore, CheckStore, ReadLetters, Apply, RestoreSnapshot)
+"""What is done in one lane."""
+
 _FORWARD = 1e-6
 _PUT_OFF = 0.4
 """How often upkeep that is due is put off until after a later transaction."""
@@ -66,6 +78,9 @@ class Watcher(Protocol):
     def stepped(self) -> None: ...
     def told(self, fact: Observation) -> None: ...
     def booted(self) -> None: ...
+    def lost(self) -> None: ...
+    def saved(self, manifest: Manifest) -> None: ...
+    def restored(self, manifest: Manifest) -> None: ...
 
 
 class Runner:
@@ -80,10 +95,13 @@ class Runner:
         make_source: Callable[[], Source],
         trace: Trace,
         counts: Counter[str],
+        place: Place,
     ) -> None:
         self.clock = clock
+        self.place = place
         self.engine = engine
         self.settings = scenario.settings
+        self.snapshots = scenario.snapshots
         self.status: StatusChanged | None = None
         self.machine: Machine
         self.watcher: Watcher
@@ -104,6 +122,8 @@ class Runner:
         self._heap: list[tuple[float, float, int, Callable[[], None]]] = []
         self._events = 0
         self._tickets = 0
+        self._tokens = 0
+        self._known: set[str] = set()
         self._lane_free_at = 0.0
         self._wake = (float("inf"), 0)
 
@@ -141,9 +161,10 @@ class Runner:
         self.life += 1
         self.is_up = True
         self._trace.note(f"process {self.life}")
-        self.machine = Machine("orders", self.settings)
+        self.machine = Machine("orders", self.settings, snapshots=self.snapshots)
         self._source = self._make_source()
         self._sink: ChangeSink = self.engine.boot()
+        self._shelf = self._new_shelf()
         self.undelivered.clear()
         self.asked.clear()
         self.status = None
@@ -158,11 +179,30 @@ class Runner:
         self.engine.crash(None)
         self.boot()
 
-    def _crash(self, *, cut: bool) -> None:
-        """Every request and answer under way is lost; what is committed remains, where the engine outlives it."""
+    def _new_shelf(self) -> DatasetShelf | None:
+        """The dataset's snapshots, as a new process comes to them."""
+        if self.snapshots is None:
+            return None
+        self.place.lives()
+        label = Label("orders", "simulated", "orders", self.snapshots.keep)
+        return DatasetShelf(label, self.place, self._sink, SCRATCH, self._token, self.clock)
+
+    def _token(self) -> str:
+        self._tokens += 1
+        return f"{self._tokens:08x}"
+
+    def _crash(self, *, cut: bool, lost: bool = False) -> None:
+        """Every request and answer under way is lost; what is committed remains, where the engine outlives it.
+
+        With ``lost``, the disk is gone too.
+        """
         dice = self._dice["crash inside a commit"]
-        self.engine.crash(dice.random if cut else None)
-        self._trace.note("crash")
+        if lost:
+            self.engine.lose()
+            self.watcher.lost()
+        else:
+            self.engine.crash(dice.random if cut else None)
+        self._trace.note("lost disk" if lost else "crash")
         self.life += 1
         self.is_up = False
         down = self._dice["long downtime"]
@@ -193,7 +233,7 @@ class Runner:
         for command in commands:
             match command:
                 case Tell(observation=fact):
-                    self._trace.note(repr(fact))
+                    self._trace.note(told(fact))
                     if isinstance(fact, StatusChanged):
                         self.status = fact
                     self.watcher.told(fact)
@@ -231,7 +271,7 @@ class Runner:
         self._trace.note(named(request))
         self.watcher.asked(request)
         quiet = self.is_quiet()
-        if not isinstance(request, _STORE) and self._dice["hung request"].hits(quiet=quiet):
+        if isinstance(request, SourceRequest) and self._dice["hung request"].hits(quiet=quiet):
             return
         delay = self._half()
         if isinstance(request, _STORE):
@@ -247,6 +287,9 @@ class Runner:
         if self._dice[f"crash before a {call}"].hits(quiet=quiet):
             self._crash(cut=False)
             return
+        if self._dice["lost disk"].hits(quiet=quiet):
+            self._crash(cut=False, lost=True)
+            return
         event = self._outcome(request, quiet=quiet)
         if isinstance(event, Done) and isinstance(request, Apply):
             if self._dice["crash inside a commit"].hits(quiet=quiet):
@@ -255,6 +298,8 @@ class Runner:
             self.watcher.committed()
             if self._is_gone_in_upkeep(quiet=quiet):
                 return
+        elif isinstance(request, ShelfRequest) and self._is_gone_in_a_snapshot(request, event, quiet=quiet):
+            return
         elif isinstance(event, Done) and isinstance(request, OpenStore):
             # What the last process left can be looked at from here on.
             self.watcher.committed()
@@ -284,6 +329,27 @@ class Runner:
         self.watcher.committed()
         return False
 
+    def _is_gone_in_a_snapshot(self, request: ShelfRequest, event: Done | Failed, *, quiet: bool) -> bool:
+        """Tell what came of it, and spoil it now and then; whether the process ended while it wrote one."""
+        answer = event.answer if isinstance(event, Done) else None
+        if isinstance(event, Failed) and isinstance(event.error, InternalError):
+            for id_ in self.place.ids:
+                # Its last object may have been the one that makes it whole.
+                if id_ not in self._known:
+                    self._known.add(id_)
+                    self.watcher.saved(self.place.manifest(id_))
+            self._crash(cut=False)
+            return True
+        if isinstance(answer, Manifest):
+            self._known.add(answer.id)
+            self.watcher.saved(answer)
+            damage = self._dice["damaged snapshot"]
+            if damage.hits(quiet=quiet):
+                self.place.damage(answer.id, damage.random)
+        elif isinstance(answer, Restored) and isinstance(request, RestoreSnapshot):
+            self.watcher.restored(request.manifest)
+        return False
+
     def _deliver(self, request: Request, event: Done | Failed) -> None:
         del self.undelivered[request.id]
         self._trace.note(
@@ -297,8 +363,13 @@ class Runner:
         if fault is not None:
             return Failed(request.id, fault)
         self._wire.slow = 0.0
+        dies = self._dice["crash in a snapshot"]
+        if isinstance(request, SaveSnapshot) and dies.hits(quiet=quiet):
+            self.place.dies(dies.random)
         try:
-            answer = perform(request, self._source, self._sink)
+            answer = perform(request, self._source, self._sink, self._shelf)
+        except Gone:
+            return Failed(request.id, InternalError("the process has ended"))
         except InternalError:
             raise
         except HeadraceError as error:
@@ -316,6 +387,8 @@ class Runner:
                 return AcceleratorError("disk error")
             if self._dice["full disk"].hits(quiet=quiet):
                 return AcceleratorFull("no space left")
+        elif isinstance(request, ShelfRequest) and self._dice["silent place"].hits(quiet=quiet):
+            return SnapshotUnavailable("the place does not answer")
         elif isinstance(request, (OpenStore, CheckStore)) and self._dice["store not opened"].hits(
             quiet=quiet
         ):
@@ -325,6 +398,8 @@ class Runner:
 
 def named(request: Request) -> str:
     """A request in words that do not depend on where in memory its rows are."""
+    if isinstance(request, RestoreSnapshot):
+        return f"RestoreSnapshot {request.id} {request.manifest.id}"
     if not isinstance(request, Apply):
         return repr(request)
     work = request.work
@@ -334,6 +409,13 @@ def named(request: Request) -> str:
     shards = " ".join(_named_shard(state) for state in work.checkpoint.shards)
     ended, ready = work.checkpoint.scan_ended_at, work.checkpoint.was_ready
     return f"Apply {request.id} {work.target} {rows} {flags} {zlib.crc32(text.encode()):08x} {ended} {ready} {shards}"
+
+
+def told(fact: Observation) -> str:
+    """A fact in words that do not depend on how an engine packs its files."""
+    if isinstance(fact, (SnapshotSaved, SnapshotRestored)):
+        return repr(replace(fact, size_bytes=0))
+    return repr(fact)
 
 
 def _named_shard(state: ShardState) -> str:

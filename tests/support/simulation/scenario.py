@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from headrace.dataset import GapBehavior, Replication
+from headrace.dataset import (
+    GapBehavior,
+    Replication,
+    RestoreFailure,
+    SnapshotMode,
+    SnapshotPlace,
+    Snapshots,
+)
 from headrace.simulator.weather import WEATHER
 from support.simulation.chance import draw_rates
+
+START = 1_700_000_000.0
+"""When every scenario begins, epoch seconds."""
 
 ENGINES = (
     "memory",
@@ -35,12 +45,16 @@ MISHAPS: dict[str, tuple[float, float]] = {
     "late answer": (0.003, 0.05),
     "hung request": (0.0005, 0.01),
     "late tick": (0.01, 0.3),
+    "lost disk": (0.002, 0.03),
+    "crash in a snapshot": (0.02, 0.3),
+    "damaged snapshot": (0.05, 0.6),
+    "silent place": (0.02, 0.4),
     "broken record": (0.05, 0.4),
     "refused row": (0.05, 0.4),
 }
 """What goes wrong on this side of the wire, with the range of its rates.
 
-``long downtime`` is per crash; ``broken record`` (it cannot be decoded) and ``refused row`` (the engine does not take it,
+``long downtime`` is per crash, ``damaged snapshot`` per snapshot; ``broken record`` (it cannot be decoded) and ``refused row`` (the engine does not take it,
 until an operator mends that) are per item that is written.
 """
 
@@ -124,6 +138,7 @@ class Scenario:
     latency: float
     page_limit: int
     settings: Replication
+    snapshots: Snapshots | None = None
     mishaps: dict[str, float] = field(default_factory=dict)
     weather: dict[str, float] = field(default_factory=dict)
 
@@ -210,9 +225,27 @@ def draw(
         latency=latency,
         page_limit=random.choice((1, 3, 12, 1000)),
         settings=settings,
+        snapshots=_snapshots(seed, mishaps),
         mishaps=mishaps,
         weather=weather,
     )
+
+
+def _snapshots(seed: int, mishaps: dict[str, float]) -> Snapshots | None:
+    """What the seed decides of snapshots. They cost time, so most seeds have some only where a disk is lost."""
+    random = Random(f"{seed}/snapshots")
+    asked = random.random() < (0.85 if "lost disk" in mishaps else 0.15)
+    batches = random.choice((None, None, 2, 5, 20))
+    drawn = Snapshots(
+        place=SnapshotPlace(),
+        mode=random.choice((SnapshotMode.ENABLED, SnapshotMode.ENABLED, SnapshotMode.BOOTSTRAP_ONLY)),
+        batches=batches,
+        interval=None if batches is not None else random.choice((1.0, 10.0, 300.0)),
+        always=random.random() < 0.2,
+        on_failure=random.choice(tuple(RestoreFailure)),
+        keep=random.choice((1, 2, 5)),
+    )
+    return drawn if asked else None
 
 
 def kinds_of(engine: str) -> tuple[str, ...]:

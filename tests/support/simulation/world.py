@@ -17,13 +17,13 @@ from support.simulation.checks import Checks
 from support.simulation.engines import make_engine
 from support.simulation.ledger import Ledger
 from support.simulation.model import Broken, HarnessFault, Model
+from support.simulation.place import Place
 from support.simulation.runner import Runner
-from support.simulation.scenario import POISONS, Scenario
+from support.simulation.scenario import POISONS, START, Scenario
 from support.simulation.trace import Clock, Trace
 from support.simulation.wire import Skies, Wire
 from support.simulation.workload import TABLE, Workload
 
-START = 1_700_000_000.0
 CALM = 600.0
 """Seconds in which the copy must come to rest once nothing goes wrong any more."""
 
@@ -73,6 +73,7 @@ class World:
             ),
             self.trace,
             self.counts,
+            Place(self.clock),
         )
         self.checks = Checks(scenario, self.runner, self.model, self.ledger)
         self.runner.watcher = self.checks
