@@ -2,7 +2,15 @@
 
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dataset import OnStartup, Refresh, RefreshMode, Retention
-from headrace.observe import BootstrapResumed, RefreshFailed, RefreshFinished, RefreshStarted
+from headrace.observe import (
+    BootstrapResumed,
+    CopyResumed,
+    RefreshFailed,
+    RefreshFinished,
+    RefreshStarted,
+    SnapshotRestored,
+    SnapshotSaved,
+)
 from headrace.replicate import retention
 from headrace.replicate.commands import Redrive, Refreshed, Reselect
 from headrace.simulator.faults import Refuse
@@ -374,7 +382,7 @@ def test_rows_expire_in_small_transactions_and_a_refresh_goes_on_between_them(mo
 def test_a_row_that_a_refresh_brings_back_is_not_removed_for_what_it_was(monkeypatch):
     """Between the question and the removal nothing else is applied."""
     monkeypatch.setattr(retention, "ROWS", 7)
-    for seed in range(5):
+    for seed in range(3):
         world = append(seed=seed, items=60, retention=Retention(0.01), segments=1)
         world.settle()
         world.clock.now += 100.0
@@ -433,3 +441,40 @@ def test_a_column_that_no_item_has_any_more_stays():
     world.refreshed()
     (row,) = world.sink.live_rows().values()
     assert row["note"] is None
+
+
+def test_each_refresh_is_stored_and_a_machine_without_a_copy_begins_with_the_last(tmp_path):
+    world = RefreshedWorld(shelf_in=tmp_path)
+    world.run_until(lambda: len(world.facts(SnapshotSaved)) == 1)
+    world.put("new")
+    world.refreshed()
+    world.run_until(lambda: len(world.facts(SnapshotSaved)) == 2)
+    world.wait(1000.0)
+    assert len(world.facts(SnapshotSaved)) == 2
+    world.runner.sink = world.sink = world.kept.sink = world.runner.shelf._exporter = MemoryAccelerator()
+    world.put("newer")
+    world.runner.facts.clear()
+    world.runner.boot()
+    world.settle()
+    assert set(world.truth()) - set(world.copy()) == {"newer"}
+    assert world.facts(SnapshotRestored)
+    assert world.facts(CopyResumed)
+    assert not world.facts(RefreshStarted)
+
+
+def test_what_is_known_of_a_copy_is_told_to_whoever_asks():
+    world = RefreshedWorld()
+    world.settle()
+    (finished,) = world.facts(RefreshFinished)
+    stream = world.runner.explain().stream
+    assert (stream.phase, stream.keys, stream.rebuilding, stream.shards) == (
+        "idle",
+        (("id", "S"),),
+        False,
+        (),
+    )
+    assert START < stream.refreshed_at < finished.at
+    world.ask()
+    world.run_until(lambda: world.runner.explain().stream.rebuilding)
+    assert world.runner.explain().stream.phase in ("creating", "running")
+    assert world.runner.explain().stream.keys == (("id", "S"),)

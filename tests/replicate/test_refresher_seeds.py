@@ -117,7 +117,7 @@ def seeds(few, many):
     return [*few, *(pytest.param(seed, marks=pytest.mark.long) for seed in many if seed not in few)]
 
 
-@pytest.mark.parametrize("seed", seeds(range(7), range(60)))
+@pytest.mark.parametrize("seed", seeds((0, 2, 3, 5), range(60)))
 def test_after_whatever_happened_one_refresh_makes_the_copy_the_table(seed):
     story = Story(seed)
     for _ in range(2):
@@ -130,7 +130,7 @@ def test_after_whatever_happened_one_refresh_makes_the_copy_the_table(seed):
         assert fact.fresh <= fact.ready
 
 
-@pytest.mark.parametrize("seed", seeds((2, 5, 14), range(2, 92, 3)))
+@pytest.mark.parametrize("seed", seeds((2, 14), range(2, 92, 3)))
 def test_appends_alone_bring_all_that_is_written(seed):
     """Each write is newer than all before it, so that none may be missed, whatever is killed or given up."""
     story = Story(seed)

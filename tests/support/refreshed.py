@@ -11,7 +11,15 @@ import pyarrow.compute as pc
 
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.change import ChangeBatch
-from headrace.dataset import Acceleration, Dataset, Refresh, RefreshMode, Replication
+from headrace.dataset import (
+    Acceleration,
+    Dataset,
+    Refresh,
+    RefreshMode,
+    Replication,
+    SnapshotPlace,
+    Snapshots,
+)
 from headrace.dynamodb import DynamoDBSource
 from headrace.replicate.commands import RefreshNow
 from headrace.replicate.refresher import Refresher
@@ -19,6 +27,7 @@ from headrace.schema import TableSchema
 from headrace.simulator import Simulator
 from headrace.wire import Response
 from support.seeded import Clock, Hazards, SeededRunner
+from support.shelves import shelf_of
 
 TABLE = "orders"
 START = 1_700_000_000.0
@@ -100,6 +109,7 @@ class RefreshedWorld:
         selection=None,
         stream=False,
         settings=None,
+        shelf_in=None,
     ):
         self.random = random.Random(f"refreshed/{seed}")
         self.clock = Clock(START)
@@ -117,6 +127,7 @@ class RefreshedWorld:
         self.settings = settings or Replication(scan_segments=segments)
         self.hazards = hazards or Hazards()
         self.tickets = 0
+        self.snapshots = Snapshots(SnapshotPlace(), interval=None) if shelf_in is not None else None
         self.runner = SeededRunner(
             seed,
             self.clock,
@@ -124,12 +135,15 @@ class RefreshedWorld:
             self.sink,
             self.settings,
             self.hazards,
+            shelf=shelf_of(shelf_in, self.sink, self.clock, "duckdb") if shelf_in is not None else None,
             make_machine=self._machine,
             kept=self.kept,
         )
 
     def _machine(self):
-        acceleration = Acceleration(refresh_mode=self.mode, refresh=self.refresh, retention=self.retention)
+        acceleration = Acceleration(
+            refresh_mode=self.mode, refresh=self.refresh, retention=self.retention, snapshots=self.snapshots
+        )
         dataset = Dataset(TABLE, TABLE, acceleration=acceleration, replication=self.settings)
         return Refresher(dataset, self.selection, "salt")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 from collections.abc import Mapping
@@ -16,10 +15,9 @@ from headrace.dynamodb import DynamoDBSource
 from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
 from headrace.snapshot import Exporter
-from headrace.snapshots.folder import FolderStore
-from headrace.snapshots.shelf import DatasetShelf, Label
 from headrace.wire import Response
 from support.seeded import Clock, Hazards, SeededRunner
+from support.shelves import shelf_of
 
 TABLE = "orders"
 START = 1_700_000_000.0
@@ -81,15 +79,9 @@ class World:
                 scan_segments=self.random.choice((1, 3)), buffer_bytes=40 * 2**20, gap_behavior=gap_behavior
             ),
             self.hazards,
-            self._shelf(shelf_in, self.sink) if shelf_in is not None else None,
+            shelf_of(shelf_in, self.sink, self.clock) if shelf_in is not None else None,
             snapshots,
         )
-
-    def _shelf(self, folder: Path, sink: Exporter) -> DatasetShelf:
-        label = Label("orders", "memory", TABLE, 3)
-        tokens = (f"{number:08x}" for number in itertools.count())
-        store = FolderStore(folder / "kept")
-        return DatasetShelf(label, store, sink, folder / "scratch", lambda: next(tokens), self.clock)
 
     # The table
 
