@@ -224,6 +224,8 @@ for number in range(rounds):
     assert sink.open().live is not None
     assert sink.rows() == 120_000
     sink.apply(work(9, batch(table, {"id": "0-0", "n": number})))
+(scratch / "last").mkdir()
+assert sink.export(scratch / "last", "snap-1").rows == 120_000
 instance.close()
 print(ends, flush=True)
 """

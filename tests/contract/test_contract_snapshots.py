@@ -169,6 +169,9 @@ def test_letters_travel_and_can_be_settled_where_they_are(pair):
     tally = there.sink.apply(work(7, redriven=(redriven,), discarded=(letters[2].id,))).letters
     assert (tally.retried, tally.discarded, tally.stored) == (1, 1, 2)
     assert there.live()["k0",]["n"] == 7
+    there.sink.apply(create(8, target=Target.BUILDING))
+    there.sink.apply(work(9, target=Target.BUILDING, swap=True))
+    assert there.letters() == {}, "those of the copy that was being built have stayed behind"
 
 
 def test_keys_that_the_stream_touched_keep_the_scan_away_after_a_restore_too(pair):
@@ -386,6 +389,8 @@ def test_closing_at_any_moment_of_an_export_ends_it_soon(copy, engine, record_pr
         if copy.remembers:
             copy.sink.open()
             assert copy.sink.rows() == 40_000
+    if copy.remembers:
+        assert copy.sink.export(new_folder(), "snap-1").rows == 40_000
     record_property(
         "told", f"{engine}: {ends[True]} whole, {ends[False]} ended, the slowest in {slowest:.2f} s"
     )
