@@ -43,6 +43,7 @@ from headrace.query.parser import Parser
 from headrace.query.row_query import deleted, selected
 from headrace.query.selection import SqlSelection
 from headrace.query.statement import Statement
+from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.replicate.asked import AskedRefreshes
 from headrace.replicate.commands import Refreshed, Reply
@@ -73,6 +74,9 @@ SCRATCH = Path(".headrace") / "scratch"
 
 SNAPSHOT_PATIENCE = 600.0
 """Seconds that whoever asks for a snapshot waits for it."""
+
+ASKED_BY_REFRESHES = Bounds(places=4, wait=600.0, timeout=600.0)
+"""What refreshes may ask of copies at once, beside the statements of users, and how long that may take."""
 
 OPERATOR_PATIENCE = 60.0
 """Seconds that whoever retries or discards dead letters waits for all of them."""
@@ -141,6 +145,15 @@ class Runtime:
             leaves=self._leaves,
             parser=self._parser,
         )
+        # A refresh asks the copy, which may be shut to queries and never is what DynamoDB answers in its place.
+        every = {dataset.name: TableFacts(ready=True) for dataset in built}
+        self._copies = QueryEngine(
+            self._engines.cursor,
+            lambda: every,
+            ASKED_BY_REFRESHES,
+            leaves=lambda: self._engines.leaves,
+            parser=self._parser,
+        )
         self._runners = {dataset.name: self._runner(dataset) for dataset in built}
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
@@ -167,6 +180,7 @@ class Runtime:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
         # Statements first: a download without end would use up the server's grace.
         self._engine.close()
+        self._copies.close()
         self._http.stop()
         self._metrics.stop()
         for runner in self._runners.values():
@@ -360,7 +374,7 @@ class Runtime:
             )
             return ThreadRunner(machine, source, sink, self._observe, shelf)
         refresher = Refresher(dataset, self._selection(dataset), salt)
-        kept = SqlKept(dataset, self._engine, sink.schema, self._parser)
+        kept = SqlKept(dataset, self._copies, sink.schema, self._parser)
         return ThreadRunner(refresher, source, sink, self._observe, shelf, kept)
 
     def _observe(self, observation: Observation) -> None:

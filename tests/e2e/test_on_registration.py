@@ -1,14 +1,20 @@
 """The real process: queries are answered from DynamoDB itself until the copy is complete, and from the copy from then on."""
 
+import json
 import time
 from collections import Counter
 
 import boto3
 import pytest
 
+from headrace.column_type import INT
+from headrace.config import Pod
+from headrace.dataset import Acceleration, AwsAccess, Dataset, ReadyState, RefreshMode, TimeColumn
+from headrace.runtime import Runtime
 from headrace.simulator import Simulator
 from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
+from support.copies import batch, create, schema_of, work
 from support.deadline import eventually
 
 POD = """
@@ -96,3 +102,61 @@ def test_dynamodb_answers_until_the_copy_does(world, headrace, engine):
     assert world.scans.total() == scans
     assert "DynamoDB" not in str(running.sql("EXPLAIN SELECT total FROM orders"))
     assert running.stop() == 0
+
+
+@pytest.fixture
+def unstarted(tmp_path):
+    """A runtime over a table without a stream, whose machines never begin; and what puts items into the table."""
+    simulator = Simulator(time.time)
+
+    def ask(operation, **request):
+        answer = simulator(operation, json.dumps({"TableName": "orders", **request}).encode())
+        assert answer.status == 200, answer.body
+
+    ask(
+        "CreateTable",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    runtimes = []
+
+    def made(**acceleration):
+        dataset = Dataset(
+            "orders",
+            "orders",
+            access=AwsAccess(region="us-east-1", endpoint_url="http://127.0.0.1:9"),
+            acceleration=Acceleration(**acceleration),
+            time_column=TimeColumn("placed"),
+            ready_state=ReadyState.ON_REGISTRATION,
+        )
+        pod, free = Pod(tmp_path / "spicepod.yaml", tmp_path, "test", (dataset,)), ("127.0.0.1", 0)
+        runtimes.append(Runtime(pod, http=free, metrics=free, connect=lambda _: simulator))
+        return runtimes[-1]
+
+    yield made, lambda key, placed: ask("PutItem", Item={"id": {"S": key}, "placed": {"N": str(placed)}})
+    for runtime in runtimes:
+        runtime.stop()
+
+
+@pytest.mark.parametrize("mode", [RefreshMode.FULL, RefreshMode.APPEND])
+def test_a_table_without_a_stream_answers_from_the_first_moment(unstarted, mode):
+    made, put = unstarted
+    put("a", 5)
+    runtime = made(refresh_mode=mode)
+    assert runtime.rows("SELECT * FROM orders").to_pylist() == [{"id": "a", "placed": 5}]
+    assert runtime.rows("SHOW TABLES").to_pylist()[-1] == {"table_name": "orders", "ready": True}
+    (status,) = runtime.statuses()
+    assert (status.ready, status.remote) == (True, True)
+
+
+def test_a_refresh_asks_the_copy_even_while_dynamodb_answers_queries(unstarted):
+    made, put = unstarted
+    put("a", 9)
+    runtime = made(refresh_mode=RefreshMode.APPEND)
+    sink = runtime._engines.sink("orders")
+    sink.open()
+    sink.apply(create(1))
+    sink.apply(work(2, batch(schema_of(placed=INT), {"id": "a", "placed": 5})))
+    assert runtime.rows("SELECT max(placed) AS newest FROM orders").to_pylist() == [{"newest": 9}]
+    assert runtime._runners["orders"]._kept.newest() == 5
