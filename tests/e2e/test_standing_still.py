@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from headrace.config import Pod
-from headrace.dataset import Acceleration, AwsAccess, Dataset, Mode, Replication
+from headrace.dataset import Acceleration, AwsAccess, Dataset, Mode, RefreshMode, Replication
 from headrace.metrics import status as status_board
 from headrace.runtime import Runtime
 from headrace.simulator import Simulator
@@ -105,7 +105,9 @@ def running(folder: Path):
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
     )
-    acceleration = Acceleration(mode=Mode.FILE, path=folder / "orders.duckdb")
+    acceleration = Acceleration(
+        mode=Mode.FILE, refresh_mode=RefreshMode.CHANGES, path=folder / "orders.duckdb"
+    )
     access = AwsAccess(region="us-east-1", endpoint_url="http://127.0.0.1:9")
     dataset = Dataset(
         "orders", "orders", access=access, acceleration=acceleration, replication=Replication(liveness=LIMIT)
