@@ -110,7 +110,7 @@ def restore(dataset: str, snapshot: str | None, pod: Path | None, *, replace: bo
     whose copy is there and is not wanted. When the runtime starts, it goes on from the snapshot, or copies the table
     where the stream has forgotten what follows it.
     """
-    from headrace.runtime import restore_copy
+    from headrace.shelves import restore_copy
 
     loaded = _loaded(pod)
     ((one, shelf),) = _shelves(loaded, dataset)
@@ -130,7 +130,7 @@ def verify(ctx: click.Context, dataset: str | None, snapshot: str | None, pod: P
     Exit codes: 0 all are whole, 1 some are not.
     """
     from headrace.errors import SnapshotError
-    from headrace.runtime import scratch_of
+    from headrace.shelves import scratch_of
 
     loaded = _loaded(pod)
     scratch = scratch_of(loaded, loaded.datasets)
@@ -186,7 +186,7 @@ def _shelves(
 ) -> Iterator[tuple[Dataset, DatasetShelf]]:
     """The snapshots of one dataset, or of each that has any. Raises ConfigError where there is none."""
     from headrace.errors import ConfigError
-    from headrace.runtime import shelf_of
+    from headrace.shelves import shelf_of
 
     names = ", ".join(one.name for one in pod.datasets)
     asked = [one for one in pod.datasets if dataset is None or one.name.casefold() == dataset.casefold()]

@@ -46,9 +46,9 @@ MISHAPS: dict[str, tuple[float, float]] = {
     "hung request": (0.0005, 0.01),
     "late tick": (0.01, 0.3),
     "lost disk": (0.002, 0.03),
-    "crash in a snapshot": (0.02, 0.3),
-    "damaged snapshot": (0.05, 0.6),
-    "silent place": (0.02, 0.4),
+    "crash in a snapshot": (0.05, 0.5),
+    "damaged snapshot": (0.2, 0.9),
+    "silent place": (0.05, 0.5),
     "broken record": (0.05, 0.4),
     "refused row": (0.05, 0.4),
 }
@@ -205,6 +205,13 @@ def draw(
         settings = replace(settings, consistent_read=False)
     mishaps = draw_rates(seed, MISHAPS, share, without)
     mishaps = {kind: rate for kind, rate in mishaps.items() if engine in _ONLY_ON.get(kind, ENGINES)}
+    if {
+        "crash in a snapshot",
+        "damaged snapshot",
+        "silent place",
+    } & mishaps.keys() and "lost disk" not in without:
+        # What becomes of snapshots shows only where one is needed.
+        mishaps.setdefault("lost disk", 0.01)
     rotation = random.choice((None, 4 * 3600.0, max(30.0, duration / 3)))
     if rotation is not None and {"trim", "pause", "long downtime"} & (mishaps.keys() | weather.keys()):
         # A day must not take thousands of rotations.
