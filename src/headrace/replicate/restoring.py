@@ -7,7 +7,7 @@ from functools import partial
 
 from headrace.accelerator import Stored
 from headrace.dataset import Engine, RestoreFailure, Snapshots
-from headrace.errors import AcceleratorFull, HeadraceError, SnapshotGone, SnapshotUnavailable
+from headrace.errors import HeadraceError, SnapshotGone, SnapshotRefused
 from headrace.observe import SnapshotPassedOver, SnapshotRestored, SnapshotsUnanswered
 from headrace.replicate.commands import ListSnapshots, RestoreSnapshot
 from headrace.replicate.desk import Desk
@@ -24,7 +24,8 @@ class Restoring:
     """Finds, proves and restores, one snapshot after the other, newest first; what is passed over is told.
 
     ``settings`` None, or a mode that does not restore: there is never anything to do. A snapshot that does not fit
-    is passed over whatever the settings; they decide what follows where the place of snapshots does not answer.
+    is passed over whatever the settings; they decide what follows where the place of snapshots does not answer, or the
+    engine cannot take one that is whole.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Restoring:
             self._errands.answered(request)
             self._current = self._offers = None
             self._lists += 1
-        elif not isinstance(error, (SnapshotUnavailable, AcceleratorFull)):
+        elif isinstance(error, SnapshotRefused):
             self._errands.answered(request)
             self._current = None
             self._pass_over(request.manifest.id, str(error))
