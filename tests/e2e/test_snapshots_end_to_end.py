@@ -1,6 +1,7 @@
 """The real process and its snapshots: a machine that has lost its disk goes on without a Scan."""
 
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -233,3 +234,70 @@ def test_a_stale_checkpoint_poisons_no_snapshot_and_no_machine_that_comes_later(
     until_equal(last, table)
     assert last.events("bootstrap_started") == []
     assert last.events("snapshot_restored")[0]["snapshot"] == fresh.events("snapshot_saved")[-1]["snapshot"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", FOUR_ENGINES, indirect=True)
+def test_machines_that_are_lost_at_any_moment_scan_the_table_but_once(
+    service, engine, pod, headrace, drop_tables
+):
+    """Kills while a snapshot is written, while one is restored, while the dataset catches up."""
+    chance = random.Random(time.time_ns())
+    table = TableUnderTest(service.url)
+    table.fill(1500)
+    folder = pod(service.url, acceleration=BATCHES.replace("threshold: 2", "threshold: 1"))
+    first = headrace(folder)
+    first.until_ready()
+    eventually(lambda: first.events("snapshot_saved"), within=60, what="the first snapshot")
+    first.kill()
+    for number in range(14):
+        if chance.random() < 0.6:
+            shutil.rmtree(folder / ".headrace" / "data", ignore_errors=True)
+            drop_tables()
+        running = headrace(folder)
+        if chance.random() < 0.6:
+            running.until_ready()
+            table.change(20, seed=number)
+        time.sleep(chance.uniform(0.0, 2.5))
+        running.kill()
+        assert running.events("bootstrap_started") == []
+        assert running.events("snapshot_passed_over") == []
+    last = headrace(folder)
+    last.until_ready()
+    until_equal(last, table)
+    assert last.events("bootstrap_started") == []
+    left = {path.name for path in (folder / ".headrace" / "scratch").iterdir()}
+    assert len(left) == 1, "what killed processes have left is removed by the next"
+
+
+@pytest.mark.long
+def test_two_machines_that_share_a_place_do_each_other_no_harm(service, pod, headrace, tmp_path):
+    table = TableUnderTest(service.url)
+    table.fill(300)
+    one = pod(service.url, acceleration=BATCHES.replace("threshold: 2", "threshold: 1"))
+    with (one / "spicepod.yaml").open("a") as spicepod:
+        spicepod.write(f"snapshots: {{location: '{tmp_path}/shared', keep: 1}}\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(one / "spicepod.yaml", other)
+    machines = [headrace(one), headrace(other)]
+    for machine in machines:
+        machine.until_ready()
+    for seed in range(12):
+        table.change(10, seed=seed)
+        for machine in machines:
+            until_equal(machine, table)
+    for machine in machines:
+        eventually(
+            lambda m=machine: len(m.events("snapshot_saved")) >= 3, within=60, what="snapshots of both"
+        )
+        assert machine.events("snapshot_failed") == []
+    for machine, folder in zip(machines, (one, other), strict=True):
+        machine.kill()
+        shutil.rmtree(folder / ".headrace" / "data")
+    again = [headrace(one), headrace(other)]
+    for machine in again:
+        machine.until_ready()
+        until_equal(machine, table)
+        assert machine.events("bootstrap_started") == []
