@@ -176,6 +176,21 @@ def test_status_tells_which_indexes_wait_for_their_columns(server):
     assert told[-2] == "orders: no item has all columns of these indexes yet: (status); (customer, created)"
 
 
+def test_status_tells_how_current_the_newest_snapshot_is_and_why_the_next_failed(server):
+    newest = {"id": "20240102T030405000Z-1", "current_to": "2024-01-02T03:04:05.000Z", "failure": None}
+    server.datasets[0] |= {"snapshot": newest}
+    told = run("status", "--http", server.url).stdout
+    assert (
+        "orders: its snapshot 20240102T030405000Z-1 has the changes up to 2024-01-02T03:04:05.000Z\n" in told
+    )
+    server.datasets[0] |= {"snapshot": newest | {"failure": "the place is full"}}
+    assert "05.000Z; the last try failed: the place is full" in run("status", "--http", server.url).stdout
+    server.datasets[0] |= {"snapshot": {"id": None, "current_to": None, "failure": "the place is full"}}
+    assert (
+        "orders: there is no snapshot yet; the last try failed" in run("status", "--http", server.url).stdout
+    )
+
+
 def test_status_of_a_runtime_that_is_not_ready_says_why_and_leaves_with_3(server):
     server.datasets[0] |= {"ready": False, "status": "Loading", "rows": None, "lag_ms": None}
     server.not_ready = "orders: the Scan is under way"

@@ -40,6 +40,18 @@ def index_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
+def snapshot_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """For each dataset of which a snapshot is known, up to when it has the changes, and why the next has failed."""
+    for dataset in datasets:
+        snapshot = dataset.get("snapshot")
+        if snapshot:
+            newest = f"its snapshot {snapshot['id']} has the changes up to {snapshot['current_to']}"
+            told = newest if snapshot.get("id") else "there is no snapshot yet"
+            failure = snapshot.get("failure")
+            why = f"; the last try failed: {failure}" if failure else ""
+            yield one_line(f"{dataset['name']}: {told}{why}")
+
+
 def as_json(value: object) -> str:
     """As indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)

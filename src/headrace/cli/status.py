@@ -24,11 +24,19 @@ def status(ctx: click.Context, format_: str, url: str) -> None:
     """Say whether the running runtime is ready, and why not.
 
     Ready: the dataset may be queried. Live: its stream makes progress. Fresh: its lag is under ready_lag.
-    Below them, what has happened to the columns of each since the runtime started, and which indexes wait for columns.
+    Below them, what has happened to the columns of each since the runtime started, which indexes wait for columns, and
+    how current its newest snapshot is.
     Exit codes: 0 ready, 3 not ready, 1 no answer.
     """
     from headrace.cli.client import Client
-    from headrace.cli.listing import STATUS_COLUMNS, as_json, as_table, index_lines, schema_lines
+    from headrace.cli.listing import (
+        STATUS_COLUMNS,
+        as_json,
+        as_table,
+        index_lines,
+        schema_lines,
+        snapshot_lines,
+    )
 
     client = Client(url)
     datasets = client.datasets()
@@ -37,7 +45,7 @@ def status(ctx: click.Context, format_: str, url: str) -> None:
         click.echo(as_json({"ready": why_not is None, "reason": why_not, "datasets": datasets}))
     else:
         click.echo(as_table(datasets, STATUS_COLUMNS))
-        for line in (*schema_lines(datasets), *index_lines(datasets)):
+        for line in (*schema_lines(datasets), *index_lines(datasets), *snapshot_lines(datasets)):
             click.echo(line)
         click.echo("Ready" if why_not is None else f"Not ready: {why_not}")
     ctx.exit(0 if why_not is None else NOT_READY)
