@@ -7,6 +7,7 @@ import lzma
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,3 +257,38 @@ def test_the_scratch_folder_is_all_that_can_be_opened_beside_the_datasets(copy, 
         cursor.execute(f"ATTACH '{tmp_path}/other.duckdb' AS other")
     cursor.close()
     assert replace(copy.sink.export(new_folder(), "snap-1"), engine_version="").rows == 1
+
+
+class Interrupting:
+    """A cursor that is interrupted in the midst of each statement that reads what is to be restored."""
+
+    def __init__(self, cursor):
+        self._cursor = cursor
+
+    def __getattr__(self, name):
+        return getattr(self._cursor, name)
+
+    def execute(self, statement):
+        if "information_schema" in statement:
+            with ThreadPoolExecutor() as other:
+                reading = other.submit(
+                    self._cursor.execute, "SELECT sum(a.range) FROM range(1000000000) a, range(10000)"
+                )
+                while not reading.done():
+                    self._cursor.interrupt()
+                return reading.result()
+        return self._cursor.execute(statement)
+
+
+def test_a_restore_that_is_interrupted_says_nothing_against_the_snapshot(copy, monkeypatch):
+    """As when another dataset of the process is restored at the same time: each interrupts all readers."""
+    folder = copy.exported()
+    copy.sink.apply(work(3, batch(ORDERS, {"id": "b", "n": 2})))
+    with monkeypatch.context() as patch:
+        reader = copy.sink._reader
+        patch.setattr(copy.sink, "_reader", lambda doing: Interrupting(reader(doing)))
+        with pytest.raises(AcceleratorError, match=r"cannot restore orders now: .*[Ii]nterrupt.*; try again"):
+            copy.sink.restore(folder)
+    copy.sink.restore(folder)
+    copy.sink.open()
+    assert copy.theirs("SELECT id, n FROM orders") == [("a", 1)]

@@ -99,7 +99,10 @@ def exportable(dataset: str) -> Iterator[None]:
 
 @contextmanager
 def readable(dataset: str) -> Iterator[None]:
-    """Raise SnapshotRefused where DuckDB cannot read what is to be restored, AcceleratorFull where it finds no room for it."""
+    """Raise SnapshotRefused where DuckDB cannot read what is to be restored, AcceleratorFull where it finds no room for it.
+
+    AcceleratorError where DuckDB was kept from reading: the snapshot is not at fault, and may be tried again.
+    """
     try:
         yield
     except duckdb.Error as error:
@@ -107,6 +110,9 @@ def readable(dataset: str) -> Iterator[None]:
             raise AcceleratorFull(
                 f"cannot restore {dataset}: {first_line(error)}; make room on the disk"
             ) from error
+        # Every reader is interrupted when a database of the process is opened or replaced.
+        if isinstance(error, duckdb.InterruptException | duckdb.OutOfMemoryException):
+            raise AcceleratorError(f"cannot restore {dataset} now: {first_line(error)}; try again") from error
         raise unusable(dataset, f"its {NAME} cannot be read ({first_line(error)})") from error
 
 
