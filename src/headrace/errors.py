@@ -11,6 +11,7 @@ HeadraceError
 │   ├── RequestRejected         the service finds the request invalid
 │   ├── AccessDenied            credentials missing, wrong, expired, or not permitted
 │   └── TableUnusable           table absent, not active, or its stream is off or of the wrong view type
+│       └── SelectionUnusable   refresh_sql cannot say of the table's rows which are kept
 ├── AcceleratorError            the local copy cannot be read or written
 │   ├── AcceleratorLocked       another process holds it
 │   ├── AcceleratorFull         no space: nothing was written
@@ -73,6 +74,10 @@ class AccessDenied(SourceError):
 
 class TableUnusable(SourceError):
     """The table or its stream is not in a state that can be read."""
+
+
+class SelectionUnusable(TableUnusable):
+    """What selects rows makes no sense over those of the table: asked again, it says the same."""
 
 
 class AcceleratorError(HeadraceError):

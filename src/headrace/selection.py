@@ -17,7 +17,7 @@ class Selection(Protocol):
         ...
 
     def columns(self, schema: TableSchema) -> TableSchema:
-        """The columns of ``schema`` that are kept. Raises TableUnusable where one that is named is missing in it for good."""
+        """The columns of ``schema`` that are kept. Raises SelectionUnusable where one that is named is missing in it for good."""
         ...
 
     def keep(self, changes: ChangeBatch, now: float, since: float | None) -> ChangeBatch | None:
@@ -25,7 +25,7 @@ class Selection(Protocol):
 
         ``now`` is the service's time, from which the window is counted. Rows whose time is before ``since`` are not
         kept; those whose time is missing or no time are, only where neither window nor ``since`` asks for one.
-        Raises TableUnusable where the condition cannot be evaluated over the columns.
+        Raises SelectionUnusable where the condition cannot be evaluated over the columns.
         """
         ...
 
@@ -33,7 +33,7 @@ class Selection(Protocol):
 class Kept(Protocol):
     """The live copy, as a refresh asks it. Any thread may ask.
 
-    Methods raise AcceleratorError or QueryError where the copy does not answer, TableUnusable where its columns do not
+    Methods raise AcceleratorError or QueryError where the copy does not answer, SelectionUnusable where its columns do not
     suit what the Spicepod asks of them.
     """
 

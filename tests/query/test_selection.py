@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headrace.column_type import BOOL, INT, NULL, TEXT, list_of, struct_of
 from headrace.dataset import Refresh, TimeColumn, TimeFormat
-from headrace.errors import QueryError, QueryFault, TableUnusable
+from headrace.errors import QueryError, QueryFault, SelectionUnusable
 from headrace.mapping import Declared, Mapping
 from headrace.query.parser import Parser
 from headrace.query.row_query import deleted
@@ -114,9 +114,9 @@ def test_columns_that_appear_and_widen_are_met_as_they_are(select):
 
 def test_a_condition_that_a_row_breaks_is_told_with_its_name(select):
     page = batch(schema_of(price=TEXT), {"id": "a", "price": "many"})
-    with pytest.raises(TableUnusable, match=r"refresh_sql of orders cannot be evaluated: .*'many'"):
+    with pytest.raises(SelectionUnusable, match=r"refresh_sql of orders cannot be evaluated: .*'many'"):
         select(where("price::INT > 5")).keep(page, NOW, None)
-    with pytest.raises(TableUnusable, match="cannot be evaluated: Cannot compare"):
+    with pytest.raises(SelectionUnusable, match="cannot be evaluated: Cannot compare"):
         select(where("place > 5")).keep(batch(ORDERS, *ROWS), NOW, None)
 
 
@@ -177,7 +177,9 @@ def test_columns_that_differ_in_capitals_or_have_dots_keep_their_values(select):
 
 def test_a_list_without_the_key_is_refused_as_soon_as_the_key_is_known(select):
     keys = TableSchema.of_keys((("customer", "S"), ("at", "N")))
-    with pytest.raises(TableUnusable, match=r"leaves out at, of the table's key, .*write SELECT at, \.\.\."):
+    with pytest.raises(
+        SelectionUnusable, match=r"leaves out at, of the table's key, .*write SELECT at, \.\.\."
+    ):
         select("SELECT customer, total FROM orders").columns(keys)
 
 
@@ -192,7 +194,7 @@ def test_what_can_never_be_there_is_told_where_columns_are_fixed(select):
         select(where("prize > 1"), mapping=closed),
         select(time="prize", window=DAY, mapping=closed),
     ):
-        with pytest.raises(TableUnusable, match=r"no column prize, .*\(id, price, rest\)"):
+        with pytest.raises(SelectionUnusable, match=r"no column prize, .*\(id, price, rest\)"):
             selection.columns(schema)
 
 
@@ -350,7 +352,7 @@ def test_texts_are_read_in_the_datasets_own_layout_first(select):
 )
 def test_a_column_that_holds_no_times_of_the_format_is_told(select, type_, form, cure):
     page = batch(schema_of(seen=type_), {"id": "a", "seen": True if type_ is BOOL else 1})
-    with pytest.raises(TableUnusable, match=cure):
+    with pytest.raises(SelectionUnusable, match=cure):
         select(time="seen", time_format=TimeFormat(form)).keep(page, NOW, 0.0)
     assert kept(select(time="seen", time_format=TimeFormat(form)), page) == ["a"]
 

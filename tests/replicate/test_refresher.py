@@ -2,6 +2,7 @@
 
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dataset import OnStartup, Refresh, RefreshMode, Retention
+from headrace.errors import SelectionUnusable
 from headrace.observe import (
     BootstrapResumed,
     CopyResumed,
@@ -343,6 +344,33 @@ def test_one_refresh_can_have_a_selection_of_its_own_and_the_next_has_the_datase
     assert world.runner.status.ready
     world.refreshed()
     assert world.copy() == world.truth()
+
+
+class ByText(ByTime):
+    """A condition that no row of the table can be asked."""
+
+    def keep(self, changes, now, since):
+        raise SelectionUnusable(
+            "refresh_sql of orders cannot be evaluated: could not convert 'x' to a number"
+        )
+
+
+def test_a_selection_that_cannot_be_evaluated_ends_its_refresh_at_once_and_the_old_copy_stays():
+    """However patient the settings are: the next try would read the table again, and fail again."""
+    world = RefreshedWorld(refresh=Refresh(interval=100.0))
+    world.settle()
+    old = world.copy()
+    reply = world.refreshed(selection=ByText())
+    assert reply.refusal == (
+        "it failed: refresh_sql of orders cannot be evaluated: could not convert 'x' to a number"
+    )
+    world.run_until(lambda: world.runner.status.status is State.ERROR)
+    assert world.runner.status.reason.startswith("the last refresh failed: refresh_sql of orders")
+    assert world.copy() == old
+    world.put("new")
+    world.settle()
+    assert world.copy() == world.truth()
+    assert world.runner.status.status is State.READY
 
 
 def test_a_selection_that_is_changed_holds_until_the_process_ends():

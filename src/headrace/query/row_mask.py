@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from headrace.arrow_zone import without_nanosecond_zones
 from headrace.column_type import ColumnType, Kind
-from headrace.errors import QueryError, TableUnusable
+from headrace.errors import QueryError, SelectionUnusable
 from headrace.query.door import fault_of
 from headrace.query.leaf_names import quoted
 from headrace.query.row_query import RowCondition
@@ -65,7 +65,7 @@ class RowMask:
     def of(self, schema: TableSchema, rows: pa.RecordBatch, now: float) -> pa.BooleanArray:
         """True for the rows, of ``schema``, for which the condition holds at ``now`` (epoch seconds), else false.
 
-        Raises TableUnusable where it cannot be evaluated over one of them.
+        Raises SelectionUnusable where it cannot be evaluated over one of them.
         """
         columns = self.columns(schema)
         cursor = self._sandbox.cursor()
@@ -81,7 +81,7 @@ class RowMask:
     def columns(self, schema: TableSchema) -> Columns:
         """How the condition is to be given the columns of ``schema``: those that are not there as NULL.
 
-        Raises TableUnusable where it makes no sense over these columns.
+        Raises SelectionUnusable where it makes no sense over these columns.
         """
         last = self._last
         if last is not None and last[0] is schema:
@@ -90,9 +90,9 @@ class RowMask:
         self._last = (schema, columns)
         return columns
 
-    def unusable(self, found: QueryError) -> TableUnusable:
+    def unusable(self, found: QueryError) -> SelectionUnusable:
         """The error for a condition of which this was found as it was evaluated."""
-        return TableUnusable(f"{self._what} cannot be evaluated: {str(found).partition(chr(10))[0]}")
+        return SelectionUnusable(f"{self._what} cannot be evaluated: {str(found).partition(chr(10))[0]}")
 
     def _fitting(self, schema: TableSchema) -> Columns:
         cursor = self._sandbox.cursor()
@@ -158,7 +158,7 @@ def _asked(condition: RowCondition, by_name: dict[str, Column]) -> Members:
     for path in sorted(condition.columns):
         whole = ".".join(path)
         if len(path) > 1 and path[0].casefold() not in by_name and whole.casefold() in by_name:
-            raise TableUnusable(f'{whole} is one column, whose name has a dot; write "{whole}"')
+            raise SelectionUnusable(f'{whole} is one column, whose name has a dot; write "{whole}"')
         members = asked
         for name in path:
             members = members.setdefault(name.casefold(), {})

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.dataset import TimeColumn, TimeFormat
-from headrace.errors import TableUnusable
+from headrace.errors import SelectionUnusable
 from headrace.time_layout import PER_SECOND, Layout
 from headrace.time_text import ISO_8601
 
@@ -47,21 +47,21 @@ class RowTime:
     layouts: tuple[Layout, ...] = ISO_8601
 
     def not_before(self, values: pa.Array, bound: Fraction) -> pa.BooleanArray:
-        """True for times at ``bound`` or later, false for earlier ones and for what is no time. Raises TableUnusable."""
+        """True for times at ``bound`` or later, false for earlier ones and for what is no time. Raises SelectionUnusable."""
         least = self.least(values.type, bound)
         if least is not None:
             return pc.fill_null(pc.greater_equal(values, least), fill_value=False)
         return self._of_texts(values, bound, later=True)
 
     def before(self, values: pa.Array, bound: Fraction) -> pa.BooleanArray:
-        """True for times before ``bound``, false for later ones and for what is no time. Raises TableUnusable."""
+        """True for times before ``bound``, false for later ones and for what is no time. Raises SelectionUnusable."""
         least = self.least(values.type, bound)
         if least is not None:
             return pc.fill_null(pc.less(values, least), fill_value=False)
         return self._of_texts(values, bound, later=False)
 
     def latest(self, values: pa.Array) -> Fraction | None:
-        """The greatest of the times (epoch seconds), None where there is none. Raises TableUnusable."""
+        """The greatest of the times (epoch seconds), None where there is none. Raises SelectionUnusable."""
         per_second = self._per_second(values.type)
         if per_second is None:
             moments = map(self._moment, pc.unique(values).to_pylist())
@@ -74,13 +74,13 @@ class RowTime:
     def least(self, type_: pa.DataType, bound: Fraction) -> pa.Scalar | None:
         """The least value of a type that is not before ``bound``; None for texts, which do not lie in the order of times.
 
-        Raises TableUnusable where the type holds no times of the format.
+        Raises SelectionUnusable where the type holds no times of the format.
         """
         per_second = self._per_second(type_)
         return None if per_second is None else _least(type_, bound * per_second)
 
     def _per_second(self, type_: pa.DataType) -> int | None:
-        """How many of the type's counts are a second; None for texts. Raises TableUnusable."""
+        """How many of the type's counts are a second; None for texts. Raises SelectionUnusable."""
         if pa.types.is_timestamp(type_):
             return _UNITS[type_.unit]
         if pa.types.is_string(type_):
@@ -89,7 +89,7 @@ class RowTime:
         if number and self.column.format in _NUMBERS:
             return _NUMBERS[self.column.format]
         cure = "write time_format: unix_seconds or unix_millis" if number else "name another time_column"
-        raise TableUnusable(
+        raise SelectionUnusable(
             f"time_column {self.column.name} holds {type_}, which is no time of time_format: {self.column.format}; {cure}"
         )
 

@@ -16,7 +16,7 @@ from headrace.change import ChangeBatch, DeadLetter, Origins, WirePage
 from headrace.column_name import wish
 from headrace.column_reference import referenced
 from headrace.dataset import Dataset, Refresh, TimeColumn
-from headrace.errors import TableUnusable
+from headrace.errors import SelectionUnusable
 from headrace.mapping import Mapping
 from headrace.query.parser import Parser
 from headrace.query.row_mask import RowMask
@@ -107,14 +107,14 @@ class SqlSelection(Selection):
         kept = [column for column in schema.columns if wanted & _names(column)]
         lacking = [column.name for column in schema.keys if column not in kept]
         if lacking:
-            raise TableUnusable(
+            raise SelectionUnusable(
                 f"refresh_sql of {self._dataset} leaves out {' and '.join(lacking)}, of the table's key, by which a copy "
                 f"finds its rows; write SELECT {', '.join(lacking)}, ... or SELECT *"
             )
         return TableSchema.of(kept)
 
     def _expect_possible(self, schema: TableSchema) -> None:
-        """Raise TableUnusable where something is named that never will be there."""
+        """Raise SelectionUnusable where something is named that never will be there."""
         closed = self._mapping.json_column is not None or (self._mapping.freeze and schema.rest is not None)
         if not closed:
             return
@@ -130,7 +130,7 @@ class SqlSelection(Selection):
         missing = [name for folded, name in asked.items() if folded not in known]
         if missing:
             there = ", ".join(column.name for column in schema.columns)
-            raise TableUnusable(
+            raise SelectionUnusable(
                 f"{self._dataset} has no column {missing[0]}, and gets no more than it has ({there}); declare it under "
                 "columns, or name another"
             )

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from headrace.checkpoint import LastRefresh
 from headrace.dataset import Refresh
-from headrace.errors import HeadraceError, Throttled
+from headrace.errors import HeadraceError, SelectionUnusable, Throttled
 from headrace.observe import CopyResumed, RefreshFailed, RefreshFinished, RefreshStarted
 from headrace.replicate.commands import Refreshed, RefreshNow, Reply, Request
 from headrace.replicate.liveness import subject
@@ -71,6 +71,10 @@ class Agenda:
         """This one is to begin when its time comes, unless somebody has asked for another."""
         self._asked = self._asked or order
 
+    @property
+    def _is_hopeless(self) -> bool:
+        return isinstance(self._last_error, SelectionUnusable)
+
     def next(self, service_now: float) -> Order | None:
         """What is to begin now: what is asked for, whatever is under way, and what is due only if nothing is."""
         if self._asked is not None and self._asked.not_before <= service_now:
@@ -95,6 +99,7 @@ class Agenda:
         self.order = order
         self.due_at = None
         self._failed.clear()
+        self._last_error = None
 
     def resumed(self, last: LastRefresh | None) -> None:
         """A complete copy of an earlier process is served."""
@@ -120,6 +125,8 @@ class Agenda:
 
     def went_wrong(self, request: Request, error: HeadraceError) -> None:
         """A request of the refresh failed. Throttling is no failure: the service asks for patience."""
+        if self._is_hopeless:
+            return
         self._last_error = error
         if not isinstance(error, Throttled):
             self._failed[subject(request)] += 1
@@ -130,13 +137,15 @@ class Agenda:
 
     @property
     def exhausted(self) -> bool:
-        """Whether something failed more often in a row than the settings allow."""
+        """Whether something failed more often in a row than the settings allow, or would fail again whenever it is tried."""
+        if self._is_hopeless:
+            return True
         return self._most is not None and max(self._failed.values(), default=0) > self._most
 
     def give_up(self, service_now: float) -> None:
         """It has failed for good: the next one is tried when it is due, or asked for."""
-        order = self._end(service_now)
         self.failure = str(self._last_error)
+        order = self._end(service_now)
         self._outbox.tell(RefreshFailed(self._dataset, self.failure))
         self._refuse(order, f"it failed: {self.failure}")
 
@@ -144,6 +153,7 @@ class Agenda:
         assert self.order is not None, "nothing is under way"
         order, self.order = self.order, None
         self._failed.clear()
+        self._last_error = None
         self.due_at = self.schedule.after(at)
         return order
 
