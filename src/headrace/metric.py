@@ -107,7 +107,8 @@ METRICS = (
     _gauge(
         "snapshot_age_seconds",
         "Seconds since the changes that the newest known snapshot has up to; since the process started until one is "
-        "known. Past 24 hours a snapshot is of no use: the stream has forgotten what follows it.",
+        "known. Past 24 hours a snapshot is of no use: the stream has forgotten what follows it. Absent where no "
+        "snapshots are written, unless it is asked for by name.",
     ),
     _gauge(
         "snapshot_seconds",

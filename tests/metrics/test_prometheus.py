@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.dataset import Dataset
+from headrace.dataset import Acceleration, Dataset, SnapshotMode, SnapshotPlace, Snapshots
 from headrace.errors import ConfigError
 from headrace.evolution import ColumnChange, Happened
 from headrace.metric import METRICS, PREFIX, MetricKind
@@ -67,13 +67,27 @@ def value(observer, name, dataset="orders"):
     return samples(observer)[PREFIX + name, ("dataset", dataset)]
 
 
+def stored(name, mode=SnapshotMode.ENABLED):
+    snapshots = Snapshots(SnapshotPlace(), mode=mode)
+    return Dataset(name, name, acceleration=Acceleration(snapshots=snapshots))
+
+
 def test_every_metric_of_every_dataset_is_there_at_zero_before_anything_happens():
-    observer = PrometheusObserver([ORDERS, Dataset("users", "users")], Clock())
+    observer = PrometheusObserver([stored("orders"), stored("users", SnapshotMode.CREATE_ONLY)], Clock())
     found = samples(observer)
     for metric in METRICS:
         name = metric.full_name + ("_count" if metric.kind is MetricKind.HISTOGRAM else "")
         for dataset in ("orders", "users"):
             assert found[name, ("dataset", dataset)] == 0, name
+
+
+def test_snapshots_that_nobody_writes_do_not_grow_old():
+    """Whoever alerts on the age of all datasets hears of those alone that are to have one."""
+    off, reading = ORDERS, stored("users", SnapshotMode.BOOTSTRAP_ONLY)
+    text = PrometheusObserver([off, reading], Clock()).render()[0].decode()
+    assert "snapshot_age_seconds" not in text
+    asked = replace(off, metrics=frozenset({"snapshot_age_seconds"}))
+    assert value(PrometheusObserver([asked], Clock()), "snapshot_age_seconds") == 0
 
 
 def test_the_documents_five_are_among_the_metrics_and_have_the_documents_form():

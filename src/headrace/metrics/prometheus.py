@@ -86,13 +86,16 @@ _LEVELS: dict[type[Observation], dict[str, str | None]] = {
 }
 """For each fact, the gauges that it sets, and to which of its fields."""
 
+_SNAPSHOT_AGE = "snapshot_age_seconds"
+
 _AFTER_GAP = "reinitializations_on_lag_exceeds_shard_retention_total"
 
 
 class PrometheusObserver(Collector):
     """Counts facts, and renders them in the Prometheus text format.
 
-    Each dataset's metrics exist from the start, at zero: those that its ``metrics`` names, or all.
+    Each dataset's metrics exist from the start, at zero: those that its ``metrics`` names, or all; the age of its
+    snapshots unasked only where any are written.
     Several threads may tell and render at once. Raises ConfigError for a name that is not a metric.
     ``clock`` gives seconds and only ever goes forward.
     """
@@ -182,7 +185,7 @@ class _Figures:
             return float(round((now - self._watermark_at) * 1000))
         if name == "checkpoint_age_seconds":
             return round(now - self._checkpoint_at, 3)
-        if name == "snapshot_age_seconds":
+        if name == _SNAPSHOT_AGE:
             return round(now - self._snapshot_at, 3)
         if name in ("live", "fresh") and now - self._told_at > SILENCE:
             # What was told last is no longer true: the thread that tells has died, or hangs.
@@ -215,9 +218,15 @@ def _family(metric: Metric) -> Family:
 
 def _wanted(dataset: Dataset) -> frozenset[str]:
     if dataset.metrics is None:
-        return METRIC_NAMES
+        return METRIC_NAMES if _is_stored(dataset) else METRIC_NAMES - {_SNAPSHOT_AGE}
     unknown = sorted(dataset.metrics - METRIC_NAMES)
     if unknown:
         choices = ", ".join(metric.name for metric in METRICS)
         raise ConfigError(f"dataset {dataset.name}: metrics: {', '.join(unknown)}: choose from {choices}")
     return dataset.metrics
+
+
+def _is_stored(dataset: Dataset) -> bool:
+    """Whether snapshots are written of it; else their age would grow for ever, and alarm somebody."""
+    snapshots = dataset.acceleration.snapshots if dataset.acceleration is not None else None
+    return snapshots is not None and snapshots.mode.writes
