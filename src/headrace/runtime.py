@@ -230,9 +230,16 @@ class Runtime:
         dataset = next(dataset for dataset in self._datasets if dataset.name == name)
         acceleration = dataset.acceleration
         if acceleration is not None and acceleration.refresh_mode is RefreshMode.CHANGES:
+            snapshots = acceleration.snapshots
+            restored = snapshots is not None and snapshots.mode.restores
             raise ConfigError(
                 f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
                 "table anew, stop headrace and remove its copy: the dataset's file, or its tables in PostgreSQL"
+                + (
+                    ", and start with snapshots: create_only, or it begins with the newest snapshot"
+                    if restored
+                    else ""
+                )
             )
         return dataset
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from headrace.accelerators.engines import Engines
 from headrace.accelerators.private_folder import PrivateFolder
 from headrace.config import Pod
-from headrace.dataset import Dataset, SnapshotPlace
+from headrace.dataset import Dataset, Mode, SnapshotPlace
 from headrace.dynamodb import explicit_keys, open_session
 from headrace.errors import ConfigError
 from headrace.snapshot import Exporter, Manifest
@@ -56,9 +56,14 @@ def shelf_of(
 def restore_copy(pod: Pod, dataset: Dataset, manifest: Manifest, *, replace: bool) -> int:
     """Put a snapshot in place of a dataset's copy, and count its rows; the dataset has snapshots, and is not running.
 
-    Raises AcceleratorLocked where it is, ConfigError where there is a copy and ``replace`` is not said, and what
-    ``Shelf.restore`` raises.
+    Raises AcceleratorLocked where it is, ConfigError for a copy in memory, and where there is a copy and ``replace`` is
+    not said, and what ``Shelf.restore`` raises.
     """
+    if dataset.acceleration is not None and dataset.acceleration.mode is Mode.MEMORY:
+        raise ConfigError(
+            f"{dataset.name} has mode: memory, so there is no local copy to put a snapshot in; each start of "
+            "`headrace run` begins with the newest"
+        )
     scratch = scratch_of(pod, [dataset])
     assert scratch is not None, "the dataset has no snapshots"
     engines = Engines([dataset], scratch=scratch.path)

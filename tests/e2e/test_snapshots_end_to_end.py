@@ -108,6 +108,9 @@ def test_a_copy_in_memory_begins_with_a_snapshot_at_each_start(service, pod, hea
     second.until_ready()
     until_equal(second, table)
     assert second.events("bootstrap_started") == []
+    refused = run(folder, "snapshots", "restore", "orders", "--replace")
+    assert refused.returncode == 1
+    assert "orders has mode: memory, so there is no local copy to put a snapshot in" in refused.stderr
 
 
 def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, headrace):

@@ -157,9 +157,12 @@ def test_a_byte_that_has_changed_is_found(make, tmp_path):
     content[2] ^= 1
     file.write_bytes(content)
     for act in (shelf.restore, shelf.verify):
-        with pytest.raises(SnapshotRefused, match=r"copy\.db is damaged"):
+        with pytest.raises(SnapshotRefused, match=r"copy\.db is damaged: it has another checksum$"):
             act(saved)
     assert copy.content == b"rows"
+    file.write_bytes(content[:3])
+    with pytest.raises(SnapshotRefused, match=r"copy\.db is damaged: it has 3 bytes, not 39$"):
+        shelf.verify(saved)
 
 
 def test_a_file_that_is_missing_is_damage_and_a_snapshot_that_is_gone_is_not(make, tmp_path):

@@ -198,7 +198,7 @@ def _shelves(
         verb = "has no" if dataset is not None else "has"
         raise ConfigError(
             f"{pod.path}: {which} {verb} snapshots; write `snapshots: enabled` under acceleration, and in `snapshots: "
-            "{location: ...}` where they are kept"
+            "{location: ...}` where they are kept, without `enabled: false`"
         )
     yield from found
 

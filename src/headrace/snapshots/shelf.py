@@ -203,11 +203,9 @@ class DatasetShelf:
                 if self._is_there(manifest):
                     raise SnapshotRefused(f"its file {file.name} is missing") from error
                 raise
-            if _described(path) != file:
-                raise SnapshotRefused(
-                    f"its file {file.name} is damaged: it has {path.stat().st_size:,} bytes of {file.size:,}, or another "
-                    "checksum"
-                )
+            found = _described(path)
+            if found != file:
+                raise SnapshotRefused(f"its file {file.name} is damaged: it has {_difference(found, file)}")
 
     def _is_there(self, manifest: Manifest) -> bool:
         try:
@@ -239,6 +237,12 @@ def _file_name(dataset: str) -> str:
 def _kind(manifest: Manifest) -> tuple[str, ...]:
     checkpoint = manifest.checkpoint
     return manifest.engine, checkpoint.table_id, checkpoint.stream_arn, checkpoint.reading
+
+
+def _difference(found: SnapshotFile, stored: SnapshotFile) -> str:
+    if found.size != stored.size:
+        return f"{found.size:,} bytes, not {stored.size:,}"
+    return "another checksum"
 
 
 def _described(path: Path) -> SnapshotFile:
