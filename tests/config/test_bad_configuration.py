@@ -133,7 +133,7 @@ def test_a_wrong_shape_is_refused_at_its_place(folder, old, new, message):
         ("enabled: yes", "6:16: datasets[0].acceleration.enabled: 'yes' is not one of true, false"),
         (
             "refresh_sql: SELECT id FROM orders",
-            "6:20: datasets[0].acceleration.refresh_sql: refresh_sql is not supported with refresh_mode: changes",
+            "6:20: datasets[0].acceleration.refresh_sql: refresh_sql is not supported with refresh_mode: changes; remove it, or choose full or append",
         ),
         (
             "refresh_check_interval: often",

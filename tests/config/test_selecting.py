@@ -77,7 +77,11 @@ def test_rows_go_after_a_time_or_by_sql_or_both(only):
             "ready_state: on_registration",
             "acceleration.ready_state: 'ready_state' stands under the dataset too (line 7, column 5); keep one of them",
         ),
-        ("refresh_sql: SELECT * FROM orders", "", "refresh_sql is not supported with refresh_mode: changes"),
+        (
+            "refresh_sql: SELECT * FROM orders",
+            "",
+            "refresh_sql is not supported with refresh_mode: changes; remove it, or choose full or append",
+        ),
     ],
 )
 def test_what_is_missing_or_contradicts_itself_is_refused(folder, acceleration, more, refusal):

@@ -60,6 +60,10 @@ def test_who_says_when_gets_them_then(only, keys, batches, interval):
             "snapshots_trigger: stream_batches needs refresh_mode: changes; choose time_interval",
         ),
         (
+            "refresh_mode: full; snapshots_trigger_threshold: 5",
+            "snapshots_trigger_threshold: a number of batches needs refresh_mode: changes; write a duration, such as 10m",
+        ),
+        (
             "snapshots_trigger: stream_batches; snapshots_trigger_threshold: 10m",
             "snapshots_trigger_threshold: stream_batches needs a number of batches, such as 300",
         ),
@@ -113,6 +117,11 @@ def test_a_place_may_be_a_bucket_whose_keys_are_never_shown(folder):
             "abfss:// is not a place that is known; name a folder, or s3://BUCKET/PREFIX",
         ),
         ("location: file://host/y", "a folder is written file:///FOLDER, or as a path alone"),
+        (
+            "location: ~/kept",
+            "snapshots.location: '~' and references are not expanded here; write the whole path",
+        ),
+        ("location: s3://${env:B}/x", "snapshots.location: '~' and references are not expanded here"),
         ("location: s3://", "a bucket is written s3://BUCKET or s3://BUCKET/PREFIX"),
         (
             "params:;   s3_region: eu-west-1",
@@ -133,3 +142,23 @@ def test_those_of_all_datasets_are_turned_off_in_one_place(folder):
     pod = folder.load(with_place(folder, "snapshots: enabled", "enabled: false"))
     assert snapshots_of(pod) is None
     assert "snapshots.enabled is false" in pod.warnings[0]
+
+
+@pytest.mark.parametrize("mode", ["disabled", "bootstrap_only"])
+def test_when_they_are_written_is_of_no_account_where_none_are(folder, mode):
+    keys = "; ".join(
+        (f"snapshots: {mode}", "snapshots_trigger_threshold: 5", "snapshots_creation_policy: always")
+    )
+    warnings = folder.load(folder.dataset(acceleration=keys)).warnings
+    assert [line.partition("snapshots_")[2] for line in warnings] == [
+        f"{key}: no effect with snapshots: {mode}, by which none are written"
+        for key in ("trigger_threshold", "creation_policy")
+    ]
+
+
+def test_a_place_that_nobody_uses_is_told(folder):
+    warnings = folder.load(with_place(folder, "refresh_mode: changes", "location: kept")).warnings
+    assert [line.partition("snapshots: ")[2] for line in warnings] == [
+        "no effect: no dataset has any; write snapshots: enabled under its acceleration"
+    ]
+    assert not folder.load(with_place(folder, "refresh_mode: changes", "enabled: false")).warnings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from headrace.config.acceleration import ACCELERATION, CAYENNE_FILE_PATH, CAYENNE_METADATA_DIR, FILES
@@ -55,7 +55,12 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     datasets = [assembly.dataset() for assembly in assemblies]
     refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
     refuse(called, _same_places(document, datasets))
-    warnings = sorted(warning for assembly in assemblies for warning in assembly.warnings)
+    warnings = sorted(
+        [
+            *(warning for assembly in assemblies for warning in assembly.warnings),
+            *_idle_place(document, spicepod, datasets),
+        ]
+    )
     return Pod(
         path=file,
         folder=folder,
@@ -106,6 +111,17 @@ def _parameters(
         problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, acceleration)]
         parameters.append(None if wrong or also_wrong else (connection, engine))
     return parameters, problems
+
+
+def _idle_place(document: Document, spicepod: Spicepod, datasets: Sequence[Dataset]) -> list[Problem]:
+    """That snapshots have a place, and no dataset has snapshots."""
+    if spicepod.snapshots is None or not spicepod.snapshots.enabled:
+        return []
+    accelerated = (dataset.acceleration for dataset in datasets)
+    if any(one is not None and one.snapshots is not None for one in accelerated):
+        return []
+    why = "no effect: no dataset has any; write snapshots: enabled under its acceleration"
+    return [document.at_key(("snapshots",), why)]
 
 
 def _placing(

@@ -78,7 +78,8 @@ class Selecting:
     def _expect_nothing(self, entry: AccelerationEntry) -> None:
         if entry.refresh_sql is not None:
             self._refuse(
-                (*self._below, "refresh_sql"), "refresh_sql is not supported with refresh_mode: changes"
+                (*self._below, "refresh_sql"),
+                "refresh_sql is not supported with refresh_mode: changes; remove it, or choose full or append",
             )
         idle = {
             "refresh_data_window": entry.refresh_data_window is not None,

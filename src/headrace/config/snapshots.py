@@ -33,6 +33,13 @@ INTERVAL: Final = 600.0
 
 _PATH: KeyPath = ("snapshots",)
 
+_WRITING: Final[tuple[Parameter[str], ...]] = (
+    accelerating.SNAPSHOTS_TRIGGER,
+    accelerating.SNAPSHOTS_TRIGGER_THRESHOLD,
+    accelerating.SNAPSHOTS_CREATION_POLICY,
+)
+"""What tells when snapshots are written."""
+
 S3_REGION = Parameter(
     "s3_region",
     text("an AWS region such as us-east-1", r"[a-z]+(-[a-z0-9]+)*[0-9]*"),
@@ -108,6 +115,11 @@ class Placing:
         location = self.entry.location if self.entry is not None else None
         if location is None:
             return self._folder(self.folder / FOLDER)
+        if location.startswith("~") or "${" in location:
+            self._refuse(
+                "location",
+                "'~' and references are not expanded here; write the whole path, or the bucket's name",
+            )
         scheme, separator, _ = location.partition("://")
         match scheme.lower() if separator else None:
             case None:
@@ -184,11 +196,16 @@ class Snapshotted:
     def snapshots(self) -> Snapshots | None:
         """What the dataset asks for, None where that is nothing."""
         mode = self._mode()
+        if not mode.writes:
+            self._expect_no_times(mode)
         if mode is SnapshotMode.DISABLED:
             return None
         if self.pod is not None and not self.pod.enabled:
             place = self.document.key_place((*_PATH, "enabled"))
-            self._warn(f"no snapshot is written or restored: snapshots.enabled is false ({place})")
+            self._warn_at(
+                accelerating.SNAPSHOTS,
+                f"no snapshot is written or restored: snapshots.enabled is false ({place})",
+            )
             return None
         batches, interval = self._trigger()
         return Snapshots(
@@ -212,6 +229,12 @@ class Snapshotted:
         asked = any(self._given(parameter) is not None for parameter in asks)
         return SnapshotMode.ENABLED if asked else SnapshotMode.DISABLED
 
+    def _expect_no_times(self, mode: SnapshotMode) -> None:
+        """Say of each key that tells when snapshots are written that none are."""
+        for parameter in _WRITING:
+            if self._given(parameter) is not None:
+                self._warn_at(parameter, f"no effect with snapshots: {mode}, by which none are written")
+
     def _trigger(self) -> tuple[int | None, float | None]:
         """Batches and seconds between snapshots; neither: after each refresh."""
         follows = RefreshMode(self.entry.refresh_mode) is RefreshMode.CHANGES
@@ -223,7 +246,12 @@ class Snapshotted:
             trigger = "stream_batches" if counts else timed
         match trigger:
             case "stream_batches":
-                if not follows:
+                if not follows and self._given(accelerating.SNAPSHOTS_TRIGGER) is None:
+                    self._refuse(
+                        accelerating.SNAPSHOTS_TRIGGER_THRESHOLD,
+                        "a number of batches needs refresh_mode: changes; write a duration, such as 10m",
+                    )
+                elif not follows:
                     self._refuse(
                         accelerating.SNAPSHOTS_TRIGGER,
                         "stream_batches needs refresh_mode: changes; choose time_interval",
@@ -275,5 +303,5 @@ class Snapshotted:
     def _refuse(self, parameter: Parameter[object], message: str) -> None:
         self.problems.append(self.document.at_value(self._at(parameter), message))
 
-    def _warn(self, message: str) -> None:
-        self.warnings.append(self.document.at_value(self._at(accelerating.SNAPSHOTS), message))
+    def _warn_at(self, parameter: Parameter[object], message: str) -> None:
+        self.warnings.append(self.document.at_value(self._at(parameter), message))
