@@ -7,7 +7,7 @@ import pytest
 
 from headrace.accelerators.memory import MemoryAccelerator
 from headrace.dataset import GapBehavior, RestoreFailure, SnapshotMode, SnapshotPlace, Snapshots
-from headrace.errors import SnapshotUnavailable
+from headrace.errors import SnapshotGone, SnapshotUnavailable
 from headrace.observe import (
     BootstrapStarted,
     GapFound,
@@ -17,6 +17,7 @@ from headrace.observe import (
     SnapshotRestored,
     SnapshotSaved,
     SnapshotsUnanswered,
+    Stalled,
     StreamResumed,
 )
 from headrace.replicate.commands import TakeSnapshot
@@ -208,6 +209,9 @@ def test_a_restored_copy_whose_shards_are_trimmed_is_of_no_use_whatever_the_beha
         rewritten(one, lambda manifest: replace(manifest, current_to=world.clock.now - 3600.0))
     world.runner.snapshots = replace(OFTEN, mode=SnapshotMode.BOOTSTRAP_ONLY)
     lose_everything(world)
+    while not facts(world, Reinitialized) or world.sink.open().live.checkpoint.snapshot:
+        world.runner.step()
+        assert world.runner.status is None or not world.runner.status.ready, "it is older than what was seen"
     world.settle()
     assert facts(world, SnapshotRestored)
     assert facts(world, GapFound) == []
@@ -382,3 +386,54 @@ def test_one_that_somebody_removes_meanwhile_is_looked_for_anew(tmp_path):
     world.settle()
     assert [one.snapshot for one in facts(world, SnapshotRestored)] == [older.snapshot]
     assert facts(world, SnapshotPassedOver, BootstrapStarted) == []
+
+
+def test_who_is_to_wait_looks_again_however_often_what_is_restored_is_removed(tmp_path):
+    """Whoever writes them keeps few, and this place is slow."""
+    world = world_of(6, tmp_path, replace(SELDOM, on_failure=RestoreFailure.RETRY))
+    world.settle()
+    saved(world)
+    shelf, tries = world.runner.shelf, []
+
+    class Slow:
+        def __getattr__(self, name):
+            if name != "restore" or len(tries) == 6:
+                return getattr(shelf, name)
+            tries.append(name)
+            return self._removed
+
+        def _removed(self, manifest):
+            raise SnapshotGone(f"{manifest.id} is not there")
+
+    world.runner.shelf = Slow()
+    world.sink._copies.clear()
+    world.runner.facts.clear()
+    listings = []
+    listed = shelf.listed
+    shelf.listed = lambda: listings.append(1) or listed()
+    world.runner.boot()
+    world.settle()
+    assert facts(world, SnapshotRestored)
+    assert len(listings) == 1 + len(tries)
+
+
+def test_a_restore_that_takes_long_is_no_standstill(tmp_path):
+    world = world_of(6, tmp_path, SELDOM)
+    world.settle()
+    saved(world)
+    shelf = world.runner.shelf
+
+    class Slow:
+        def __getattr__(self, name):
+            if name == "restore":
+                world.clock.now += 10 * world.runner.settings.liveness
+                world.runner.ask(TakeSnapshot(1))
+            return getattr(shelf, name)
+
+    world.runner.shelf = Slow()
+    world.sink._copies.clear()
+    world.runner.facts.clear()
+    world.runner.boot()
+    world.settle()
+    assert facts(world, SnapshotRestored)
+    assert facts(world, Stalled) == []

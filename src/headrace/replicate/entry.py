@@ -125,9 +125,13 @@ def start_of_stream(scan_started_at: float) -> Position:
 
 
 def serves_old(stored: Stored, behavior: GapBehavior) -> bool:
-    """Whether a complete older copy may be queried while another is built beside it."""
+    """Whether a complete older copy may be queried while another is built beside it.
+
+    One that was restored and has not caught up is older than what was seen of the copy that was lost.
+    """
     live = stored.live
-    return live is not None and live.checkpoint.was_ready and behavior is GapBehavior.READY_BEFORE_LOAD
+    seen = live is not None and live.checkpoint.was_ready and not live.checkpoint.snapshot
+    return seen and behavior is GapBehavior.READY_BEFORE_LOAD
 
 
 def outlived(shard_id: str, position: Position, read_up_to: float | None, service_now: float) -> Gap | None:
