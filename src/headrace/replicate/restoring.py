@@ -111,10 +111,14 @@ class Restoring:
             if self._tries >= TRIES and behavior is not RestoreFailure.RETRY:
                 self._do_without(request, error)
             return
-        if isinstance(error, SnapshotGone) and self._lists < TRIES:
+        again = self._lists < TRIES or behavior is RestoreFailure.RETRY
+        if isinstance(error, SnapshotGone) and again:
             # Somebody has just removed old ones: there are newer ones then.
-            self._errands.answered(request)
             self._current = self._offers = None
+            if self._lists < TRIES:
+                self._errands.answered(request)
+            else:
+                self._errands.failed(request, error, now)
             self._lists += 1
         elif isinstance(error, SnapshotRefused):
             self._errands.answered(request)
