@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from headrace.errors import HeadraceError
-from headrace.replicate.commands import Describe, ListShards, Request
+from headrace.replicate.commands import Describe, ListShards, Request, RestoreSnapshot
 from headrace.replicate.health import Health
 from headrace.replicate.liveness import SUBJECTS, Pulse
 from headrace.replicate.outbox import Outbox
@@ -75,6 +75,10 @@ class Errands:
         self._since.clear()
 
     def pulses(self) -> Iterator[Pulse]:
-        """What was asked and is not answered, or fails."""
+        """What was asked and is not answered, or fails.
+
+        A restore takes as long as a snapshot is large, and says nothing meanwhile: of it only failures are told.
+        """
         for kind, since in self._since.items():
-            yield Pulse(SUBJECTS[kind], since)
+            if kind is not RestoreSnapshot:
+                yield Pulse(SUBJECTS[kind], since)
