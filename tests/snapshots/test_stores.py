@@ -2,9 +2,11 @@ import errno
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from headrace.errors import SnapshotError, SnapshotGone, SnapshotUnavailable
 from headrace.snapshots.bucket import BucketStore, bucket_client
@@ -143,6 +145,28 @@ def test_a_bucket_that_nobody_answers_for_is_told(tmp_path):
         store.names("orders/")
 
 
+def test_a_service_other_than_awss_is_sent_nothing_that_only_aws_knows(tmp_path):
+    session = botocore.session.Session()
+    session.set_config_variable("region", "us-east-1")
+
+    def sent(endpoint_url):
+        client, headers = bucket_client(session, endpoint_url, KEYS), {}
+
+        def answered(request, **_):
+            headers.update(request.headers)
+            return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: [b""]))
+
+        client.meta.events.register("before-send.s3", answered)
+        (tmp_path / "source").write_bytes(b"rows")
+        BucketStore("kept", "", lambda: client).put("orders/1/copy", tmp_path / "source")
+        return {name.lower() for name in headers}
+
+    assert "x-amz-sdk-checksum-algorithm" in sent(None)
+    assert not {"content-encoding", "x-amz-trailer", "x-amz-sdk-checksum-algorithm"} & sent(
+        "https://buckets.example"
+    )
+
+
 def test_a_file_that_is_half_written_has_no_name(tmp_path, monkeypatch):
     store = FolderStore(tmp_path / "kept")
     (tmp_path / "source").write_bytes(b"rows")
@@ -154,6 +178,29 @@ def test_a_file_that_is_half_written_has_no_name(tmp_path, monkeypatch):
     with pytest.raises(SnapshotUnavailable, match="No space left"):
         store.put("orders/1/copy", tmp_path / "source")
     assert named(store) == {}
+
+
+def test_a_disk_that_takes_a_part_first_gets_the_rest_or_says_why(s3, tmp_path, monkeypatch):
+    """Half of a good snapshot must not be taken for a damaged one."""
+    content = os.urandom(100_000)
+    store = BucketStore("kept", "full", s3, PART)
+    (tmp_path / "source").write_bytes(content)
+    store.put("orders/1/copy", tmp_path / "source")
+    write, room = os.pwrite, [200_000]
+
+    def pwrite(file, some, start):
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = write(file, some[: min(room[0], 30_000)], start)
+        room[0] -= taken
+        return taken
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    store.fetch("orders/1/copy", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == content
+    room[0] = 50_000
+    with pytest.raises(SnapshotUnavailable, match="No space left"):
+        store.fetch("orders/1/copy", tmp_path / "back")
 
 
 def test_a_folder_that_may_not_be_written_is_not_tried_again(tmp_path):

@@ -102,7 +102,7 @@ class BucketStore:
                 self._expect_open()
                 last = min(start + self._part, size) - 1
                 answer = client.get_object(**self._object(name), Range=f"bytes={start}-{last}", IfMatch=etag)
-                os.pwrite(file, answer["Body"].read(), start)
+                _write_at(file, answer["Body"].read(), start)
 
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
@@ -214,13 +214,25 @@ def bucket_client(session: Any, endpoint_url: str | None, keys: dict[str, str]) 
     """A client for ``BucketStore``: ``session`` is botocore's, ``keys`` are as ``create_client`` takes them."""
     from botocore.config import Config
 
+    checked = "when_required" if endpoint_url else "when_supported"
     config = Config(
         connect_timeout=5,
         read_timeout=60,
         max_pool_connections=2 * AT_ONCE,
         retries={"total_max_attempts": 4, "mode": "standard"},
-        # Buckets of other services than AWS's rarely have host names of their own.
+        # Buckets of other services than AWS's rarely have host names of their own, and many of those services refuse
+        # the checksums that botocore adds unasked (AWS SDKs Reference Guide, "Data integrity protections").
         s3={"addressing_style": "path"} if endpoint_url else {},
+        request_checksum_calculation=checked,
+        response_checksum_validation=checked,
         user_agent_extra=f"headrace/{__version__}",
     )
     return session.create_client("s3", endpoint_url=endpoint_url, config=config, **keys)
+
+
+def _write_at(file: int, content: bytes, start: int) -> None:
+    """Write all of it. A disk that becomes full takes a part first, and says why only then."""
+    rest = memoryview(content)
+    while rest:
+        written = os.pwrite(file, rest, start)
+        rest, start = rest[written:], start + written
