@@ -151,7 +151,8 @@ class Shelf(Protocol):
     def save(self, taken_at: float, current_to: float) -> Manifest:
         """Write the live copy as it is now, of which it is known that it has every change up to ``current_to``.
 
-        Visible whole, or not at all. Old snapshots are removed afterwards. Raises SnapshotError, AcceleratorError.
+        Visible whole, or not at all. Old snapshots are removed afterwards; where that fails, the next call raises why
+        and writes nothing until it has been done. Raises SnapshotError, AcceleratorError.
         """
         ...
 

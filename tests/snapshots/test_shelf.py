@@ -55,6 +55,11 @@ class FailingStore(FolderStore):
             raise SnapshotUnavailable("the place is full")
         super().put(name, path)
 
+    def remove(self, name):
+        if self.refused("remove", name):
+            raise SnapshotUnavailable("the credentials do not allow it")
+        super().remove(name)
+
     def write(self, name, content):
         if self.refused("write", name):
             raise SnapshotUnavailable("the place is full")
@@ -130,7 +135,9 @@ def test_a_copy_that_is_not_complete_is_not_saved(make, tmp_path):
 
 @pytest.mark.parametrize("stage", ["a.part", "copy.db", "manifest.json"])
 def test_what_could_not_be_stored_whole_is_not_there(make, tmp_path, stage):
-    shelf = make(store=FailingStore(tmp_path / "kept", lambda _act, name: name.endswith(stage)))
+    shelf = make(
+        store=FailingStore(tmp_path / "kept", lambda act, name: act != "remove" and name.endswith(stage))
+    )
     with pytest.raises(SnapshotUnavailable, match="full"):
         shelf.save(NOW, NOW)
     assert files_of(tmp_path) == []
@@ -211,6 +218,20 @@ def test_the_newest_stay_and_older_ones_go(make):
     shelf = make(keep=2)
     saved = [shelf.save(NOW, NOW + second) for second in range(5)]
     assert shelf.listed().manifests == (saved[4], saved[3])
+
+
+def test_where_old_ones_cannot_be_removed_the_place_does_not_fill(make, tmp_path):
+    """One that was stored is not told to have failed, which would have another written at once."""
+    refused = ["remove"]
+    shelf = make(keep=1, store=FailingStore(tmp_path / "kept", lambda act, _name: act in refused))
+    saved = [shelf.save(NOW, NOW + second) for second in range(2)]
+    for second in range(3):
+        with pytest.raises(SnapshotUnavailable, match="do not allow"):
+            shelf.save(NOW, NOW + 10 + second)
+    assert shelf.listed().manifests == (saved[1], saved[0])
+    refused.clear()
+    assert shelf.listed().manifests[0] != shelf.save(NOW, NOW + 20)
+    assert len(shelf.listed().manifests) == 1
 
 
 def test_only_the_kind_that_was_written_is_pruned_with_it(make):

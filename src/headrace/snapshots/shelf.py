@@ -71,6 +71,7 @@ class DatasetShelf:
         self._clock = clock
         self._name = _file_name(label.dataset)
         self._root = f"{self._name}/"
+        self._unpruned: Manifest | None = None
 
     @property
     def where(self) -> str:
@@ -99,8 +100,13 @@ class DatasetShelf:
         return manifest
 
     def save(self, taken_at: float, current_to: float) -> Manifest:
-        """Write the live copy; see ``Shelf``."""
+        """Write the live copy; see ``Shelf``.
+
+        Where old ones cannot be removed this one is stored all the same, and no other before that has been made up for.
+        """
         assert self._exporter is not None, "there is no copy to save"
+        if self._unpruned is not None:
+            self._prune_after(self._unpruned)
         id_ = snapshot_id(current_to, self._token())
         with self._folder(id_) as folder:
             exported = self._exporter.export(folder, id_)
@@ -124,7 +130,9 @@ class DatasetShelf:
                 headrace=__version__,
             )
             self._store_whole(manifest, paths)
-        self.prune(manifest)
+        # It is there: were it told to have failed, another would be written at once, and so on.
+        with suppress(SnapshotError):
+            self._prune_after(manifest)
         return manifest
 
     def restore(self, manifest: Manifest) -> None:
@@ -167,6 +175,11 @@ class DatasetShelf:
     def close(self) -> None:
         """Have whatever is under way fail soon."""
         self._store.close()
+
+    def _prune_after(self, saved: Manifest) -> None:
+        self._unpruned = saved
+        self.prune(saved)
+        self._unpruned = None
 
     def _store_whole(self, manifest: Manifest, paths: Sequence[Path]) -> None:
         folder = f"{self._root}{manifest.id}"
