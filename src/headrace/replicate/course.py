@@ -50,12 +50,18 @@ class Course:
         self._overlap = acceleration.refresh.overlap
         self._mapping = mapping
         self._resumes = acceleration.refresh.on_startup is OnStartup.AUTO
+        self._begun: Selection | None = None
 
     # Knowing
 
     @property
     def ordered(self) -> Selection:
-        """The selection of the refresh under way; the dataset's own where there is none, or it has no other."""
+        """The selection of the refresh under way; the dataset's own where there is none, or it has no other.
+
+        One that has begun keeps its own: all of a copy is by the selection that its checkpoint names.
+        """
+        if self._begun is not None:
+            return self._begun
         order = self._agenda.order
         return self.selection if order is None or order.selection is None else order.selection
 
@@ -96,11 +102,12 @@ class Course:
 
     def drop(self, *, anew: bool) -> None:
         """Forget what is not durable; ``anew``: what is durable of the refresh is not gone on with either."""
-        self.launch = self.copying = None
+        self.launch = self.copying = self._begun = None
         self._resumes = self._resumes and not anew
 
     def begin(self, order: Order, table: SourceTable, copies: Copies, now: float, *, served: bool) -> None:
         """Go on with what was interrupted, else make a copy or add to the one that there is, which is ``served``."""
+        self._begun = self.ordered
         launch = self.launch = self._launched(order, table, copies, now)
         self._agenda.started("append" if launch.appends else "full", table.item_count)
         if launch.resumed is not None:
