@@ -390,6 +390,25 @@ def test_a_selection_that_is_changed_holds_until_the_process_ends():
     world.settle()
 
 
+def test_a_selection_that_is_changed_while_a_refresh_runs_is_not_that_refreshs():
+    """Else the copy would be of rows by the new one under the name of the old: nobody would ever look for the others."""
+    world = RefreshedWorld(items=0)
+    for number in range(20):
+        world.put(f"k{number}", status="new" if number % 2 else "paid")
+    world.settle()
+    for moment in range(12):
+        ticket = world.ask()
+        for _ in range(moment):
+            world.runner.step()
+        world.runner.ask(Reselect(ByTime(("new",))))
+        world.run_until(lambda: world.reply(ticket) is not None)  # noqa: B023 - called at once
+        reading = world.sink.open().live.checkpoint.reading
+        assert (len(world.copy()) == 10) == ("/new/" in reading), moment
+        world.runner.boot()
+        world.settle()
+        world.run_until(lambda: world.copy() == world.truth() and world.at_rest)
+
+
 def test_rows_expire_in_small_transactions_and_a_refresh_goes_on_between_them(monkeypatch):
     monkeypatch.setattr(retention, "ROWS", 5)
     world = RefreshedWorld(items=60, retention=Retention(50.0))
@@ -488,6 +507,17 @@ def test_each_refresh_is_stored_and_a_machine_without_a_copy_begins_with_the_las
     assert world.facts(SnapshotRestored)
     assert world.facts(CopyResumed)
     assert not world.facts(RefreshStarted)
+
+
+def test_refreshes_more_often_than_the_interval_of_snapshots_are_not_each_stored(tmp_path):
+    world = RefreshedWorld(shelf_in=tmp_path, snapshot_interval=1000.0)
+    world.run_until(lambda: len(world.facts(SnapshotSaved)) == 1)
+    for _ in range(3):
+        world.refreshed()
+        world.wait(60.0)
+    assert len(world.facts(SnapshotSaved)) == 1
+    world.wait(1000.0)
+    assert len(world.facts(SnapshotSaved)) == 2
 
 
 def test_what_is_known_of_a_copy_is_told_to_whoever_asks():

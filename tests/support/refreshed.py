@@ -110,6 +110,7 @@ class RefreshedWorld:
         stream=False,
         settings=None,
         shelf_in=None,
+        snapshot_interval=None,
     ):
         self.random = random.Random(f"refreshed/{seed}")
         self.clock = Clock(START)
@@ -127,7 +128,8 @@ class RefreshedWorld:
         self.settings = settings or Replication(scan_segments=segments)
         self.hazards = hazards or Hazards()
         self.tickets = 0
-        self.snapshots = Snapshots(SnapshotPlace(), interval=None) if shelf_in is not None else None
+        taken = Snapshots(SnapshotPlace(), interval=snapshot_interval)
+        self.snapshots = taken if shelf_in is not None else None
         self.runner = SeededRunner(
             seed,
             self.clock,

@@ -132,6 +132,9 @@ class Refresher:
                 self._agenda.take(event, self._clock.at(now))
             case Reselect(selection):
                 self._course.selection = selection
+                if self._opening:
+                    # What was described by another is described again.
+                    self._table = None
             case _:
                 pass
         self._advance(now)
@@ -356,7 +359,9 @@ class Refresher:
         if plan is None:
             return
         self._copies.commit(plan.work, applied)
-        self._keeper.committed(plan, anew=plan.makes_ready)
+        snapshots = self._acceleration.snapshots
+        each = snapshots is None or snapshots.interval is None
+        self._keeper.committed(plan, anew=plan.makes_ready and (each or not self._ready))
         if self._agenda.order is not None and self._course.needs(plan):
             self._course.commit(plan, self._described, now, served=self._ready)
             if plan.makes_ready:

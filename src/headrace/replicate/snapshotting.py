@@ -62,7 +62,7 @@ class Snapshotting:
     def committed(self, plan: Plan) -> None:
         """Account for a durable transaction."""
         self._batches += plan.records > 0
-        self._changes += bool(plan.records or plan.scanned or plan.settles_letters)
+        self._changes += bool(plan.records or plan.scanned or plan.settles_letters or plan.makes_ready)
 
     def advance(self, status: StatusChanged, watermark: float | None, now: float) -> None:
         """Ask for a snapshot if one is due; ``watermark`` is the time up to which every change is durable."""
