@@ -67,6 +67,22 @@ def test_a_file_on_another_file_system_is_copied_beside_and_takes_the_place_then
     assert {file.name for file in copy.path.parent.iterdir()} == {copy.path.name}
 
 
+def test_while_a_large_file_is_copied_beside_statements_begin(copy, monkeypatch):
+    monkeypatch.setattr(instance, "CURSOR_PATIENCE", 0.2)
+    folder = copy.exported()
+    true, begun = instance.move_beside, []
+
+    def slow(file, path):
+        with ThreadPoolExecutor(1) as another:
+            another.submit(copy.instance.cursor).result().close()
+        begun.append(path)
+        return true(file, path)
+
+    monkeypatch.setattr(instance, "move_beside", slow)
+    copy.sink.restore(folder)
+    assert begun == [copy.path]
+
+
 def test_a_reader_that_does_not_end_keeps_the_former_copy(copy, monkeypatch):
     """As its last reader ends, DuckDB writes to a database's files: none may have taken their place by then."""
     monkeypatch.setattr(instance, "CLOSING_PATIENCE", 0.2)

@@ -174,14 +174,16 @@ class DuckDBInstance:
         """
         lane = self._lanes[dataset]
         assert lane.path is not None, "it is in a file"
-        with disk.translated(f"cannot replace {lane.path}"), self._lock, lane.lock:
+        with disk.translated(f"cannot replace {lane.path}"):
+            # From another file system all of it is copied: the other datasets are not kept waiting for that.
             waiting = move_beside(file, lane.path)
             try:
-                _close(lane)
-                if lane.attached:
-                    self._detach(lane)
-                self._wait_until_unused(lane)
-                take_place(waiting, lane.path)
+                with self._lock, lane.lock:
+                    _close(lane)
+                    if lane.attached:
+                        self._detach(lane)
+                    self._wait_until_unused(lane)
+                    take_place(waiting, lane.path)
             except BaseException:
                 waiting.unlink(missing_ok=True)
                 raise
