@@ -244,7 +244,7 @@ MUTANTS = (
     ),
     Mutant(
         "a damaged snapshot restored",
-        (Edit("snapshots/shelf.py", "if _described(path) != file:", "if path is None:"),),
+        (Edit("snapshots/shelf.py", "if found != file:", "if path is None:"),),
     ),
     Mutant(
         "a snapshot of a table that is no more restored",
