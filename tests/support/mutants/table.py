@@ -242,28 +242,4 @@ MUTANTS = (
         "a restored copy Ready before all that was seen of the lost one",
         (Edit("replicate/run.py", "max(ended_at, self._restored_at)", "ended_at"),),
     ),
-    Mutant(
-        "a damaged snapshot restored",
-        (Edit("snapshots/shelf.py", "if found != file:", "if path is None:"),),
-    ),
-    Mutant(
-        "a snapshot of a table that is no more restored",
-        (
-            Edit(
-                "replicate/entry.py",
-                '    if checkpoint.table_id != table.table_id:\n        return f"it is of',
-                '    if not checkpoint.table_id:\n        return f"it is of',
-            ),
-        ),
-    ),
-    Mutant(
-        "a snapshot taken of a copy that stands still",
-        (
-            Edit(
-                "replicate/snapshotting.py",
-                "status.status is not State.READY or not status.live or watermark is None",
-                "watermark is None",
-            ),
-        ),
-    ),
 )
