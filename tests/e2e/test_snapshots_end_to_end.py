@@ -4,12 +4,13 @@ import json
 import random
 import re
 import shutil
-import subprocess
 import time
 
 import botocore.session
 import pytest
+from click.testing import CliRunner
 
+from headrace.cli import main
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from headrace.snapshots.bucket import bucket_client
@@ -17,7 +18,7 @@ from support.deadline import eventually
 from support.items import TableUnderTest, comparable, reads_as
 from support.ministack import Ministack
 from support.postgres_server import shared_server
-from support.process import HEADRACE, environment
+from support.process import environment
 
 BATCHES = ", snapshots: enabled, snapshots_trigger: stream_batches, snapshots_trigger_threshold: 2"
 FOUR_ENGINES = ["duckdb", "sqlite", "cayenne", "postgres"]
@@ -44,11 +45,15 @@ def until_equal(headrace, table):
     eventually(lambda: is_equal(headrace, table), within=60, what="the copy is the table")
 
 
-def run(folder, *arguments):
+@pytest.fixture
+def run(monkeypatch):
     """Another command of a user, in the folder of the Spicepod."""
-    return subprocess.run(
-        [HEADRACE, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
-    )
+
+    def invoke(folder, *arguments):
+        monkeypatch.chdir(folder)
+        return CliRunner().invoke(main, arguments, env=environment())
+
+    return invoke
 
 
 @pytest.fixture
@@ -116,7 +121,7 @@ def test_a_copy_in_memory_begins_with_a_snapshot_at_each_start(service, pod, hea
     assert "orders has mode: memory, so there is no local copy to put a snapshot in" in refused.stderr
 
 
-def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, headrace):
+def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, headrace, run):
     table = TableUnderTest(service.url)
     table.fill(200)
     folder = pod(service.url, acceleration=", snapshots: create_only, snapshots_trigger_threshold: 1h")
@@ -129,7 +134,7 @@ def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, head
     until_equal(running, table)
     before = {key: reads_as(item) for key, item in table.items.items()}
     taken = run(folder, "snapshots", "create", "orders", "--http", running.url)
-    assert taken.returncode == 0, taken.stderr
+    assert taken.exit_code == 0, taken.stderr
     id_ = taken.stdout.partition(":")[0]
     assert f"{len(before):,} rows" in taken.stdout
 
@@ -138,22 +143,22 @@ def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, head
     assert len(listed) == 2
     assert id_ in run(folder, "snapshots", "list").stdout
     held = run(folder, "snapshots", "restore", "orders", id_, "--replace")
-    assert held.returncode == 1
+    assert held.exit_code == 1
     assert "is held by process" in held.stderr
     running.stop()
     table.change(30, seed=2)
 
     refused = run(folder, "snapshots", "restore", "orders", id_)
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "say --replace" in refused.stderr
     done = run(folder, "snapshots", "restore", "orders", id_, "--replace")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith(f"orders: {len(before):,} rows of {id_}")
-    assert run(folder, "snapshots", "verify").returncode == 0
+    assert run(folder, "snapshots", "verify").exit_code == 0
     file = next((folder / "kept" / "orders" / id_).glob("copy*"))
     file.write_bytes(file.read_bytes()[:-1])
     damaged = run(folder, "snapshots", "verify", "orders", id_)
-    assert damaged.returncode == 1
+    assert damaged.exit_code == 1
     assert "damaged" in damaged.stdout
 
     again = headrace(folder)
@@ -164,7 +169,7 @@ def test_a_person_takes_lists_proves_restores_and_prunes_them(service, pod, head
     text = (folder / "spicepod.yaml").read_text().replace("keep: 5", "keep: 1")
     (folder / "spicepod.yaml").write_text(text)
     pruned = run(folder, "snapshots", "prune")
-    assert pruned.returncode == 0
+    assert pruned.exit_code == 0
     assert pruned.stdout.count("removed") == 1
 
 
@@ -197,7 +202,8 @@ def test_snapshots_in_a_bucket_serve_another_machine(pod, headrace, tmp_path):
         assert all(name.startswith("pods/orders/2") for name in names)
 
 
-def test_a_stale_checkpoint_poisons_no_snapshot_and_no_machine_that_comes_later(service, pod, headrace):
+@pytest.mark.long
+def test_a_stale_checkpoint_poisons_no_snapshot_and_no_machine_that_comes_later(service, pod, headrace, run):
     """A replica that has stood still for longer than the stream remembers says so, and stores nothing of it.
 
     Others start from what is good, or by a Scan: nobody has to clean up (spiceai/spiceai, issue 10754).
@@ -217,7 +223,7 @@ def test_a_stale_checkpoint_poisons_no_snapshot_and_no_machine_that_comes_later(
     eventually(lambda: stale.events("gap_found"), within=30, what="the gap is found")
     eventually(lambda: stale.dataset("orders")["status"] == "Error", within=30, what="it is said")
     create = run(folder, "snapshots", "create", "orders", "--http", stale.url)
-    assert create.returncode == 1
+    assert create.exit_code == 1
     assert "not healthy" in create.stderr
     assert stale.get("/v1/ready").status == 503
     assert stale.events("snapshot_saved") == []

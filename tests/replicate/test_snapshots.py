@@ -219,6 +219,38 @@ def test_a_restored_copy_whose_shards_are_trimmed_is_of_no_use_whatever_the_beha
     assert world.sink.open().live.checkpoint.snapshot == ""
 
 
+def test_a_machine_that_the_stream_has_left_behind_poisons_no_snapshot_and_no_later_machine(tmp_path):
+    """It stops and says so, and stores nothing; the next ones start by a Scan, and from what that one stored.
+
+    Nobody has to clean up (spiceai/spiceai, issue 10754).
+    """
+    world = world_of(5, tmp_path, replace(OFTEN, batches=1))
+    world.settle()
+    saved(world)
+    for _ in range(14):
+        world.put("k1")
+        world.simulator.streams.rotate_shards(TABLE)
+        world.clock.now += 2 * 3600
+    world.seen.clear()
+    world.runner.facts.clear()
+    world.runner.boot()
+    world.runner.run_until(lambda: facts(world, GapFound), 20_000)
+    world.runner.ask(TakeSnapshot(1))
+    run_for(world, 60.0)
+    assert "is not healthy" in world.runner.replies[-1].refusal
+    assert facts(world, SnapshotSaved) == []
+    lose_everything(world)
+    world.settle()
+    assert facts(world, SnapshotRestored) == []
+    assert "and the stream keeps 24 h" in facts(world, SnapshotPassedOver)[0].reason
+    assert len(facts(world, BootstrapStarted)) == 1
+    good = saved(world)[-1]
+    lose_everything(world)
+    world.settle()
+    assert [one.snapshot for one in facts(world, SnapshotRestored)] == [good.snapshot]
+    assert facts(world, BootstrapStarted) == []
+
+
 class Deaf:
     """A place that does not answer, so many times; then it does."""
 
