@@ -397,6 +397,13 @@ def test_without_settings_an_operator_is_told_how_to_have_some(tmp_path):
     assert "write snapshots: enabled under its acceleration" in world.runner.replies[-1].refusal
 
 
+def test_where_none_are_written_an_operator_gets_none_either(tmp_path):
+    world = world_of(13, tmp_path, replace(SELDOM, mode=SnapshotMode.BOOTSTRAP_ONLY))
+    world.settle()
+    world.runner.ask(TakeSnapshot(1))
+    assert "writes no snapshots (snapshots: bootstrap_only)" in world.runner.replies[-1].refusal
+
+
 def test_one_that_somebody_removes_meanwhile_is_looked_for_anew(tmp_path):
     world = world_of(2, tmp_path)
     world.settle()

@@ -150,8 +150,8 @@ def test_what_has_no_manifest_is_no_snapshot_and_goes_when_it_is_old(make, tmp_p
     (tmp_path / "kept/orders" / saved.id / "manifest.json").unlink()
     assert shelf.listed().manifests == ()
     written_at = (tmp_path / "kept/orders" / saved.id / "copy.db").stat().st_mtime
-    assert make(clock=lambda: written_at + ABANDONED - 60).prune() == []
-    assert make(clock=lambda: written_at + ABANDONED + 60).prune() == [saved.id]
+    assert make(clock=lambda: written_at + ABANDONED - 60).prune() == ()
+    assert make(clock=lambda: written_at + ABANDONED + 60).prune() == (saved.id,)
     assert files_of(tmp_path) == []
 
 
@@ -300,3 +300,16 @@ def test_a_manifest_is_written_for_people_and_read_as_it_was(make):
     text = saved.encode()
     assert text.startswith(b'{\n  "id": "2027')
     assert Manifest.decode(text) == saved
+
+
+def test_what_only_others_could_have_used_goes_when_its_stream_has_forgotten_what_follows(make):
+    later = NOW + 2 * ABANDONED + 60
+    other = make(Copy(checkpoint=replace(CHECKPOINT, reading="other")), clock=lambda: NOW).save(NOW, NOW)
+    unstreamed = replace(CHECKPOINT, reading="other", stream_arn="")
+    kept = make(Copy(checkpoint=unstreamed), clock=lambda: NOW).save(NOW, NOW + 1)
+    own = make(clock=lambda: later - 120)
+    own.save(later, later)
+    assert other in own.listed().manifests
+    newest = make(clock=lambda: later + 120).save(later, later + 120)
+    assert other not in own.listed().manifests
+    assert {kept, newest} < set(own.listed().manifests)

@@ -71,12 +71,17 @@ def list_snapshots(dataset: str | None, pod: Path | None, format_: str) -> None:
     told: list[dict[str, Any]] = []
     for one, shelf in _shelves(_loaded(pod), dataset):
         listed = shelf.listed()
+        if not listed.manifests and not listed.unreadable:
+            click.echo(f"{one.name}: there is no snapshot in {shelf.where}", err=True)
         rows += [_row(manifest, now) for manifest in listed.manifests]
         told += [_json(manifest) for manifest in listed.manifests]
         for found in listed.unreadable:
             rows.append((one.name, found.id, "", "", "", "", "", found.reason))
             told.append({"dataset": one.name, "id": found.id, "unreadable": found.reason})
-    click.echo(as_json(told) if format_ == "json" else draw(_COLUMNS, rows)[0])
+    if format_ == "json":
+        click.echo(as_json(told))
+    elif rows:
+        click.echo(draw(_COLUMNS, rows)[0])
 
 
 @snapshots.command("create")

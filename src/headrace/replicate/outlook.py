@@ -84,6 +84,10 @@ class Outlook:
         self._reporter.report(status, now)
         # A snapshot may be as old as a fresh copy is: there is nothing newer.
         fit = replace(status, lag=0.0) if status.fresh else status
+        live = self._copies.live
+        if live is not None and live.checkpoint.reading != self._course.reading(self._course.selection):
+            # No start would restore it.
+            fit = replace(fit, live=False, reason="its rows are those of another refresh_sql than its own")
         self._keeper.advance(fit, None if last is None else last.started_at, now)
         return status
 

@@ -35,8 +35,7 @@ class Snapshotting:
 
     def __init__(self, desk: Desk, settings: Snapshots | None) -> None:
         self._desk = desk
-        self._settings = settings if settings is not None and settings.mode.writes else None
-        self._configured = settings is not None
+        self._settings = settings
         self._asked: deque[TakeSnapshot] = deque()
         self._answering: tuple[TakeSnapshot, ...] = ()
         self._began_at: float | None = None
@@ -122,8 +121,9 @@ class Snapshotting:
 
     def _unfit(self, status: StatusChanged, watermark: float | None) -> str | None:
         """Why no snapshot may be taken now; None if one may."""
-        if not self._configured:
-            return "no snapshots are configured for this dataset; write snapshots: enabled under its acceleration"
+        if self._settings is None or not self._settings.mode.writes:
+            asked = "none" if self._settings is None else self._settings.mode
+            return f"this dataset writes no snapshots (snapshots: {asked}); write snapshots: enabled under its acceleration"
         if status.status is not State.READY or not status.live or watermark is None:
             return f"the dataset is not healthy ({status.reason or status.status}); ask again once it is"
         limit = max(CURRENT, self._desk.settings.ready_lag)

@@ -28,7 +28,8 @@ MANIFEST: Final = "manifest.json"
 """Written last: what has none is not complete."""
 
 ABANDONED: Final = 24 * 3600.0
-"""Seconds after its last file was written at which a snapshot without a manifest is nobody's any more."""
+"""Seconds after its last file was written at which a snapshot without a manifest is nobody's any more: as long as a
+stream remembers."""
 
 _CHUNK: Final = 4 * 2**20
 
@@ -151,26 +152,30 @@ class DatasetShelf:
             self._fetch(manifest, folder)
 
     def prune(self, like: Manifest | None = None) -> Sequence[str]:
-        """Remove what is older than the newest ``keep`` of its kind, and what was never completed; the ids of both.
+        """Remove what is older than the newest ``keep`` of its kind, what was never completed, and what nobody can use.
+
+        The last are those of another kind than the newest that are past their stream's memory. The ids of all.
 
         ``like``: only of that one's kind (engine, table, stream, settings of columns); None: of each kind. What cannot be read is left to
         people. Raises SnapshotUnavailable, SnapshotError.
         """
         found = self._found()
+        manifests = self.listed().manifests
         kinds: dict[tuple[str, ...], list[Manifest]] = {}
-        for manifest in self.listed().manifests:
+        for manifest in manifests:
             kinds.setdefault(_kind(manifest), []).append(manifest)
         chosen = list(kinds.values()) if like is None else [kinds.get(_kind(like), [])]
         gone = [manifest.id for of_one in chosen for manifest in of_one[self.label.keep :]]
         gone += [id_ for id_, files in found.items() if self._abandoned(files)]
-        for id_ in gone:
+        gone += [manifest.id for manifest in manifests if self._useless(manifest, manifests[0])]
+        for id_ in dict.fromkeys(gone):
             # The manifest first: what is half removed must not look like a snapshot.
             names = sorted(
                 (file.name for file in found.get(id_, ())), key=lambda name: not name.endswith(MANIFEST)
             )
             for name in names:
                 self._store.remove(name)
-        return gone
+        return tuple(dict.fromkeys(gone))
 
     def close(self) -> None:
         """Have whatever is under way fail soon."""
@@ -206,6 +211,11 @@ class DatasetShelf:
     def _abandoned(self, files: Sequence[Stored]) -> bool:
         complete = any(file.name.endswith(f"/{MANIFEST}") for file in files)
         return not complete and max(file.written_at for file in files) < self._clock() - ABANDONED
+
+    def _useless(self, manifest: Manifest, newest: Manifest) -> bool:
+        """Whether the stream has forgotten what follows it, and those who wrote it have written nothing since."""
+        forgotten = manifest.checkpoint.stream_arn and manifest.current_to < self._clock() - 2 * ABANDONED
+        return bool(forgotten) and _kind(manifest) != _kind(newest)
 
     def _fetch(self, manifest: Manifest, folder: Path) -> None:
         for file in manifest.files:
