@@ -6,11 +6,15 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 LOCK: Final = ".lock"
 """The file in a private folder that its process holds locked."""
+
+_LONG_AGO: Final = 3600.0
 
 
 class PrivateFolder:
@@ -50,6 +54,12 @@ def locked(file: int) -> bool:
 def _remove_if_left(folder: Path) -> None:
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # Somebody is just making it, or was killed while it was removed.
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _LONG_AGO:
+                shutil.rmtree(folder, ignore_errors=True)
+        return
     except OSError:
         return
     try:

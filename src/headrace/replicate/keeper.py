@@ -25,14 +25,23 @@ from headrace.source import SourceTable
 
 
 class Keeper:
-    """Hands each answer to whoever asked. ``engine`` None: snapshots of any are restored."""
+    """Hands each answer to whoever asked.
+
+    ``engine`` None: snapshots of any are restored. ``follows`` says that the dataset follows a stream.
+    """
 
     def __init__(
-        self, desk: Desk, errands: Errands, engine: Engine | None, settings: Snapshots | None
+        self,
+        desk: Desk,
+        errands: Errands,
+        engine: Engine | None,
+        settings: Snapshots | None,
+        *,
+        follows: bool = True,
     ) -> None:
         self._desk = desk
         self._restoring = Restoring(desk, errands, engine, settings)
-        self._taking = Snapshotting(desk, settings)
+        self._taking = Snapshotting(desk, settings, follows=follows)
 
     @property
     def reason(self) -> str | None:

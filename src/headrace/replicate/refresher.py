@@ -85,7 +85,9 @@ class Refresher:
         self._operator = Operator(self._outbox, self._lane)
         self._agenda = Agenda(dataset.name, acceleration.refresh, self._outbox, salt)
         self._removal = Removal(self._desk, self._errands, self._lane, acceleration.retention)
-        self._keeper = Keeper(self._desk, self._errands, acceleration.engine, acceleration.snapshots)
+        self._keeper = Keeper(
+            self._desk, self._errands, acceleration.engine, acceleration.snapshots, follows=False
+        )
         self._course = Course(
             self._desk,
             self._lane,

@@ -56,6 +56,9 @@ STOP_PATIENCE = 30.0
 READ_PATIENCE = 2.0
 """Seconds that it waits for answers of the source, which nobody needs any more: one that hangs is left."""
 
+KEEP_PATIENCE = 10.0
+"""Seconds that it waits for a snapshot under way, which ends with the accelerator unless its place hangs."""
+
 EXPLAIN_PATIENCE = 5.0
 """Seconds that an explanation waits for the machine, whose steps take milliseconds."""
 
@@ -113,7 +116,7 @@ class ThreadRunner:
         # Twice the requests at once: those that hang, and that the machine has given up, hold their threads.
         self._pool = Pool(2 * REQUESTS, f"read {name}")
         self._lane = ThreadPoolExecutor(1, thread_name_prefix=f"apply {name}")
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix=f"snapshot {name}")
+        self._keeper = Pool(1, f"snapshot {name}")
         self._thread = threading.Thread(target=self._loop, name=f"replicate {name}", daemon=True)
 
     def start(self) -> None:
@@ -169,12 +172,12 @@ class ThreadRunner:
             self._thread.join(STOP_PATIENCE)
         if self._shelf is not None:
             self._shelf.close()
-        self._keeper.shutdown(wait=False, cancel_futures=True)
+        self._keeper.close(0.0)
         self._lane.shutdown(wait=True, cancel_futures=True)
         self._pool.close(READ_PATIENCE)
         # A snapshot that is being written ends with the accelerator.
         self._sink.close()
-        self._keeper.shutdown(wait=True)
+        self._keeper.close(KEEP_PATIENCE)
         self._give_up("headrace is stopping; what was not settled is kept")
 
     def _ask(self, make: Callable[[int], Redrive | Discard | TakeSnapshot | RefreshNow]) -> Future[Reply]:

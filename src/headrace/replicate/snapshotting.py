@@ -30,12 +30,14 @@ class Snapshotting:
     """Counts what is committed, and asks for snapshots. ``settings`` None: only where an operator asks for one.
 
     A snapshot is taken only of a copy that is Ready, live and close to its source: no other is worth restoring, and
-    one that is behind for good would take the place of a better one.
+    one that is behind for good would take the place of a better one. ``follows`` says that it follows a stream, which
+    forgets.
     """
 
-    def __init__(self, desk: Desk, settings: Snapshots | None) -> None:
+    def __init__(self, desk: Desk, settings: Snapshots | None, *, follows: bool) -> None:
         self._desk = desk
         self._settings = settings
+        self._renew = RENEW if follows else math.inf
         self._asked: deque[TakeSnapshot] = deque()
         self._answering: tuple[TakeSnapshot, ...] = ()
         self._began_at: float | None = None
@@ -110,7 +112,7 @@ class Snapshotting:
         if settings is None or now < self._rests_until:
             return False
         since = now - self._last_at
-        if since >= RENEW:
+        if since >= self._renew:
             # Infinite after a copy, and after a failure.
             return True
         if not self._changes and not settings.always:
