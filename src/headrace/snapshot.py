@@ -119,10 +119,14 @@ class _Format(msgspec.Struct):
     format: int
 
 
-def snapshot_id(current_to: float, token: str) -> str:
-    """An id whose order as text is that of time. ``token`` sets apart what two processes write at one time."""
+def snapshot_id(current_to: float, taken_at: float, token: str) -> str:
+    """An id whose order as text is that of the first time, then of the second (milliseconds, hexadecimal).
+
+    ``token`` sets apart what two processes write at one time.
+    """
     moment = datetime.fromtimestamp(current_to, UTC)
-    return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{token}"
+    stamp = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+    return f"{stamp}-{int(taken_at * 1000):012x}-{token}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ def test_sql_that_writes_is_refused_and_changes_nothing(headrace, pod, server, t
     ("where", "wrong", "right"),
     [
         ("on_conflict", "{'(id, version)': upsert}", "`(id): upsert`"),
-        ("primary_key", "version", "`primary_key: (id)`"),
+        pytest.param("primary_key", "version", "`primary_key: (id)`", marks=pytest.mark.long),
     ],
 )
 def test_a_key_that_is_not_the_tables_is_told_the_right_one_and_leaves_the_copy_alone(

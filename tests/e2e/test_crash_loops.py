@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support.crash_load import EVERYTHING
-from support.crash_world import ENGINES, CrashWorld, seed_of_this_run
+from support.crash_world import ENGINES, ONE_AND_LONG, CrashWorld, seed_of_this_run
 from support.deadline import eventually
 from support.witness import BEHIND
 
@@ -121,7 +121,7 @@ def shuffled(world, **times):
     return moments
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_AND_LONG)
 def test_a_process_that_is_killed_again_and_again_goes_on_each_time(tmp_path, engine, record_property):
     """A bootstrap, a catching up and a table that is Ready, each killed once."""
     world = CrashWorld(tmp_path, seed_of_this_run(), engine=engine)

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.crash_world import FILE_ENGINES, CrashWorld, seed_of_this_run
+from support.crash_world import ONE_AND_LONG, CrashWorld, seed_of_this_run
 from support.deadline import eventually
 from support.small_disk import LIMIT, TMPFS, WAYS, small_disk
 
@@ -61,7 +61,7 @@ def tell_the_story_of_a_full_disk(world, disk):
     world.finish()
 
 
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", ONE_AND_LONG[:-1])
 @pytest.mark.parametrize("way", [LIMIT, *(pytest.param(way, marks=pytest.mark.long) for way in WAYS[1:])])
 def test_a_full_disk_stops_the_checkpoint_and_says_so_until_there_is_room(
     tmp_path, way, engine, record_property
@@ -73,7 +73,7 @@ def test_a_full_disk_stops_the_checkpoint_and_says_so_until_there_is_room(
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", ONE_AND_LONG[:-1])
 @pytest.mark.parametrize("way", WAYS)
 def test_kills_while_the_disk_is_full_lose_nothing(tmp_path, way, engine, record_property):
     """Full at once, or with so little left that a later commit or a checkpoint of the engine meets the end."""

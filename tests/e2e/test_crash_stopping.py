@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.crash_world import ENGINES, CrashWorld, seed_of_this_run
+from support.crash_world import ONE_AND_LONG, CrashWorld, seed_of_this_run
 from support.deadline import eventually
 from support.process import HeadraceProcess
 
@@ -41,7 +41,7 @@ def at_work(world):
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_AND_LONG)
 def test_a_process_that_is_told_to_stop_does_so_cleanly_at_any_instant(tmp_path, engine, record_property):
     world = CrashWorld(tmp_path, seed_of_this_run(), engine=engine)
     later = [as_it_starts] * 6 + [as_it_catches_up] * 4 + [at_work] * 4
@@ -71,7 +71,7 @@ def test_a_signal_at_the_first_instant_that_it_is_heeded_ends_the_process_cleanl
     assert "Traceback" not in "\n".join(process.log)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_AND_LONG)
 def test_a_second_process_on_the_files_of_the_first_does_no_harm_and_takes_over_once_that_is_killed(
     tmp_path, engine, record_property
 ):

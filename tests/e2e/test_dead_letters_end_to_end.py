@@ -72,7 +72,9 @@ def settles(running, expected):
     eventually(lambda: letters(running) == expected, within=20, what=f"the letters are {expected}")
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "engine", ["duckdb", pytest.param("sqlite", marks=pytest.mark.long), "postgres"], indirect=True
+)
 def test_the_life_of_a_dead_letter(world, headrace):
     put, folder = world
     put("scanned", 1, **BAD)

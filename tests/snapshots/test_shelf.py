@@ -95,7 +95,7 @@ def files_of(tmp_path):
 def test_a_copy_that_was_saved_is_listed_with_all_that_is_to_be_known_of_it(make, tmp_path):
     shelf = make()
     saved = shelf.save(NOW + 5, NOW + 1.25)
-    assert saved.id == "20270115T080001250Z-00000000"
+    assert saved.id == "20270115T080001250Z-01a3185c6388-00000000"
     assert (saved.rows, saved.letters, saved.waiting, saved.engine, saved.engine_version) == (
         4,
         1,
@@ -124,6 +124,12 @@ def test_the_newest_is_listed_first_by_what_it_has_and_not_by_when_it_was_writte
     late = shelf.save(NOW, NOW + 100)
     early = shelf.save(NOW + 200, NOW)
     assert shelf.listed().manifests == (late, early)
+
+
+def test_of_two_that_have_the_same_changes_for_certain_the_later_is_the_newer(make):
+    shelf = make()
+    saved = [shelf.save(NOW + moment, NOW) for moment in (3, 1, 2)]
+    assert shelf.listed().manifests == (saved[0], saved[2], saved[1])
 
 
 def test_a_copy_that_is_not_complete_is_not_saved(make, tmp_path):

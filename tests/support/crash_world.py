@@ -55,6 +55,12 @@ FILE_ENGINES = tuple(FILES)
 ENGINES = (*FILE_ENGINES, pytest.param("postgres", marks=pytest.mark.long))
 """Every accelerator that outlives its process: the crash loops run over each."""
 
+ONE_AND_LONG = (
+    FILE_ENGINES[0],
+    *(pytest.param(engine, marks=pytest.mark.long) for engine in (*FILE_ENGINES[1:], "postgres")),
+)
+"""The same, of which all but one wait for the long runs."""
+
 ITEMS = 2500
 """How many items each table begins with."""
 

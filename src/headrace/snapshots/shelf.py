@@ -108,7 +108,7 @@ class DatasetShelf:
         assert self._exporter is not None, "there is no copy to save"
         if self._unpruned is not None:
             self._prune_after(self._unpruned)
-        id_ = snapshot_id(current_to, self._token())
+        id_ = snapshot_id(current_to, taken_at, self._token())
         with self._folder(id_) as folder:
             exported = self._exporter.export(folder, id_)
             if not exported.checkpoint.was_ready:

@@ -20,6 +20,7 @@ class DuckDBHarness(FileHarness):
     """DuckDB."""
 
     log = ".wal"
+    share = 0.6
 
     @contextmanager
     def refusing(self, value: object) -> Iterator[None]:
