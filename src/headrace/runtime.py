@@ -35,7 +35,7 @@ from headrace.query.catalog import Beside, Catalog, TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.kept import SqlKept
 from headrace.query.parser import Parser
-from headrace.query.row_query import deleted, selected
+from headrace.query.pod_sql import expect_sql
 from headrace.query.selection import SqlSelection
 from headrace.query.statement import Statement
 from headrace.query.watch import Bounds
@@ -69,25 +69,6 @@ ASKED_BY_REFRESHES = Bounds(places=4, wait=600.0, timeout=600.0)
 
 OPERATOR_PATIENCE = 60.0
 """Seconds that whoever retries or discards dead letters waits for all of them."""
-
-
-def expect_sql(datasets: Sequence[Dataset], parser: Parser) -> None:
-    """Raise ConfigError, with a line for each, for SQL in the Spicepod that does not name rows of its dataset."""
-    wrong = []
-    for dataset in datasets:
-        for key, sql in ({} if dataset.acceleration is None else dataset.acceleration.sql).items():
-            try:
-                _SQL[key](sql, dataset.name, parser)
-            except QueryError as error:
-                wrong.append(f"dataset {dataset.name}: acceleration.{key}: {error}")
-    if wrong:
-        raise ConfigError("\n".join(wrong))
-
-
-_SQL: Mapping[str, Callable[[str, str, Parser], object]] = {
-    "refresh_sql": selected,
-    "retention_sql": deleted,
-}
 
 
 class Runtime:

@@ -103,7 +103,7 @@ def test_a_machine_that_has_lost_its_disk_is_ready_from_a_snapshot_without_a_sca
 
 
 @pytest.mark.long
-def test_a_copy_in_memory_begins_with_a_snapshot_at_each_start(service, pod, headrace):
+def test_a_copy_in_memory_begins_with_a_snapshot_at_each_start(service, pod, headrace, run):
     table = TableUnderTest(service.url)
     table.fill(500)
     folder = pod(service.url, mode="memory", acceleration=", snapshots: enabled")
@@ -117,7 +117,7 @@ def test_a_copy_in_memory_begins_with_a_snapshot_at_each_start(service, pod, hea
     until_equal(second, table)
     assert second.events("bootstrap_started") == []
     refused = run(folder, "snapshots", "restore", "orders", "--replace")
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "orders has mode: memory, so there is no local copy to put a snapshot in" in refused.stderr
 
 

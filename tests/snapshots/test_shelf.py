@@ -319,3 +319,18 @@ def test_what_only_others_could_have_used_goes_when_its_stream_has_forgotten_wha
     newest = make(clock=lambda: later + 120).save(later, later + 120)
     assert other not in own.listed().manifests
     assert {kept, newest} < set(own.listed().manifests)
+
+
+def test_a_manifest_that_may_not_be_read_hides_no_other(make, tmp_path):
+    class Forbidding(FolderStore):
+        def read(self, name):
+            if newest.id in name:
+                raise SnapshotError("permission denied")
+            return super().read(name)
+
+    shelf = make(store=Forbidding(tmp_path / "kept"))
+    newest = make().save(NOW, NOW + 1)
+    older = make().save(NOW, NOW)
+    listed = shelf.listed()
+    assert listed.manifests == (older,)
+    assert [(one.id, one.reason) for one in listed.unreadable] == [(newest.id, "permission denied")]

@@ -29,7 +29,7 @@ def validate(pod: Path | None, *, schema: bool) -> None:
     if any(dataset.acceleration is not None and dataset.acceleration.sql for dataset in loaded.datasets):
         # What reads SQL takes its time to import.
         from headrace.query.parser import Parser
-        from headrace.runtime import expect_sql
+        from headrace.query.pod_sql import expect_sql
 
         expect_sql(loaded.datasets, Parser())
     click.echo(describe(loaded).rstrip())

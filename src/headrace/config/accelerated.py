@@ -7,8 +7,8 @@ from pathlib import Path
 
 from headrace.column_reference import format_reference, parse_reference
 from headrace.config import acceleration as accelerating
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.document import Document
-from headrace.config.model import AccelerationEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND

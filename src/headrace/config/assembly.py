@@ -10,9 +10,10 @@ from typing import TypeVar
 from headrace.config import acceleration as accelerating
 from headrace.config import connector
 from headrace.config.accelerated import UNINDEXED, Accelerated
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.columns import Columns
 from headrace.config.document import Document
-from headrace.config.model import AccelerationEntry, ColumnEntry, DatasetEntry
+from headrace.config.model import ColumnEntry, DatasetEntry
 from headrace.config.parameter import Parameter, Settings
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration

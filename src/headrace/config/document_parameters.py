@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterable
 
 from headrace.config.acceleration import ENGINES, EVERY_ENGINE
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.entry import Entry, Key
 from headrace.config.kind import Kind
 from headrace.config.model import (
-    AccelerationEntry,
     ColumnEntry,
     DatasetEntry,
     MetricEntry,

@@ -11,16 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import headrace.metric
-from headrace.config import acceleration as accelerating
+from headrace.config.acceleration_model import NO_EFFECT, NO_PARTITIONS, AccelerationEntry
 from headrace.config.column_types import declared_type
 from headrace.config.entry import Entry, Key
 from headrace.config.kind import (
     choice,
-    column_names,
     column_reference,
-    conflict_rule,
-    cron_schedule,
-    duration,
     flag,
     format_of_times,
     integer,
@@ -28,19 +24,10 @@ from headrace.config.kind import (
     text,
 )
 from headrace.config.naming import column_name, dataset_name, table_source
-from headrace.config.parameter import Parameter, Unbuilt
-from headrace.config.quantity import SECOND
+from headrace.config.parameter import Unbuilt
 from headrace.dataset import RestoreFailure, TimeFormat
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
-ENGINES = ("duckdb", "arrow", "sqlite", "postgres", "cayenne")
-
-_NO_PARTITIONS = Unbuilt("not built yet; the copy is one table")
-_NO_EFFECT = "no effect; Headrace has nothing of the kind"
-
-
-def _of(parameter: Parameter[object]) -> Key:
-    return Key(parameter.kind, parameter.what, parameter.unbuilt)
 
 
 class MetricEntry(Entry):
@@ -79,197 +66,8 @@ class ColumnEntry(Entry):
             Unbuilt("no effect; in DynamoDB any attribute but the key may be missing", ("true",)),
         ),
     ] = None
-    embeddings: Annotated[Any, Key(None, "Embeddings of the column.", Unbuilt(_NO_EFFECT))] = None
-    full_text_search: Annotated[Any, Key(None, "An index of words.", Unbuilt(_NO_EFFECT))] = None
-
-
-class AccelerationEntry(Entry):
-    """The local copy of a table."""
-
-    enabled: Annotated[bool, Key(flag(), "Whether there is a local copy.")] = True
-    engine: Annotated[
-        str,
-        Key(
-            choice(*ENGINES),
-            "What holds the copy ([which to choose](engines.md)). `arrow` is another name for `duckdb` in memory.",
-        ),
-    ] = "duckdb"
-    mode: Annotated[
-        str,
-        Key(
-            choice("memory", "file"),
-            "Whether the copy outlives the process (`file`). Not with `engine: postgres`, whose server keeps it, and not "
-            "`memory` with `engine: cayenne`, which keeps files.",
-        ),
-    ] = "memory"
-    refresh_mode: Annotated[
-        str,
-        Key(
-            choice("full", "append", "changes"),
-            "How the copy is kept current ([refreshes.md](refreshes.md)): `full` copies the table anew, `append` adds what is "
-            "newer by `time_column`, `changes` follows the stream.",
-        ),
-    ] = "full"
-    on_conflict: Annotated[
-        dict[
-            Annotated[tuple[str, ...], Key(column_names(), "The table's key.")],
-            Annotated[str, Key(conflict_rule(), "What a change of a known key does.")],
-        ]
-        | None,
-        Field(
-            description="The table's key, as `id: upsert` or `(id, version): upsert`. Not needed: the key is "
-            "known. Where it is given, it must be the table's. `upsert_dedup` and `upsert_dedup_by_row_id` are other "
-            "names for `upsert`: of several changes of a key, the last one holds. `drop` is refused: the copy would not "
-            "be the table."
-        ),
-    ] = None
-    params: Annotated[Any, Key(None, "Parameters of the engine.")] = None
-    primary_key: Annotated[
-        tuple[str, ...] | None,
-        Key(
-            column_names(),
-            "The table's key. Not needed: the key is known. Where it is given, it must be the table's.",
-        ),
-    ] = None
-    indexes: Annotated[
-        dict[
-            Annotated[tuple[str, ...], Key(column_names(), "The columns.")],
-            Annotated[str, Key(choice("enabled", "unique"), "The kind of index.")],
-        ]
-        | None,
-        Field(
-            description="Indexes of the copy, as `status: enabled` or `(customer, created): enabled`; `unique` keeps "
-            "columns unique too. With `engine: duckdb` and `engine: cayenne` there are none ([engines.md](engines.md#indexes))."
-        ),
-    ] = None
-    snapshots: Annotated[str | None, _of(accelerating.SNAPSHOTS)] = None
-    snapshots_trigger: Annotated[str | None, _of(accelerating.SNAPSHOTS_TRIGGER)] = None
-    snapshots_trigger_threshold: Annotated[str | None, _of(accelerating.SNAPSHOTS_TRIGGER_THRESHOLD)] = None
-    snapshots_compaction: Annotated[str | None, _of(accelerating.SNAPSHOTS_COMPACTION)] = None
-    snapshots_reset_expiry_on_load: Annotated[
-        str | None, _of(accelerating.SNAPSHOTS_RESET_EXPIRY_ON_LOAD)
-    ] = None
-    snapshots_creation_policy: Annotated[str | None, _of(accelerating.SNAPSHOTS_CREATION_POLICY)] = None
-    refresh_check_interval: Annotated[
-        int | None,
-        Key(
-            duration(SECOND),
-            "How long after the end of a refresh the next begins ([refreshes.md](refreshes.md)). Without it, and without "
-            "`refresh_cron`, the table is copied once, and then whenever somebody asks.",
-        ),
-    ] = None
-    refresh_cron: Annotated[
-        str | None,
-        Key(
-            cron_schedule(),
-            "When refreshes begin, in place of `refresh_check_interval`: minute, hour, day of the month, month, day of the "
-            "week, in UTC.",
-        ),
-    ] = None
-    refresh_sql: Annotated[
-        str | None,
-        Key(
-            prose(),
-            "Which rows and columns are copied: `SELECT * FROM NAME WHERE condition`, or columns in place of `*` "
-            "([selecting.md](selecting.md)). An error with `refresh_mode: changes`.",
-        ),
-    ] = None
-    refresh_data_window: Annotated[
-        int | None,
-        Key(
-            duration(SECOND),
-            "How far back rows are copied, by `time_column`. No effect with `refresh_mode: changes`.",
-        ),
-    ] = None
-    refresh_append_overlap: Annotated[
-        int | None,
-        Key(
-            duration(),
-            "How far behind the newest row an append looks back, for rows that come late.",
-        ),
-    ] = None
-    refresh_on_startup: Annotated[
-        str | None,
-        Key(
-            choice("auto", "always"),
-            "Whether a start goes on with the copy that there is (`auto`), or refreshes it first (`always`). Without it, "
-            "`auto`.",
-        ),
-    ] = None
-    refresh_retry_enabled: Annotated[
-        bool | None,
-        Key(
-            flag(),
-            "Whether a request that fails is tried again. Without it, `true`. A throttled request always is, and the "
-            "first load is tried until it is done.",
-        ),
-    ] = None
-    refresh_retry_max_attempts: Annotated[
-        int | None,
-        Key(
-            integer(0),
-            "How often one request is tried again before the refresh is given up; the old copy stays. Without it, until "
-            "it is done.",
-        ),
-    ] = None
-    refresh_jitter_enabled: Annotated[
-        bool | None,
-        Key(
-            flag(),
-            "Whether refreshes, and the first load, begin at random moments around their time.",
-        ),
-    ] = None
-    refresh_jitter_max: Annotated[
-        int | None,
-        Key(
-            duration(),
-            "How far from its time a refresh may begin. Without it, a tenth of `refresh_check_interval`.",
-        ),
-    ] = None
-    retention_check_enabled: Annotated[
-        bool | None,
-        Key(
-            flag(),
-            "Whether old rows are removed from the copy. No effect with `refresh_mode: changes`: there rows go when "
-            "DynamoDB deletes their items.",
-        ),
-    ] = None
-    retention_period: Annotated[
-        int | None, Key(duration(SECOND), "How long rows are kept, by `time_column`.")
-    ] = None
-    retention_check_interval: Annotated[
-        int | None, Key(duration(SECOND), "How often old rows are looked for.")
-    ] = None
-    retention_sql: Annotated[
-        str | None,
-        Key(
-            prose(),
-            "Which rows are removed: `DELETE FROM NAME WHERE condition` ([selecting.md](selecting.md)).",
-        ),
-    ] = None
-    on_zero_results: Annotated[
-        str | None,
-        Key(
-            choice("return_empty", "use_source"),
-            "What a query without rows does.",
-            Unbuilt("only return_empty is built; no query goes on to DynamoDB", ("return_empty",)),
-        ),
-    ] = None
-    ready_state: Annotated[
-        str | None,
-        Key(
-            choice("on_load", "on_registration"),
-            "When queries are answered: once the copy is complete (`on_load`), or at once, until then from DynamoDB "
-            "itself, by a Scan for each query (`on_registration`). Under the dataset or under `acceleration`.",
-        ),
-    ] = None
-    partition_by: Annotated[Any, Key(None, "How the copy is partitioned.", _NO_PARTITIONS)] = None
-    disable_federation: Annotated[
-        bool | None, Key(flag(), "Whether queries are kept from the engine.", Unbuilt(_NO_EFFECT, ("false",)))
-    ] = None
-    metrics: Annotated[
-        Any, Key(None, "Metrics of the acceleration.", Unbuilt("no effect; see metrics of the dataset"))
-    ] = None
+    embeddings: Annotated[Any, Key(None, "Embeddings of the column.", Unbuilt(NO_EFFECT))] = None
+    full_text_search: Annotated[Any, Key(None, "An index of words.", Unbuilt(NO_EFFECT))] = None
 
 
 class DatasetEntry(Entry):
@@ -322,10 +120,10 @@ class DatasetEntry(Entry):
         ),
     ] = None
     time_partition_column: Annotated[
-        str | None, Key(text("a column"), "The column of time by which data is partitioned.", _NO_PARTITIONS)
+        str | None, Key(text("a column"), "The column of time by which data is partitioned.", NO_PARTITIONS)
     ] = None
     time_partition_format: Annotated[
-        str | None, Key(text("a format"), "The format of that column.", _NO_PARTITIONS)
+        str | None, Key(text("a format"), "The format of that column.", NO_PARTITIONS)
     ] = None
     unsupported_type_action: Annotated[
         str | None,
@@ -352,11 +150,11 @@ class DatasetEntry(Entry):
         ),
     ] = None
     has_metadata_table: Annotated[
-        bool | None, Key(flag(), "Whether there is a table of metadata.", Unbuilt(_NO_EFFECT, ("false",)))
+        bool | None, Key(flag(), "Whether there is a table of metadata.", Unbuilt(NO_EFFECT, ("false",)))
     ] = None
-    replication: Annotated[Any, Key(None, "Spice's own replication.", Unbuilt(_NO_EFFECT))] = None
-    embeddings: Annotated[Any, Key(None, "Embeddings of columns.", Unbuilt(_NO_EFFECT))] = None
-    vectors: Annotated[Any, Key(None, "A vector store.", Unbuilt(_NO_EFFECT))] = None
+    replication: Annotated[Any, Key(None, "Spice's own replication.", Unbuilt(NO_EFFECT))] = None
+    embeddings: Annotated[Any, Key(None, "Embeddings of columns.", Unbuilt(NO_EFFECT))] = None
+    vectors: Annotated[Any, Key(None, "A vector store.", Unbuilt(NO_EFFECT))] = None
     depends_on: Annotated[
         Any,
         Key(None, "What is to be loaded first.", Unbuilt("no effect; every dataset loads by itself")),
@@ -431,17 +229,17 @@ class Spicepod(Entry):
             Unbuilt("functions and targets are not built yet; none is called"),
         ),
     ] = None
-    catalogs: Annotated[Any, Key(None, "Spice's catalogs.", Unbuilt(_NO_EFFECT))] = None
-    models: Annotated[Any, Key(None, "Spice's models.", Unbuilt(_NO_EFFECT))] = None
-    embeddings: Annotated[Any, Key(None, "Spice's embeddings.", Unbuilt(_NO_EFFECT))] = None
-    rerankers: Annotated[Any, Key(None, "Spice's rerankers.", Unbuilt(_NO_EFFECT))] = None
-    search_engines: Annotated[Any, Key(None, "Spice's search engines.", Unbuilt(_NO_EFFECT))] = None
-    tools: Annotated[Any, Key(None, "Spice's tools.", Unbuilt(_NO_EFFECT))] = None
-    workers: Annotated[Any, Key(None, "Spice's workers.", Unbuilt(_NO_EFFECT))] = None
-    evals: Annotated[Any, Key(None, "Spice's evaluations.", Unbuilt(_NO_EFFECT))] = None
-    functions: Annotated[Any, Key(None, "Spice's functions.", Unbuilt(_NO_EFFECT))] = None
-    extensions: Annotated[Any, Key(None, "Spice's extensions.", Unbuilt(_NO_EFFECT))] = None
-    management: Annotated[Any, Key(None, "Spice's management.", Unbuilt(_NO_EFFECT))] = None
+    catalogs: Annotated[Any, Key(None, "Spice's catalogs.", Unbuilt(NO_EFFECT))] = None
+    models: Annotated[Any, Key(None, "Spice's models.", Unbuilt(NO_EFFECT))] = None
+    embeddings: Annotated[Any, Key(None, "Spice's embeddings.", Unbuilt(NO_EFFECT))] = None
+    rerankers: Annotated[Any, Key(None, "Spice's rerankers.", Unbuilt(NO_EFFECT))] = None
+    search_engines: Annotated[Any, Key(None, "Spice's search engines.", Unbuilt(NO_EFFECT))] = None
+    tools: Annotated[Any, Key(None, "Spice's tools.", Unbuilt(NO_EFFECT))] = None
+    workers: Annotated[Any, Key(None, "Spice's workers.", Unbuilt(NO_EFFECT))] = None
+    evals: Annotated[Any, Key(None, "Spice's evaluations.", Unbuilt(NO_EFFECT))] = None
+    functions: Annotated[Any, Key(None, "Spice's functions.", Unbuilt(NO_EFFECT))] = None
+    extensions: Annotated[Any, Key(None, "Spice's extensions.", Unbuilt(NO_EFFECT))] = None
+    management: Annotated[Any, Key(None, "Spice's management.", Unbuilt(NO_EFFECT))] = None
     dependencies: Annotated[
         Any,
         Key(None, "Other Spicepods.", Unbuilt("other Spicepods are not loaded; write their datasets here")),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.document import Document
-from headrace.config.model import AccelerationEntry
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND, format_duration
 from headrace.dataset import OnStartup, Refresh, RefreshMode

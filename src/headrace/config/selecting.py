@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.document import Document
-from headrace.config.model import AccelerationEntry, DatasetEntry
+from headrace.config.model import DatasetEntry
 from headrace.config.problem import KeyPath, Problem
 from headrace.config.quantity import SECOND
 from headrace.dataset import Acceleration, ReadyState, RefreshMode, Retention, TimeColumn, TimeFormat

@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from headrace.config import acceleration as accelerating
+from headrace.config.acceleration_model import AccelerationEntry
 from headrace.config.document import Document
 from headrace.config.kind import choice, duration, flag, hidden, text, url
-from headrace.config.model import AccelerationEntry, SnapshotsEntry
+from headrace.config.model import SnapshotsEntry
 from headrace.config.parameter import Parameter, Settings, Unbuilt
 from headrace.config.problem import BadValueError, KeyPath, Problem
 from headrace.config.quantity import SECOND, parse_duration

@@ -38,16 +38,7 @@ def explain_stream(
     desk: Desk, run: Run | None, stored: Stored | None, moment: Moment, now: float
 ) -> StreamExplanation:
     """The stream at this moment; without a ``run``, with the shards as the last checkpoint has them."""
-    stream = StreamExplanation(
-        dataset=desk.dataset,
-        now=now,
-        service_now=desk.clock.at(now),
-        buffer_limit=desk.settings.buffer_bytes,
-        phase=moment.phase.name.lower(),
-        reason=moment.reason,
-        keys=moment.table.keys if moment.table is not None else (),
-        rebuilding=moment.rebuilding,
-    )
+    stream = _standing(desk, moment, now)
     if run is None:
         return stream if stored is None else _with_stored_shards(stream, stored)
     full = run.full()
@@ -65,6 +56,15 @@ def explain_refresh(
     desk: Desk, copying: Copying | None, last: LastRefresh | None, moment: Moment, now: float
 ) -> StreamExplanation:
     """What is known of a dataset that follows no stream; ``last`` is what its copy is complete by."""
+    return replace(
+        _standing(desk, moment, now),
+        buffered=copying.buffer.wire_bytes if copying is not None else 0,
+        refreshed_at=last.started_at if last is not None else None,
+    )
+
+
+def _standing(desk: Desk, moment: Moment, now: float) -> StreamExplanation:
+    """What the machine itself tells, whatever it does."""
     return StreamExplanation(
         dataset=desk.dataset,
         now=now,
@@ -74,8 +74,6 @@ def explain_refresh(
         reason=moment.reason,
         keys=moment.table.keys if moment.table is not None else (),
         rebuilding=moment.rebuilding,
-        buffered=copying.buffer.wire_bytes if copying is not None else 0,
-        refreshed_at=last.started_at if last is not None else None,
     )
 
 

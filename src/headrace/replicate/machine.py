@@ -175,7 +175,7 @@ class Machine:
             case OpenIterator(), str():
                 self._forgotten(self._running.stream.opened(request, answer, now))
             case GetRecords(), RecordsPage():
-                self._received(request, answer, now)
+                self._ready = self._running.received(request, answer, now) and self._ready
             case ReadSegment(), ScanPage():
                 self._running.pages.scanned(request, answer, now)
             case _:
@@ -306,10 +306,6 @@ class Machine:
         self._phase = Phase.LISTING
 
     # The stream
-
-    def _received(self, request: GetRecords, page: RecordsPage, now: float) -> None:
-        if not self._running.received(request, page, now):
-            self._ready = False
 
     def _forgotten(self, gap: Gap | None) -> None:
         """Look at the table before judging a gap: it, or its stream, may have been re-created."""

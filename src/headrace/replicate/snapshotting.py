@@ -27,7 +27,7 @@ RENEW = 6 * 3600.0
 
 
 class Snapshotting:
-    """Counts what is committed, and asks for snapshots. ``settings`` None: only where an operator asks for one.
+    """Counts what is committed, and asks for snapshots. ``settings`` None: for none, whoever asks.
 
     A snapshot is taken only of a copy that is Ready, live and close to its source: no other is worth restoring, and
     one that is behind for good would take the place of a better one. ``follows`` says that it follows a stream, which

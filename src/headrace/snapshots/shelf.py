@@ -80,16 +80,19 @@ class DatasetShelf:
         return self._store.where
 
     def listed(self) -> Listed:
-        """What there is, newest first. Raises SnapshotUnavailable, SnapshotError."""
+        """What there is, newest first. Raises SnapshotUnavailable, SnapshotError where nothing can be listed at all."""
         manifests, unreadable = [], []
         for id_, files in sorted(self._found().items(), reverse=True):
             if not any(file.name.endswith(f"/{MANIFEST}") for file in files):
                 continue
             try:
                 manifests.append(self.read(id_))
+            except SnapshotUnavailable:
+                raise
             except SnapshotGone:
                 continue
-            except SnapshotRefused as error:
+            except SnapshotError as error:
+                # Refused, or not to be read whatever is tried: the others are there all the same.
                 unreadable.append(Unreadable(id_, str(error)))
         return Listed(tuple(manifests), tuple(unreadable))
 
