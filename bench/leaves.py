@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.leaf import Comparison, Fit, Leaf, LeafReading, Predicate
+from headrace.leaf import Comparison, Condition, Fit, Leaf, LeafReading, simple
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 
@@ -38,15 +38,17 @@ class Held:
     def begin(self) -> LeafReading:
         return self
 
-    def fit(self, predicate: Predicate) -> Fit:
-        return Fit.EXACT if predicate.comparison is Comparison.EQUAL else Fit.NO
+    def fit(self, condition: Condition) -> Fit:
+        predicate = simple(condition)
+        return Fit.EXACT if predicate and predicate.comparison is Comparison.EQUAL else Fit.NO
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         for batch in self._batches:
             rows = batch
-            for one in predicates:
+            for one in map(simple, conditions):
+                assert one is not None
                 rows = rows.filter(pc.equal(rows.column(one.column), one.values[0]))
             if rows.num_rows:
                 yield rows.select(list(columns)).slice(0, limit)

@@ -22,6 +22,7 @@ HeadraceError
 │   ├── SnapshotGone            somebody has removed it meanwhile
 │   └── SnapshotRefused         it is damaged, incomplete, or not one of this dataset
 ├── QueryError                  a statement cannot be answered
+├── LeafWidened                 items have columns, or values, that those of the reading do not hold: read anew
 └── InternalError               Headrace itself is wrong: a defect to report
 
 Every message says what happened, to what, and what cures it. Secrets never enter one.
@@ -135,6 +136,10 @@ class QueryError(HeadraceError):
     def __init__(self, fault: QueryFault, message: str) -> None:
         super().__init__(message)
         self.fault = fault
+
+
+class LeafWidened(HeadraceError):
+    """A scan met an item that the columns of its reading do not hold; another reading has columns that do."""
 
 
 class InternalError(HeadraceError):

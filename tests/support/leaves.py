@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.leaf import Comparison, Fit, Predicate
+from headrace.leaf import Comparison, Condition, Fit, Predicate, simple
 
 
 @dataclass
@@ -60,7 +60,10 @@ class ArrowReading:
     def schema(self) -> pa.Schema:
         return self._table.schema
 
-    def fit(self, predicate: Predicate) -> Fit:
+    def fit(self, condition: Condition) -> Fit:
+        predicate = simple(condition)
+        if predicate is None:
+            return Fit.NO
         type_ = self._table.schema.field(predicate.column).type
         assert all(value.is_valid and value.type == type_ for value in predicate.values)
         assert len(predicate.values) == _EXPECTED.get(predicate.comparison, 1) or (

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from headrace.dynamodb.gathering import Gathering, Rows
-from headrace.leaf import Fit, Predicate, RemoteLeaf, RemoteReading
+from headrace.leaf import Condition, Fit, RemoteLeaf, RemoteReading
 
 READ_UNIT: Final = 4096
 """Bytes that one read unit reads, twice as many where it reads eventually consistently.
@@ -57,16 +57,16 @@ class TableReading(RemoteReading):
         """The columns of all items: known once all are read."""
         return self._rows.schema.arrow()
 
-    def fit(self, predicate: Predicate) -> Fit:
+    def fit(self, condition: Condition) -> Fit:
         """DynamoDB is asked for no condition yet."""
-        del predicate
+        del condition
         return Fit.NO
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows, those of ``columns``; at most ``limit``, since there are no predicates that it could miss."""
-        del predicates
+        """The rows, those of ``columns``; at most ``limit``, since there are no conditions that it could miss."""
+        del conditions
         left = limit
         for batch in self._rows.batches:
             chosen = batch.select(list(columns)).slice(0, left)
@@ -75,8 +75,9 @@ class TableReading(RemoteReading):
             if chosen.num_rows:
                 yield chosen
 
-    def told(self) -> str:
+    def told(self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None) -> str:
         """The Scan, and an estimate of the read units that it takes."""
+        del columns, conditions, limit
         table = self._gathering.table()
         segments = self._gathering.segments(table)
         units = math.ceil(table.size_bytes / READ_UNIT) * (1 if self._consistent else 0.5)

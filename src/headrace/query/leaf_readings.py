@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pyarrow as pa
 
 from headrace.errors import HeadraceError, InternalError
-from headrace.leaf import Leaf, LeafReading, Predicate, RemoteLeaf, RemoteReading
+from headrace.leaf import Condition, Leaf, LeafReading, RemoteLeaf, RemoteReading
 
 
 class Readings:
@@ -38,13 +38,15 @@ class Readings:
                 reading.cancel()
         return self._open
 
-    def told(self, name: str) -> str | None:
-        """What a leaf says of its scan, if it is far away. Raises QueryError."""
+    def told(
+        self, name: str, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None
+    ) -> str | None:
+        """What a leaf says of such a scan, if it is far away. Raises QueryError."""
         reading = self._open[name]
-        return reading.told() if isinstance(reading, RemoteReading) else None
+        return reading.told(columns, conditions, limit) if isinstance(reading, RemoteReading) else None
 
     def scan(
-        self, name: str, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None
+        self, name: str, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None
     ) -> Iterator[pa.RecordBatch]:
         """Rows of one leaf; see LeafReading.scan. What it raises is kept for ``raise_failure``."""
         reading, scan = self._open[name], None
@@ -52,7 +54,7 @@ class Readings:
             while True:
                 with self._turns[name], self._kept():
                     if scan is None:
-                        scan = reading.scan(columns, predicates, limit)
+                        scan = reading.scan(columns, conditions, limit)
                         self._scans[id(scan)] = scan
                     batch = next(scan, None)
                 if batch is None:

@@ -65,10 +65,7 @@ class LeafStatement:
         query = text.removeprefix(self._checked.prefix)
         ((_, plan),) = cursor.execute(f"EXPLAIN (FORMAT json) {query}").fetchall()
         read = set(_scanned(json.loads(plan)))
-        return [
-            _line(relation, table.columns_among(read), self.readings.told(relation.table))
-            for relation, table in self._tables.items()
-        ]
+        return [self._line(relation, table.columns_among(read)) for relation, table in self._tables.items()]
 
     def _planned(
         self, cursor: duckdb.DuckDBPyConnection, open_: Mapping[str, LeafReading]
@@ -103,6 +100,16 @@ class LeafStatement:
             return self.readings.scan(relation.table, columns, asked.carried_out, asked.limit)
 
         return LeafTable(relation.name, reading.schema, scan)
+
+    def _line(self, relation: Relation, columns: Sequence[str]) -> str:
+        asked = relation.asked
+        told = self.readings.told(relation.table, columns, asked.carried_out, asked.limit)
+        parts = [] if told is None else [told]
+        parts += [f"columns {', '.join(columns)}" if columns else "no columns"]
+        parts += [f"{_condition(predicate)} ({_FITS[fit]})" for predicate, fit in asked.predicates]
+        if asked.limit is not None:
+            parts.append(f"limit {asked.limit}")
+        return f"{relation.table}: {'; '.join(parts)}"
 
     def _unite(
         self, cursor: duckdb.DuckDBPyConnection, name: str, beside: Beside, open_: Mapping[str, LeafReading]
@@ -142,16 +149,6 @@ def _scanned(plan: Any) -> Iterator[str]:
             columns = facts.get("Projections", [])
             yield from [columns] if isinstance(columns, str) else columns
         yield from _scanned(plan.get("children"))
-
-
-def _line(relation: Relation, columns: Sequence[str], told: str | None) -> str:
-    asked = relation.asked
-    parts = [] if told is None else [told]
-    parts += [f"columns {', '.join(columns)}" if columns else "no columns"]
-    parts += [f"{_condition(predicate)} ({_FITS[fit]})" for predicate, fit in asked.predicates]
-    if asked.limit is not None:
-        parts.append(f"limit {asked.limit}")
-    return f"{relation.table}: {'; '.join(parts)}"
 
 
 _FITS: Final = {Fit.EXACT: "exact", Fit.SUPERSET: "superset", Fit.NO: "not asked"}

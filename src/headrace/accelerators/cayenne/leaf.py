@@ -14,7 +14,7 @@ from headrace.accelerators.cayenne.transaction import CopyState
 from headrace.accelerators.widen import alike, widen
 from headrace.arrow_view import VIEWS
 from headrace.errors import AcceleratorError, QueryError, QueryFault
-from headrace.leaf import Fit, Predicate
+from headrace.leaf import Condition, Fit, Predicate, simple
 from headrace.schema import Column, TableSchema
 
 _BATCH_ROWS = 65_536
@@ -52,17 +52,21 @@ class CayenneReading:
         """The columns as queries see them, in their order."""
         return self._state.schema.arrow()
 
-    def fit(self, predicate: Predicate) -> Fit:
+    def fit(self, condition: Condition) -> Fit:
         """Files are asked, and recent rows are not; neither lists, structs and maps."""
-        return Fit.NO if pa.types.is_nested(self._column(predicate.column).type.arrow()) else Fit.SUPERSET
+        predicate = simple(condition)
+        if predicate is None or pa.types.is_nested(self._column(predicate.column).type.arrow()):
+            return Fit.NO
+        return Fit.SUPERSET
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows that may satisfy ``predicates``, those of ``columns``, as they are read."""
+        """The rows that may satisfy ``conditions``, those of ``columns``, as they are read."""
         del limit  # It is given only where every predicate is exact.
         wanted = [self._column(name) for name in columns]
-        return self._batches(wanted, [one for one in predicates if self.fit(one) is not Fit.NO])
+        asked = [simple(one) for one in conditions if self.fit(one) is not Fit.NO]
+        return self._batches(wanted, [one for one in asked if one is not None])
 
     def files(self, predicates: Sequence[Predicate]) -> list[FilePart]:
         """The files in which a row may satisfy all predicates."""

@@ -131,6 +131,8 @@ def _may_hold(range_: Range, comparison: Comparison, values: list[Any]) -> bool:
         case Comparison.STARTS_WITH:
             prefix = values[0]
             return bool(low[: len(prefix)] <= prefix) and (high is None or bool(high >= prefix))
+        case _:
+            return True
 
 
 def _plain(value: pa.Scalar) -> Any:

@@ -35,7 +35,7 @@ def fit(layout: Layout, predicate: Predicate) -> Fit:
     return Fit.NO if strange else Fit.EXACT
 
 
-def condition(layout: Layout, predicate: Predicate) -> str:
+def where(layout: Layout, predicate: Predicate) -> str:
     """SQL that is true for just the rows of the predicate, which must fit."""
     place = _place(layout, predicate)
     assert place is not None, "a predicate of a column without a place does not fit"

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, Target
 from headrace.accelerators.postgres.bulk import copy_out
-from headrace.accelerators.postgres.conditions import condition, fit
+from headrace.accelerators.postgres.conditions import fit, where
 from headrace.accelerators.postgres.door import literal, translated
 from headrace.accelerators.postgres.layout import Layout
 from headrace.accelerators.postgres.lookup import begin_reading
@@ -21,7 +21,7 @@ from headrace.accelerators.postgres.readers import Reader, Readers, cancel
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.column_type import TEXT, Times, time_type
 from headrace.errors import AcceleratorError, QueryError, QueryFault
-from headrace.leaf import Fit, Predicate
+from headrace.leaf import Condition, Fit, simple
 from headrace.schema import Column, TableSchema
 
 _SAVEPOINT = "headrace_scan"
@@ -80,21 +80,22 @@ class PostgresReading:
         """The columns as queries see them, in their order."""
         return self._layout.schema.arrow()
 
-    def fit(self, predicate: Predicate) -> Fit:
-        """How far ``scan`` carries out ``predicate``."""
-        return fit(self._layout, predicate)
+    def fit(self, condition: Condition) -> Fit:
+        """How far ``scan`` carries out ``condition``."""
+        predicate = simple(condition)
+        return Fit.NO if predicate is None else fit(self._layout, predicate)
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows that satisfy ``predicates``, those of ``columns``, as they are read."""
+        """The rows that satisfy ``conditions``, those of ``columns``, as they are read."""
         chosen = [self._column(name) for name in columns]
         selected = self._layout.selected(chosen) or [("true", pa.bool_())]
         query = f"SELECT {', '.join(sql for sql, _ in selected)} FROM {self._table}"
-        exact = [one for one in predicates if self.fit(one) is Fit.EXACT]
+        exact = [simple(one) for one in conditions if self.fit(one) is Fit.EXACT]
         if exact:
-            query += f" WHERE {' AND '.join(condition(self._layout, one) for one in exact)}"
-        if limit is not None and len(exact) == len(predicates):
+            query += f" WHERE {' AND '.join(where(self._layout, one) for one in exact if one is not None)}"
+        if limit is not None and len(exact) == len(conditions):
             query += f" LIMIT {limit}"
         with (
             translated(f"cannot read {self._called}", self._readers.redact),

@@ -29,7 +29,7 @@ _AFTER_SURROGATES: Final = 0xE000
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SqlCondition:
     """A condition as SQL, with its parameters."""
 
     sql: str
@@ -41,19 +41,19 @@ def fit(predicate: Predicate, type_: ColumnType) -> Fit:
     return Fit.EXACT if _is_exact(predicate, type_.arrow()) else Fit.NO
 
 
-def condition(predicate: Predicate) -> Condition:
+def where(predicate: Predicate) -> SqlCondition:
     """A predicate that SQLite carries out."""
     column = quoted(predicate.column)
     values = tuple(parameter(value) for value in predicate.values)
     match predicate.comparison:
         case Comparison.IS_NULL | Comparison.IS_NOT_NULL as comparison:
-            return Condition(f"{column} {_NULLS[comparison]}")
+            return SqlCondition(f"{column} {_NULLS[comparison]}")
         case Comparison.IN:
-            return Condition(f"{column} IN ({', '.join('?' * len(values))})", values)
+            return SqlCondition(f"{column} IN ({', '.join('?' * len(values))})", values)
         case Comparison.STARTS_WITH:
             return _starting(column, str(values[0]))
         case comparison:
-            return Condition(f"{column} {comparison} ?", values)
+            return SqlCondition(f"{column} {comparison} ?", values)
 
 
 def _is_exact(predicate: Predicate, stored: pa.DataType) -> bool:
@@ -83,9 +83,9 @@ def after_prefix(prefix: str) -> str | None:
     return kept[:-1] + chr(after)
 
 
-def _starting(column: str, prefix: str) -> Condition:
+def _starting(column: str, prefix: str) -> SqlCondition:
     """A range, which an index serves too, and which a NUL does not end."""
     after = after_prefix(prefix)
     if after is None:
-        return Condition(f"{column} >= ?", (prefix,))
-    return Condition(f"({column} >= ? AND {column} < ?)", (prefix, after))
+        return SqlCondition(f"{column} >= ?", (prefix,))
+    return SqlCondition(f"({column} >= ? AND {column} < ?)", (prefix, after))

@@ -11,7 +11,7 @@ from typing import Final, cast
 import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, Target
-from headrace.accelerators.sqlite.conditions import Condition, condition, fit
+from headrace.accelerators.sqlite.conditions import SqlCondition, fit, where
 from headrace.accelerators.sqlite.door import quoted, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.letters import LETTER_COLUMNS
@@ -20,7 +20,7 @@ from headrace.accelerators.sqlite.storage import restored
 from headrace.accelerators.sqlite.tables import read_copy
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.errors import AcceleratorError, QueryError, QueryFault
-from headrace.leaf import Fit, Predicate
+from headrace.leaf import Condition, Fit, simple
 from headrace.schema import Column, TableSchema
 
 BATCH_ROWS: Final = 8192
@@ -84,21 +84,22 @@ class SQLiteReading:
         """The columns as queries see them, in their order."""
         return self._schema
 
-    def fit(self, predicate: Predicate) -> Fit:
-        """How far ``scan`` carries out ``predicate``."""
-        column = self._columns.get(predicate.column)
-        return Fit.NO if column is None else fit(predicate, column.type)
+    def fit(self, condition: Condition) -> Fit:
+        """How far ``scan`` carries out ``condition``."""
+        predicate = simple(condition)
+        column = None if predicate is None else self._columns.get(predicate.column)
+        return Fit.NO if predicate is None or column is None else fit(predicate, column.type)
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows that satisfy ``predicates``, those of ``columns``, as they are read."""
-        fits = [self.fit(predicate) for predicate in predicates]
-        carried = [one for one, how in zip(predicates, fits, strict=True) if how is not Fit.NO]
+        """The rows that satisfy ``conditions``, those of ``columns``, as they are read."""
+        fits = [self.fit(one) for one in conditions]
+        carried = [simple(one) for one, how in zip(conditions, fits, strict=True) if how is not Fit.NO]
         exact = all(how is Fit.EXACT for how in fits)
         return self._batches(
             [self._column(name) for name in columns],
-            [condition(one) for one in carried],
+            [where(one) for one in carried if one is not None],
             limit if exact else None,
         )
 
@@ -114,7 +115,7 @@ class SQLiteReading:
             self._connection.close()
 
     def _batches(
-        self, columns: Sequence[Column], conditions: Sequence[Condition], limit: int | None
+        self, columns: Sequence[Column], conditions: Sequence[SqlCondition], limit: int | None
     ) -> Iterator[pa.RecordBatch]:
         names = ", ".join(quoted(column.name) for column in columns) or "1"
         where = " AND ".join(one.sql for one in conditions) or "true"
