@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from headrace.access import Access
 from headrace.dataset import Dataset
 
 
@@ -14,7 +15,7 @@ class Pod:
 
     ``path`` and ``folder`` are absolute. ``warnings`` are lines ``file:line:column: key: sentence`` about
     what is allowed, but probably not meant. ``unbuilt`` are sentences about parts beside the datasets
-    that this version does not carry out; each dataset has its own.
+    that this version does not carry out; each dataset has its own. ``access`` says who may ask the runtime.
     """
 
     path: Path
@@ -23,3 +24,4 @@ class Pod:
     datasets: tuple[Dataset, ...]
     warnings: tuple[str, ...] = ()
     unbuilt: tuple[str, ...] = ()
+    access: Access = field(default_factory=Access)
