@@ -124,10 +124,14 @@ class RecordsPage:
 
 @dataclass(frozen=True, slots=True)
 class ScanPage:
-    """One answer of Scan. ``cursor`` is the LastEvaluatedKey as JSON text, None at the segment's end."""
+    """One answer of Scan. ``cursor`` is the LastEvaluatedKey as JSON text, None at the segment's end.
+
+    ``pause`` is how many seconds to wait before another page of the table is asked for: what it may consume is used up.
+    """
 
     changes: ChangeBatch | None
     dead: tuple[DeadLetter, ...]
     count: int
     cursor: str | None
     service_time: float | None = None
+    pause: float = 0.0

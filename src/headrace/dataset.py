@@ -323,6 +323,18 @@ class Replication:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """How DynamoDB is read.
+
+    ``consistent_queries``: statements that it answers itself read consistently, at twice the read units.
+    ``units_per_second`` are the read units that Scans and statements together may consume; None is no bound.
+    """
+
+    consistent_queries: bool = False
+    units_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """One table under one name.
 
@@ -336,6 +348,7 @@ class Dataset:
     access: AwsAccess = field(default_factory=AwsAccess)
     acceleration: Acceleration | None = None
     replication: Replication = field(default_factory=Replication)
+    reads: Reads = field(default_factory=Reads)
     mapping: Mapping = field(default_factory=Mapping)
     metrics: frozenset[str] | None = None
     time_column: TimeColumn | None = None

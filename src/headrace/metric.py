@@ -80,6 +80,10 @@ METRICS = (
     _counter("rows_upserted_total", "Rows written to the accelerator, after merging changes of one key."),
     _counter("rows_deleted_total", "Rows deleted from the accelerator, after merging changes of one key."),
     Metric("apply_seconds", MetricKind.HISTOGRAM, "Seconds that one transaction of the accelerator took."),
+    _counter("query_requests_total", "Requests by which DynamoDB itself answered statements."),
+    _counter(
+        "query_read_units_total", "Read units that those requests consumed, as far as the service tells."
+    ),
     _gauge(
         "checkpoint_age_seconds",
         "Seconds since the last durable checkpoint (an idle table makes none); since the process started "

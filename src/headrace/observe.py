@@ -105,6 +105,15 @@ class RecordsRead:
 
 
 @dataclass(frozen=True, slots=True)
+class TableAsked:
+    """DynamoDB answered a request of a statement over a dataset without a copy; ``units`` are the read units it consumed."""
+
+    dataset: str
+    operation: str
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchApplied:
     """A transaction is durable. ``seconds`` is what it took, ``records`` counts the stream's part."""
 
@@ -315,6 +324,7 @@ Observation = (
     | RefreshFailed
     | StreamResumed
     | RecordsRead
+    | TableAsked
     | BatchApplied
     | SchemaEvolved
     | ColumnsKnown

@@ -10,6 +10,7 @@ from headrace.dataset import (
     Engine,
     GapBehavior,
     Mode,
+    Reads,
     RefreshMode,
     Replication,
     Secret,
@@ -339,3 +340,15 @@ def test_empty_blocks_are_as_if_they_were_not_there(folder):
 def test_loading_writes_nothing(folder):
     folder.load(folder.dataset(acceleration="mode: file"))
     assert [path.name for path in folder.path.iterdir()] == ["spicepod.yaml"]
+
+
+def test_statements_read_consistently_only_where_the_spicepod_says_so(only):
+    assert only().reads == Reads()
+    assert only(params="consistent_read: true").reads == Reads(consistent_queries=True)
+    assert only(params="consistent_read: false").reads == Reads()
+
+
+def test_a_read_budget_is_units_a_second(only):
+    dataset = only(params="dynamodb_max_read_capacity_units: 25")
+    assert dataset.reads == Reads(units_per_second=25)
+    assert dataset.unbuilt == ()

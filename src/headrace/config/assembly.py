@@ -26,6 +26,7 @@ from headrace.dataset import (
     AwsAccess,
     Dataset,
     GapBehavior,
+    Reads,
     Replication,
 )
 from headrace.mapping import Mapping
@@ -75,6 +76,7 @@ class Assembly:
             access=self._access(),
             acceleration=acceleration,
             replication=self._replication(),
+            reads=self._reads(),
             mapping=self._mapping(),
             metrics=self._metrics(),
             time_column=time_column,
@@ -131,6 +133,13 @@ class Assembly:
             consistent_read=_required(self.connection, connector.CONSISTENT_READ),
             buffer_bytes=_required(self.connection, connector.BUFFER_SIZE),
             history_bytes=_required(self.connection, connector.HISTORY_SIZE),
+        )
+
+    def _reads(self) -> Reads:
+        given = connector.CONSISTENT_READ.name in self.connection.given
+        return Reads(
+            consistent_queries=given and _required(self.connection, connector.CONSISTENT_READ),
+            units_per_second=self.connection.get(connector.MAX_READ_CAPACITY_UNITS),
         )
 
     def _mapping(self) -> Mapping:

@@ -83,7 +83,9 @@ GAP_BEHAVIOR = Parameter(
 CONSISTENT_READ = Parameter(
     "consistent_read",
     flag(),
-    "Whether the bootstrap's Scan reads consistently, at twice the read units.",
+    "Whether reads are consistent, at twice the read units. Without it, the Scan that makes a copy is; a statement that "
+    "DynamoDB answers itself is not. With `true`, such a statement uses no global secondary index: those cannot be read "
+    "consistently.",
     default="true",
 )
 BUFFER_SIZE = Parameter(
@@ -136,8 +138,9 @@ WRITE_PARALLELISM = Parameter(
 MAX_READ_CAPACITY_UNITS = Parameter(
     "max_read_capacity_units",
     integer(1),
-    "The most read units a second that reading the table may consume.",
-    unbuilt=Unbuilt("a read budget is not built yet; the Scan reads as fast as DynamoDB answers"),
+    "The most read units a second that reading the table may consume: Scans that make a copy, and statements that "
+    "DynamoDB answers itself, together. It holds on average: what a request consumes is known once it is answered, and then "
+    "the next one waits. Without it, DynamoDB is read as fast as it answers.",
 )
 LIST_TYPE = Parameter(
     "list_type",

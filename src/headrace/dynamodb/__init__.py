@@ -1,5 +1,6 @@
 """Scan and Streams -> ChangeBatch. The only room that knows AWS."""
 
+from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
 from headrace.dynamodb.gathering import Gathering
 from headrace.dynamodb.key import Key
@@ -12,6 +13,7 @@ __all__ = [
     "DynamoDBSource",
     "Gathering",
     "Key",
+    "ReadBudget",
     "TableLeaf",
     "botocore_transport",
     "explicit_keys",

@@ -73,10 +73,22 @@ class Calls:
         return self._ask("GetRecords", {"ShardIterator": iterator, "Limit": MOST_RECORDS}, shard_id)
 
     def scan(
-        self, segment: int, segments: int, cursor: str | None, *, consistent: bool, limit: int | None = None
+        self,
+        segment: int,
+        segments: int,
+        cursor: str | None,
+        *,
+        consistent: bool,
+        limit: int | None = None,
+        counted: bool = False,
     ) -> Response:
-        """The answer whole, for the decoder. ``cursor`` is the LastEvaluatedKey of the page before."""
+        """The answer whole, for the decoder. ``cursor`` is the LastEvaluatedKey of the page before.
+
+        A ``counted`` one says what it consumed.
+        """
         body: dict[str, Any] = {"TableName": self._table, "ConsistentRead": consistent}
+        if counted:
+            body["ReturnConsumedCapacity"] = "TOTAL"
         if segments > 1:
             body |= {"Segment": segment, "TotalSegments": segments}
         if cursor is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
 from headrace.dynamodb.attribute import BrokenValue
+from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.calls import Calls, service_time
+from headrace.dynamodb.capacity import consumed
 from headrace.dynamodb.compare import differences
 from headrace.dynamodb.declared import declared_schema
 from headrace.dynamodb.decode import DEFAULT, Decoder
@@ -39,7 +42,7 @@ class DynamoDBSource(Source):
 
     ``region`` and ``endpoint_url`` stand in messages only; AWS's own transport knows them better.
     ``clock`` (epoch seconds) dates dead letters where the service sends no Date. Where the stream is not ``followed``,
-    the table needs none.
+    the table needs none. Pages of Scans are taken from ``budget``, and say how long the next one must wait for it.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class DynamoDBSource(Source):
         mapping: ColumnMapping = DEFAULT,
         followed: bool = True,
         clock: Callable[[], float] = time.time,
+        budget: ReadBudget | None = None,
     ) -> None:
         self._table = table
         place = Place(region, endpoint_url)
@@ -62,6 +66,7 @@ class DynamoDBSource(Source):
         self._clock = clock
         self._mapping = mapping
         self._followed = followed
+        self._budget = budget
         self._decoder = Decoder(TableSchema(()), mapping)
         # One page at a time: the interpreter would take turns anyway, at the memory of all of them.
         self._turn = threading.Lock()
@@ -125,12 +130,12 @@ class DynamoDBSource(Source):
     ) -> ScanPage:
         """One page of a parallel Scan, of at most ``limit`` items, decoded."""
         self._sample()
-        consistent = self._consistent_read
-        response: Response = self._calls.scan(segment, segments, cursor, consistent=consistent, limit=limit)
+        response = self._scan(segment, segments, cursor, limit)
         answered_at = service_time(response)
         at = self._dated(answered_at)
         with self._turn:
-            return self._decoder.scan_page(response.body, at=at, service_time=answered_at)
+            page = self._decoder.scan_page(response.body, at=at, service_time=answered_at)
+        return page if self._budget is None else replace(page, pause=self._budget.pause())
 
     def redecode(self, letter: DeadLetter) -> Redriven:
         """A dead letter's record decoded anew."""
@@ -158,11 +163,18 @@ class DynamoDBSource(Source):
                 return
             segments = min(self._mapping.sample, SAMPLED_SEGMENTS)
             each = -(-self._mapping.sample // segments)
-            answers = [
-                self._calls.scan(segment, segments, None, consistent=self._consistent_read, limit=each)
-                for segment in range(segments)
-            ]
+            answers = [self._scan(segment, segments, None, each) for segment in range(segments)]
             self._decoder.freeze([answer.body for answer in answers])
+
+    def _scan(self, segment: int, segments: int, cursor: str | None, limit: int | None) -> Response:
+        budget, consistent = self._budget, self._consistent_read
+        counted = budget is not None
+        answer = self._calls.scan(
+            segment, segments, cursor, consistent=consistent, limit=limit, counted=counted
+        )
+        if budget is not None:
+            budget.spend(consumed(answer.body))
+        return answer
 
     def _dated(self, answered_at: float | None) -> float:
         return self._clock() if answered_at is None else answered_at

@@ -43,12 +43,14 @@ from headrace.observe import (
     Stalled,
     StatusChanged,
     StreamResumed,
+    TableAsked,
     TransientFault,
 )
 from headrace.status import SILENCE
 
 _COUNTED: dict[type[Observation], dict[str, str | None]] = {
     RecordsRead: {"records_consumed_total": "records"},
+    TableAsked: {"query_requests_total": None, "query_read_units_total": "units"},
     BatchApplied: {
         "rows_scanned_total": "scanned",
         "rows_upserted_total": "upserted",

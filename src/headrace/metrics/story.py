@@ -45,6 +45,7 @@ from headrace.observe import (
     Stalled,
     StatusChanged,
     StreamResumed,
+    TableAsked,
     TransientFault,
 )
 from headrace.status import State
@@ -61,6 +62,7 @@ EVENTS: dict[type[Observation], tuple[str, LogLevel]] = {
     RefreshFailed: ("refresh_failed", LogLevel.ERROR),
     StreamResumed: ("stream_resumed", LogLevel.INFO),
     RecordsRead: ("records_read", LogLevel.DEBUG),
+    TableAsked: ("table_asked", LogLevel.DEBUG),
     BatchApplied: ("batch_applied", LogLevel.DEBUG),
     SchemaEvolved: ("schema_evolved", LogLevel.INFO),
     ColumnsKnown: ("columns_known", LogLevel.DEBUG),
