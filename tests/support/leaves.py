@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.leaf import Comparison, Condition, Fit, Predicate, simple
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
 
 
 @dataclass
@@ -19,7 +19,7 @@ class ScanAsked:
     """What one scan was asked, and how many rows it gave until it ended or was closed."""
 
     columns: tuple[str, ...]
-    predicates: tuple[Predicate, ...]
+    conditions: tuple[Condition, ...]
     limit: int | None
     given: int = 0
     ended: bool = False
@@ -27,7 +27,7 @@ class ScanAsked:
 
 @dataclass
 class ArrowLeaf:
-    """A leaf over ``table``, in batches of ``batch`` rows, that says ``says`` of every predicate.
+    """A leaf over ``table``, in batches of ``batch`` rows, that says ``says`` of every condition.
 
     EXACT gives just the rows asked for, SUPERSET every batch that has one of them, NO expects not to be asked. ``fault``
     is called before each batch with its number. ``scans`` are all that there were; ``opened`` counts readings that
@@ -61,28 +61,31 @@ class ArrowReading:
         return self._table.schema
 
     def fit(self, condition: Condition) -> Fit:
-        predicate = simple(condition)
-        if predicate is None:
-            return Fit.NO
-        type_ = self._table.schema.field(predicate.column).type
-        assert all(value.is_valid and value.type == type_ for value in predicate.values)
-        assert len(predicate.values) == _EXPECTED.get(predicate.comparison, 1) or (
-            predicate.comparison is Comparison.IN and predicate.values
-        )
+        for predicate in predicates_of(condition):
+            type_ = self._table.schema.field(predicate.column).type
+            for name in predicate.field:
+                type_ = type_.field(name).type
+            assert all(value.is_valid and value.type == type_ for value in predicate.values)
+            count = len(predicate.values)
+            assert (
+                count >= 1
+                if predicate.comparison in _LISTS
+                else count == _EXPECTED.get(predicate.comparison, 1)
+            )
         return self._leaf.says
 
     def scan(
-        self, columns: Sequence[str], predicates: Sequence[Predicate], limit: int | None = None
+        self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
-        asked = ScanAsked(tuple(columns), tuple(predicates), limit)
-        assert not (predicates and self._leaf.says is Fit.NO)
+        asked = ScanAsked(tuple(columns), tuple(conditions), limit)
+        assert not (conditions and self._leaf.says is Fit.NO)
         self._leaf.scans.append(asked)
         for number, batch in enumerate(self._table.to_batches(max_chunksize=self._leaf.batch)):
             with self._alone():
                 self._leaf.fault(number)
-                chosen = self._chosen(batch, predicates)
+                chosen = self._chosen(batch, conditions)
                 if limit is not None:
-                    assert all(self.fit(one) is Fit.EXACT for one in predicates)
+                    assert all(self.fit(one) is Fit.EXACT for one in conditions)
                     chosen = chosen.slice(0, limit - asked.given)
                 asked.given += chosen.num_rows
                 selected = chosen.select(list(columns))
@@ -98,11 +101,8 @@ class ArrowReading:
             self._closed = True
             self._leaf.opened -= 1
 
-    def _chosen(self, batch: pa.RecordBatch, predicates: Sequence[Predicate]) -> pa.RecordBatch:
-        holds = [
-            all(satisfies(batch.column(one.column)[row], one) for one in predicates)
-            for row in range(batch.num_rows)
-        ]
+    def _chosen(self, batch: pa.RecordBatch, conditions: Sequence[Condition]) -> pa.RecordBatch:
+        holds = [all(satisfied(batch, row, one) for one in conditions) for row in range(batch.num_rows)]
         if self._leaf.says is Fit.EXACT:
             return batch.filter(pa.array(holds, pa.bool_()))
         return batch if any(holds) else batch.slice(0, 0)
@@ -125,16 +125,38 @@ class _Alone:
         self._users.clear()
 
 
+_LISTS = (Comparison.IN, Comparison.NOT_IN)
 _EXPECTED = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0}
 
 
 _ORDERS: dict[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.EQUAL: operator.eq,
+    Comparison.NOT_EQUAL: operator.ne,
     Comparison.LESS: operator.lt,
     Comparison.LESS_OR_EQUAL: operator.le,
     Comparison.GREATER: operator.gt,
     Comparison.GREATER_OR_EQUAL: operator.ge,
 }
+
+
+def predicates_of(condition: Condition) -> Iterator[Predicate]:
+    if isinstance(condition, Predicate):
+        yield condition
+    else:
+        for one in condition.conditions:
+            yield from predicates_of(one)
+
+
+def satisfied(batch: pa.RecordBatch, row: int, condition: Condition) -> bool:
+    """The law of Condition, of one row."""
+    if isinstance(condition, AllOf):
+        return all(satisfied(batch, row, one) for one in condition.conditions)
+    if isinstance(condition, AnyOf):
+        return any(satisfied(batch, row, one) for one in condition.conditions)
+    value = batch.column(condition.column)[row]
+    for name in condition.field:
+        value = value[name] if value.is_valid else pa.scalar(None, value.type.field(name).type)
+    return satisfies(value, condition)
 
 
 def satisfies(value: pa.Scalar, predicate: Predicate) -> bool:
@@ -144,10 +166,11 @@ def satisfies(value: pa.Scalar, predicate: Predicate) -> bool:
     if not value.is_valid:
         return False
     own, wanted = _comparable(value), [_comparable(one) for one in predicate.values]
-    if predicate.comparison is Comparison.IN:
-        return own in wanted
-    if predicate.comparison is Comparison.STARTS_WITH:
-        return bool(own[: len(wanted[0])] == wanted[0])
+    if predicate.comparison in _LISTS:
+        return (own in wanted) == (predicate.comparison is Comparison.IN)
+    if predicate.comparison in (Comparison.STARTS_WITH, Comparison.NOT_STARTS_WITH):
+        starts = own[: len(wanted[0])] == wanted[0]
+        return bool(starts == (predicate.comparison is Comparison.STARTS_WITH))
     return bool(_ORDERS[predicate.comparison](own, wanted[0]))
 
 

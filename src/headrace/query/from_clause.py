@@ -112,6 +112,10 @@ class FromClause:
             name = name or str(tree["function"].get("function_name", ""))
         self._names[name.casefold()] += 1
 
+    def has(self, name: str) -> bool:
+        """Whether something here goes by ``name``."""
+        return name in self._names
+
     def is_only(self, name: str) -> bool:
         """Whether no two things here go by ``name``."""
         return self._names[name] == 1

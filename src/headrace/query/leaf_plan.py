@@ -1,19 +1,21 @@
 """A checked statement -> what each of its leaves is asked.
 
-Only conditions of the form column and literals are asked, and only where it makes no difference to the answer
+Only conditions of columns and literals are asked, and only where it makes no difference to the answer
 whether a row that fails them is there: DuckDB evaluates the whole statement again over what comes. What a leaf
 is asked of columns is not decided here: DuckDB says it at every scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headrace.leaf import Comparison, Fit, LeafReading, Predicate
+import pyarrow as pa
+
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, LeafReading, Predicate
 from headrace.query.allow_list import Reference
-from headrace.query.condition import Condition, condition, conjuncts
+from headrace.query.condition import Asks, Every, Test, asks, conjuncts, tests
 from headrace.query.from_clause import FromClause, Standing, Step
 from headrace.query.literal import Cast, values
 from headrace.query.parser import Tree
@@ -25,15 +27,15 @@ _NO_OFFSET: Final = {"class": "CONSTANT", "value": {"type": {"id": "INTEGER"}, "
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the scan of a leaf is asked of rows: each predicate with how far the leaf carries it out."""
+    """What the scan of a leaf is asked of rows: each condition with how far the leaf carries it out."""
 
-    predicates: tuple[tuple[Predicate, Fit], ...] = ()
+    conditions: tuple[tuple[Condition, Fit], ...] = ()
     limit: int | None = None
 
     @property
-    def carried_out(self) -> tuple[Predicate, ...]:
-        """The predicates that the leaf does something about."""
-        return tuple(predicate for predicate, fit in self.predicates if fit is not Fit.NO)
+    def carried_out(self) -> tuple[Condition, ...]:
+        """The conditions that the leaf does something about."""
+        return tuple(condition for condition, fit in self.conditions if fit is not Fit.NO)
 
 
 def asked_of(
@@ -43,19 +45,30 @@ def asked_of(
     plan = _Plan(references, readings, cast)
     for node in _selects(tree):
         plan.visit(node)
-    asked = [tuple(plan.predicates[id(reference.node)]) for reference in references]
+    asked = [tuple(plan.conditions[id(reference.node)]) for reference in references]
     limit = _limit(tree, references[0].node) if len(references) == 1 and plan.whole else None
-    return [Asked(predicates, limit) for predicates in asked]
+    return [Asked(conditions, limit) for conditions in asked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A column of a table in FROM, or a field of its structs."""
+
+    table: Standing
+    column: str
+    field: tuple[str, ...]
+    type: pa.DataType
 
 
 class _Plan:
     def __init__(
         self, references: Sequence[Reference], readings: Mapping[str, LeafReading], cast: Cast
     ) -> None:
-        self.predicates: dict[int, list[tuple[Predicate, Fit]]] = {id(one.node): [] for one in references}
+        self.conditions: dict[int, list[tuple[Condition, Fit]]] = {id(one.node): [] for one in references}
         self.whole = True
         """Whether leaves carry out exactly all that WHERE and ON ask."""
         self._tables = {id(one.node): one.table for one in references}
+        self._schemas = {name: reading.schema for name, reading in readings.items()}
         self._readings = readings
         self._cast = cast
 
@@ -64,52 +77,92 @@ class _Plan:
         if not any(id(one.node) in self._tables for one in clause.tables) or select["sample"] is not None:
             return
         for conjunct in conjuncts(select["where_clause"]):
-            found = condition(conjunct)
-            target = None if found is None else self._target(found, clause)
-            if found is None or target is None or not self._ask(found, target, target.steps):
-                self.whole = False
+            self._visit_where(conjunct, clause)
         for join in clause.joins:
             for conjunct in conjuncts(join["condition"]):
                 self._visit_on(conjunct, join, clause)
 
-    def _visit_on(self, conjunct: Tree, join: Tree, clause: FromClause) -> None:
-        found = condition(conjunct)
-        target = None if found is None else self._target(found, clause, join)
-        if found is None or target is None:
-            return
-        step = next(step for step in target.steps if step.join is join)
-        if step.may_lose_by_condition():
-            self._ask(found, target, target.within(join) or ())
+    def _visit_where(self, conjunct: Tree, clause: FromClause) -> None:
+        found = asks(conjunct)
+        targets = self._targets(found, clause)
+        carried_out = [self._ask(found, target, target.steps, clause) for target in targets if found]
+        self.whole = self.whole and carried_out == [True]
 
-    def _target(self, found: Condition, clause: FromClause, join: Tree | None = None) -> Standing | None:
-        """The table of whose column ``found`` speaks without doubt, if it is a leaf; of those in ``join``, if given."""
-        *qualifier, column = map(str.casefold, found.column)
-        if len(qualifier) > 1:
+    def _visit_on(self, conjunct: Tree, join: Tree, clause: FromClause) -> None:
+        found = asks(conjunct)
+        for target in self._targets(found, clause, join):
+            step = next(step for step in target.steps if step.join is join)
+            if found is not None and step.may_lose_by_condition():
+                self._ask(found, target, target.within(join) or (), clause, join)
+
+    def _targets(self, found: Asks | None, clause: FromClause, join: Tree | None = None) -> list[Standing]:
+        """The leaves of whose columns ``found`` speaks without doubt; of those in ``join``, if given."""
+        if found is None or sum(len(test.literals) for test in tests(found)) > _MOST_ASKED:
+            return []
+        places = [self._place(test, clause, join) for test in tests(found)]
+        return list({id(one.table.node): one.table for one in places if one is not None}.values())
+
+    def _ask(
+        self,
+        found: Asks,
+        target: Standing,
+        around: tuple[Step, ...],
+        clause: FromClause,
+        join: Tree | None = None,
+    ) -> bool:
+        """Ask it of the leaf where that is safe; whether the leaf then carries out all of it."""
+
+        def condition_of(test: Test) -> Condition | None:
+            place = self._place(test, clause, join)
+            if place is None or place.table is not target:
+                return None
+            meant = values(test.literals, place.type, self._cast) if test.literals else ()
+            return None if meant is None else test.condition(place.column, place.field, meant)
+
+        condition, whole = _resolved(found, condition_of)
+        safe = all(step.leaves_others_alone() for step in around)
+        if condition is None or not safe:
+            return False
+        if _asks_for_null(condition) and not all(step.keeps_values() for step in around):
+            return False
+        reading = self._readings[self._tables[id(target.node)]]
+        parts = condition.conditions if isinstance(condition, AllOf) else (condition,)
+        fits = [(one, reading.fit(one)) for one in parts]
+        self.conditions[id(target.node)] += fits
+        return whole and all(fit is Fit.EXACT for _, fit in fits)
+
+    def _place(self, test: Test, clause: FromClause, join: Tree | None) -> _Place | None:
+        """What ``test`` speaks of, if that is without doubt of a leaf; of one in ``join``, if given."""
+        first, *names = map(str.casefold, test.column)
+        extracted = [name.casefold() for name in test.extracted]
+        if len(names) > 1 and clause.has(names[0]):
+            # The first may be a schema's name.
             return None
-        if qualifier:
-            named = [one for one in clause.tables if one.name == qualifier[0] and clause.is_only(one.name)]
-            candidates = [one for one in named if one.columns_have_their_names and self._has(one, column)]
+        if names and clause.has(first):
+            # Beside a table of that name, what follows is its column.
+            named = [one for one in clause.tables if one.name == first and clause.is_only(first)]
+            candidates = [one for one in named if one.columns_have_their_names]
+            column, fields = names[0], [*names[1:], *extracted]
+            candidates = [one for one in candidates if self._has(one, column)]
         else:
+            column, fields = first, [*names, *extracted]
             candidates = clause.owners_of(column, self._has)
         if join is not None:
             candidates = [one for one in candidates if one.within(join) is not None]
-        return candidates[0] if len(candidates) == 1 else None
+        return self._within(candidates[0], column, fields) if len(candidates) == 1 else None
 
-    def _ask(self, found: Condition, target: Standing, around: tuple[Step, ...]) -> bool:
-        """Ask it of the leaf where that is safe; whether the leaf then carries out all of it."""
-        safe = all(step.leaves_others_alone() for step in around)
-        if Comparison.IS_NULL in found.comparisons:
-            safe = safe and all(step.keeps_values() for step in around)
-        if not safe or len(found.literals) > _MOST_ASKED:
-            return False
-        reading = self._readings[self._tables[id(target.node)]]
-        name = self._spelled(target, found.column[-1].casefold())
-        meant = values(found.literals, reading.schema.field(name).type, self._cast) if found.literals else ()
-        if meant is None:
-            return False
-        fits = [(one, reading.fit(one)) for one in found.predicates(name, meant)]
-        self.predicates[id(target.node)] += fits
-        return found.whole and all(fit is Fit.EXACT for _, fit in fits)
+    def _within(self, table: Standing, column: str, fields: Sequence[str]) -> _Place | None:
+        schema = self._schemas[self._tables[id(table.node)]]
+        name = self._spelled(table, column)
+        type_, path = schema.field(name).type, []
+        for field in fields:
+            known = [type_.field(index) for index in range(type_.num_fields)] if _is_struct(type_) else []
+            found = [one for one in known if one.name.casefold() == field]
+            if len(found) != 1:
+                return None
+            path.append(found[0].name)
+            type_ = found[0].type
+        return _Place(table, name, tuple(path), type_)
 
     def _has(self, standing: Standing, column: str) -> bool:
         return self._spelled(standing, column) != ""
@@ -117,9 +170,36 @@ class _Plan:
     def _spelled(self, standing: Standing, column: str) -> str:
         """How the leaf spells a column; empty if it is no leaf, or has none or several of that name."""
         table = self._tables.get(id(standing.node))
-        schema: Sequence[str] = () if table is None else self._readings[table].schema.names
+        schema: Sequence[str] = () if table is None else self._schemas[table].names
         found = [name for name in schema if name.casefold() == column]
         return found[0] if len(found) == 1 else ""
+
+
+def _resolved(asked: Asks, condition_of: Callable[[Test], Condition | None]) -> tuple[Condition | None, bool]:
+    """What ``asked`` asks of one table, or as much of it as can be asked, and whether that is all."""
+    if isinstance(asked, Test):
+        condition = condition_of(asked)
+        return condition, condition is not None
+    resolved = [_resolved(part, condition_of) for part in asked.parts]
+    known = tuple(condition for condition, _ in resolved if condition is not None)
+    whole = len(known) == len(resolved) and all(whole for _, whole in resolved)
+    if isinstance(asked, Every):
+        condition = AllOf(known) if len(known) > 1 else next(iter(known), None)
+        return condition, whole and asked.whole
+    if len(known) < len(resolved):
+        return None, False
+    return AnyOf(known) if len(known) > 1 else known[0], whole
+
+
+def _asks_for_null(condition: Condition) -> bool:
+    """Whether it may be true of a row that has NULL in all columns."""
+    if isinstance(condition, Predicate):
+        return condition.comparison is Comparison.IS_NULL
+    return any(map(_asks_for_null, condition.conditions))
+
+
+def _is_struct(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(type_))
 
 
 def _selects(node: Any) -> Iterator[Tree]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from headrace.leaf import Fit, Leaf, LeafReading, Predicate
+from headrace.leaf import AllOf, Condition, Fit, Leaf, LeafReading, Predicate
 from headrace.query.allow_list import Checked, Reference
 from headrace.query.catalog import Beside
 from headrace.query.leaf_names import quoted, renamed
@@ -106,7 +106,7 @@ class LeafStatement:
         told = self.readings.told(relation.table, columns, asked.carried_out, asked.limit)
         parts = [] if told is None else [told]
         parts += [f"columns {', '.join(columns)}" if columns else "no columns"]
-        parts += [f"{_condition(predicate)} ({_FITS[fit]})" for predicate, fit in asked.predicates]
+        parts += [f"{_text(condition)} ({_FITS[fit]})" for condition, fit in asked.conditions]
         if asked.limit is not None:
             parts.append(f"limit {asked.limit}")
         return f"{relation.table}: {'; '.join(parts)}"
@@ -129,7 +129,7 @@ def _make_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None
 
 def _common(some: set[Asked]) -> Asked:
     """What all of them ask."""
-    first, *others = (one.predicates for one in some)
+    first, *others = (one.conditions for one in some)
     return Asked(tuple(one for one in first if all(one in other for other in others)))
 
 
@@ -154,6 +154,10 @@ def _scanned(plan: Any) -> Iterator[str]:
 _FITS: Final = {Fit.EXACT: "exact", Fit.SUPERSET: "superset", Fit.NO: "not asked"}
 
 
-def _condition(predicate: Predicate) -> str:
-    values = ", ".join(repr(value.as_py()) for value in predicate.values)
-    return " ".join(part for part in (predicate.column, str(predicate.comparison), values) if part)
+def _text(condition: Condition) -> str:
+    if isinstance(condition, Predicate):
+        values = ", ".join(repr(value.as_py()) for value in condition.values)
+        column = ".".join((condition.column, *condition.field))
+        return " ".join(part for part in (column, str(condition.comparison), values) if part)
+    word = " and " if isinstance(condition, AllOf) else " or "
+    return f"({word.join(map(_text, condition.conditions))})"
