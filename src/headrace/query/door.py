@@ -10,7 +10,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from headrace.errors import AcceleratorError, HeadraceError, QueryError, QueryFault
+from headrace.errors import AcceleratorError, HeadraceError, LeafWidened, QueryError, QueryFault
 
 _KIND = re.compile(r"\A(?P<kind>[A-Za-z][A-Za-z ]*?) Error: ")
 
@@ -58,6 +58,8 @@ def translated(sql: str, tables: Collection[str] = ()) -> Iterator[None]:
         yield
     except QueryError:
         raise
+    except LeafWidened as error:
+        raise QueryError(QueryFault.NOT_READY, f"{error}; ask again") from error
     except AcceleratorError as error:
         raise QueryError(QueryFault.NOT_READY, _REOPENED) from error
     except HeadraceError as error:

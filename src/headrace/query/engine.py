@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
@@ -15,8 +15,11 @@ from headrace.query.catalog import Beside, Catalog
 from headrace.query.described import DeclaredColumns, described, explained
 from headrace.query.leaf_readings import Readings
 from headrace.query.parser import Parser, Verb
-from headrace.query.statement import Connect, Read, Statement
+from headrace.query.statement import Attempt, Connect, Read, Statement
 from headrace.query.watch import Bounds, Watch
+
+if TYPE_CHECKING:
+    from headrace.query.leaf_statement import LeafStatement
 
 BATCH_ROWS: Final = 8192
 """Rows of a batch: four of DuckDB's vectors. Larger batches read no faster, and hold more memory."""
@@ -63,23 +66,30 @@ class QueryEngine:
             return self._over_leaves(checked, leaves)
         return self._statement(checked, lambda cursor: self._read(cursor, checked, checked.sql))
 
-    def _statement(self, checked: Checked, read: Read, readings: Readings | None = None) -> Statement:
-        return Statement(checked, read, self._connect, self._watch, readings)
+    def _statement(self, checked: Checked, read: Read) -> Statement:
+        return self._attempted(checked, lambda: (read, Readings({})))
+
+    def _attempted(self, checked: Checked, attempt: Attempt) -> Statement:
+        return Statement(checked, attempt, self._connect, self._watch)
 
     def _over_leaves(self, checked: Checked, leaves: Mapping[str, Leaf | Beside]) -> Statement:
         # Arrow's datasets take 40 ms to import.
         from headrace.query.leaf_statement import LeafStatement
 
-        statement = LeafStatement(checked, leaves, self._parser)
+        def attempt() -> tuple[Read, Readings]:
+            statement = LeafStatement(checked, leaves, self._parser)
+            return lambda cursor: self._read_leaves(cursor, checked, statement), statement.readings
 
-        def read(cursor: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-            text = statement.prepare(cursor)
-            if checked.verb is not Verb.EXPLAIN:
-                return self._read(cursor, checked, text)
-            lines = statement.told(cursor, text)
-            return explained(cursor.execute(text).to_arrow_table(), lines).to_reader()
+        return self._attempted(checked, attempt)
 
-        return self._statement(checked, read, statement.readings)
+    def _read_leaves(
+        self, cursor: duckdb.DuckDBPyConnection, checked: Checked, statement: LeafStatement
+    ) -> pa.RecordBatchReader:
+        text = statement.prepare(cursor)
+        if checked.verb is not Verb.EXPLAIN:
+            return self._read(cursor, checked, text)
+        lines = statement.told(cursor, text)
+        return explained(cursor.execute(text).to_arrow_table(), lines).to_reader()
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, checked: Checked, sql: str) -> pa.RecordBatchReader:
         if checked.verb is Verb.DESCRIBE:

@@ -29,6 +29,11 @@ class Readings:
         self._failure: HeadraceError | None = None
         self._cancelled = False
 
+    @property
+    def far_away(self) -> bool:
+        """Whether some leaf is, so that its columns may turn out to be others than its reading says."""
+        return any(isinstance(reading, RemoteReading) for reading in self._open.values())
+
     def begin(self) -> Mapping[str, LeafReading]:
         """Open them all. Raises AcceleratorError, QueryError; ``close`` is due also then."""
         for name, leaf in self._leaves.items():

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import Self
+from typing import Final, Self
 
 import duckdb
 import pyarrow as pa
 
-from headrace.errors import QueryError, QueryFault
+from headrace.errors import LeafWidened, QueryError, QueryFault
 from headrace.query.allow_list import Checked
 from headrace.query.door import translated
 from headrace.query.leaf_readings import Readings
@@ -22,6 +22,17 @@ Connect = Callable[[], duckdb.DuckDBPyConnection]
 
 Read = Callable[[duckdb.DuckDBPyConnection], pa.RecordBatchReader]
 """Runs a statement in a connection whose transaction has begun."""
+
+Attempt = Callable[[], tuple[Read, Readings]]
+"""How to run a statement once, and the leaves that this opens."""
+
+MOST_ATTEMPTS: Final = 10
+"""Each one knows the columns of all items that those before it met."""
+
+_SAMPLED: Final = (
+    "a dataset without a copy has the columns of the items that were met so far: name others under columns: in the "
+    "Spicepod, or raise schema_infer_max_records"
+)
 
 
 class _Stage(Enum):
@@ -35,17 +46,17 @@ class Statement:
 
     ``run`` waits for a free place and starts it, ``batches`` gives the rows, ``close`` rolls back and gives
     the place up; the end of the rows and any error close by themselves. These three belong to one thread
-    at a time; ``cancel`` may come from any other at any moment. ``readings`` are the leaves that ``read`` opens.
+    at a time; ``cancel`` may come from any other at any moment. ``attempt`` is asked again where a leaf turns out, before
+    the first row is there, to have other columns than it said.
     """
 
-    def __init__(
-        self, checked: Checked, read: Read, connect: Connect, watch: Watch, readings: Readings | None = None
-    ) -> None:
+    def __init__(self, checked: Checked, attempt: Attempt, connect: Connect, watch: Watch) -> None:
         self._checked = checked
-        self._read = read
+        self._attempt = attempt
         self._connect = connect
         self._watch = watch
-        self._readings = readings or Readings({})
+        self._readings = Readings({})
+        self._first: pa.RecordBatch | None = None
         self._stage = _Stage.NEW
         self._reader: pa.RecordBatchReader | None = None
         self._stopped: QueryError | None = None
@@ -77,17 +88,31 @@ class Statement:
         self._stage = _Stage.OPEN
         self._watch.enter(self)
         with self._working():
-            self._cursor = cursor = self._connect()
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            self._raise_if_stopped()
-            self._reader = reader = self._read(cursor)
+            for _ in range(MOST_ATTEMPTS - 1):
+                try:
+                    return self._begun()
+                except LeafWidened:
+                    self._let_go()
+            return self._begun()
+
+    def _begun(self) -> pa.Schema:
+        read, self._readings = self._attempt()
+        self._cursor = cursor = self._connect()
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        self._raise_if_stopped()
+        with self._leaves_own_words():
+            self._reader = reader = read(cursor)
+            if self._readings.far_away:
+                self._first = next(reader, None)
             return reader.schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows. Raises QueryError as ``run``, at any batch."""
         while True:
             with self._working():
-                batch = None if self._reader is None else next(self._reader, None)
+                batch, self._first = self._first, None
+                if batch is None:
+                    batch = None if self._reader is None else next(self._reader, None)
             if batch is None:
                 self.close()
                 return
@@ -131,9 +156,12 @@ class Statement:
                 with translated(self._checked.sql, self._checked.tables), self._leaves_own_words():
                     yield
             except BaseException as error:
+                far_away = self._readings.far_away
                 self._finish()
                 if self._stopped is not None and error is not self._stopped:
                     raise self._stopped from error
+                if far_away and isinstance(error, QueryError) and error.fault is QueryFault.UNKNOWN_NAME:
+                    raise QueryError(error.fault, f"{error}; {_SAMPLED}") from error
                 raise
             finally:
                 self._idle_since = now = clock()
@@ -174,7 +202,11 @@ class Statement:
 
     def _finish(self) -> None:
         self._stage = _Stage.CLOSED
-        reader, self._reader = self._reader, None
+        self._let_go()
+        self._watch.leave(self)
+
+    def _let_go(self) -> None:
+        reader, self._reader, self._first = self._reader, None, None
         with self._cursor_gate:
             cursor, self._cursor = self._cursor, None
         if reader is not None:
@@ -186,4 +218,3 @@ class Statement:
             with suppress(duckdb.Error):
                 cursor.close()
         self._readings.close()
-        self._watch.leave(self)

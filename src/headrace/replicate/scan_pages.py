@@ -35,6 +35,8 @@ class ScanPages:
         self._scan = scan
         self._buffer = buffer
         self._sieve = sieve
+        self._resumes_at = 0.0
+        self._most = SCANS
 
     def room(self, wire_bytes: int) -> int:
         """How many requests memory and the service may still be asked; ``wire_bytes`` are read and not durable."""
@@ -49,7 +51,7 @@ class ScanPages:
 
     def left_out(self, now: float) -> bool:
         """Whether a page could be asked for, and none is."""
-        return not self.are_coming and any(
+        return not (self.are_coming or self._resumes_at > now) and any(
             not reader.exhausted and reader.unapplied < PAGES_PER_SEGMENT and reader.due_at <= now
             for reader in self._scan.readers
         )
@@ -57,7 +59,10 @@ class ScanPages:
     def ask(self, now: float, room: int) -> None:
         """Ask for at most ``room`` more pages."""
         readers = self._scan.readers
-        room = min(room, SCANS - sum(reader.busy for reader in readers))
+        if self._resumes_at > now:
+            self._desk.outbox.wake(self._resumes_at)
+            return
+        room = min(room, self._most - sum(reader.busy for reader in readers))
         for number, reader in enumerate(readers):
             if room <= 0:
                 return
@@ -87,6 +92,9 @@ class ScanPages:
         reader = self._scan.readers[request.segment]
         reader.busy = False
         reader.take(page)
+        self._resumes_at = max(self._resumes_at, now + page.pause)
+        # Once the source asks for a pause, all segments at once would use up at a stroke what it has saved meanwhile.
+        self._most = 1 if page.pause else SCANS
         self._desk.health.healed(segment(request.segment))
         self._buffer.add_scan(request.segment, page, now)
 
