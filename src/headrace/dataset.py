@@ -340,7 +340,7 @@ class Dataset:
 
     ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``mapping`` says how items become
     columns. ``metrics`` names the metrics to publish, None all. ``time_column`` is by which rows are new or old. ``unbuilt`` are sentences, one for each part of the configuration that
-    this version does not carry out; ``blocked`` says whether one of them keeps the dataset from working.
+    this version does not carry out.
     """
 
     name: str
@@ -354,4 +354,8 @@ class Dataset:
     time_column: TimeColumn | None = None
     ready_state: ReadyState = ReadyState.ON_LOAD
     unbuilt: tuple[str, ...] = ()
-    blocked: bool = False
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is a copy that follows the table's stream."""
+        return self.acceleration is not None and self.acceleration.refresh_mode is RefreshMode.CHANGES

@@ -12,19 +12,11 @@ import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.engines import Engines
-from headrace.accelerators.widen import widen_rows
 from headrace.config import Pod
 from headrace.config.problem import BadValueError
 from headrace.config.quantity import SECOND, parse_duration
-from headrace.dataset import AwsAccess, Dataset, ReadyState, RefreshMode
-from headrace.dynamodb import (
-    DynamoDBSource,
-    Gathering,
-    Key,
-    TableLeaf,
-    botocore_transport,
-    place_of,
-)
+from headrace.dataset import AwsAccess, Dataset, RefreshMode
+from headrace.dynamodb import Key, botocore_transport
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
@@ -45,13 +37,13 @@ from headrace.replicate.commands import Refreshed, Reply
 from headrace.replicate.machine import Machine
 from headrace.replicate.refresher import Refresher
 from headrace.replicate.runner import ThreadRunner
-from headrace.replicate.scan import choose_segments
 from headrace.selection import Selection
 from headrace.serve.http import app, metrics_app
 from headrace.serve.server import Server
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
-from headrace.status import DatasetStatus, State
+from headrace.status import DatasetStatus
+from headrace.tables import Tables
 from headrace.wire import Transport
 
 Address = tuple[str, int]
@@ -74,8 +66,7 @@ OPERATOR_PATIENCE = 60.0
 class Runtime:
     """Everything that a Spicepod asks for, from ``start`` to ``stop``.
 
-    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service. A
-    dataset that this version cannot carry out is shown with status Error and its reason; the others go on.
+    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service.
     Raises ConfigError for what only the rooms can tell to be wrong.
     """
 
@@ -92,22 +83,16 @@ class Runtime:
         self._observers = tuple(observers)
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
-        built = [dataset for dataset in pod.datasets if not dataset.blocked]
-        self._scratch = scratch_of(pod, built)
-        self._engines = Engines(built, scratch=self._scratch.path if self._scratch is not None else None)
-        rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in built}
+        copied = [dataset for dataset in pod.datasets if dataset.acceleration is not None]
+        self._scratch = scratch_of(pod, copied)
+        self._engines = Engines(copied, scratch=self._scratch.path if self._scratch is not None else None)
+        rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in copied}
         self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._columns: dict[str, Mapping[str, str]] = {}
-        self._transports = {dataset.name: connect(dataset.access) for dataset in built}
-        self._sources = {dataset.name: self._source(dataset) for dataset in built}
-        self._remote = {
-            dataset.name: self._table_leaf(dataset)
-            for dataset in built
-            if dataset.ready_state is ReadyState.ON_REGISTRATION
-        }
-        self._asked = {dataset.name: AskedRefreshes() for dataset in built}
+        self._remote = Tables(pod.datasets, connect)
+        self._asked = {dataset.name: AskedRefreshes() for dataset in copied}
         self._engine = QueryEngine(
             self._engines.cursor,
             self._catalog,
@@ -116,7 +101,7 @@ class Runtime:
             parser=self._parser,
         )
         # A refresh asks the copy, which may be shut to queries and never is what DynamoDB answers in its place.
-        every = {dataset.name: TableFacts(ready=True) for dataset in built}
+        every = {dataset.name: TableFacts(ready=True) for dataset in copied}
         self._copies = QueryEngine(
             self._engines.cursor,
             lambda: every,
@@ -124,7 +109,10 @@ class Runtime:
             leaves=lambda: self._engines.leaves,
             parser=self._parser,
         )
-        self._runners = {dataset.name: self._runner(dataset) for dataset in built}
+        # Processes that are throttled together must not come back together.
+        self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
+        self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
+        self._probes = self._remote.probes(self._observe, self._salt)
         self._addresses = {"http": http, "metrics": metrics}
         self._http = Server(app(self), "--http")
         self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
@@ -140,11 +128,10 @@ class Runtime:
         except HeadraceError:
             self.stop()
             raise
-        for dataset in self._datasets:
-            if dataset.blocked:
-                self._tell_blocked(dataset)
         for runner in self._runners.values():
             runner.start()
+        for probe in self._probes:
+            probe.start()
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
@@ -155,6 +142,8 @@ class Runtime:
         self._metrics.stop()
         for runner in self._runners.values():
             runner.stop()
+        for probe in self._probes:
+            probe.stop()
         self._engines.close()
         if self._scratch is not None:
             self._scratch.release()
@@ -209,9 +198,12 @@ class Runtime:
     def _refreshed(self, name: str) -> Dataset:
         """The dataset, if it is made by refreshes. Raises ConfigError: one that follows its stream is always current."""
         dataset = next(dataset for dataset in self._datasets if dataset.name == name)
-        acceleration = dataset.acceleration
-        if acceleration is not None and acceleration.refresh_mode is RefreshMode.CHANGES:
-            snapshots = acceleration.snapshots
+        if dataset.acceleration is None:
+            raise ConfigError(
+                f"{name} has no copy to refresh: it has no acceleration, and statements read DynamoDB itself"
+            )
+        if dataset.follows:
+            snapshots = dataset.acceleration.snapshots
             restored = snapshots is not None and snapshots.mode.restores
             raise ConfigError(
                 f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
@@ -245,7 +237,7 @@ class Runtime:
             )
         key = Key.written(name, stream.keys, parts)
         stored = self._engines.sink(name).look_up(key)
-        item = self._sources[name].compared(key, stored)
+        item = self._remote.sources[name].compared(key, stored)
         # Asked last, so that it tells what the row or the item may show already.
         explained = runner.explain()
         trail = explained.trail
@@ -257,9 +249,9 @@ class Runtime:
     def _replicated(self, name: str) -> ThreadRunner:
         runner = self._runners.get(name)
         if runner is None:
-            dataset = next(dataset for dataset in self._datasets if dataset.name == name)
             raise QueryError(
-                QueryFault.NOT_READY, f"{name} is not being replicated: {'; '.join(dataset.unbuilt)}"
+                QueryFault.NOT_READY,
+                f"{name} has no copy that could be asked about: it has no acceleration, and statements read DynamoDB itself",
             )
         return runner
 
@@ -298,7 +290,8 @@ class Runtime:
         return reply.outcome
 
     def _catalog(self) -> Catalog:
-        answered = dict.fromkeys(self._answered_remotely(), TableFacts(ready=True))
+        early = [name for name in self._answered_remotely() if name in self._runners]
+        answered = dict.fromkeys(early, TableFacts(ready=True))
         return {**self._tables, **answered, DEAD_LETTERS: TableFacts(ready=True)}
 
     def _leaves(self) -> Mapping[str, Leaf | Beside]:
@@ -307,50 +300,28 @@ class Runtime:
         return {**self._engines.leaves, **self._answered_remotely(), **beside}
 
     def _answered_remotely(self) -> Mapping[str, Leaf]:
-        """The datasets of which there is no complete copy, and that are answered from DynamoDB meanwhile."""
-        return {name: leaf for name, leaf in self._remote.items() if not self._tables[name].ready}
+        """The datasets without a copy, and those that are answered from DynamoDB until theirs is complete."""
+        return {
+            name: leaf
+            for name, leaf in self._remote.leaves.items()
+            if name not in self._runners or not self._tables[name].ready
+        }
 
     def _declared(self, name: str) -> Mapping[str, str]:
         return self._columns.get(name, {})
 
-    def _source(self, dataset: Dataset) -> DynamoDBSource:
-        place = place_of(dataset.access)
-        return DynamoDBSource(
-            self._transports[dataset.name],
-            dataset.table,
-            region=place.region,
-            endpoint_url=place.endpoint_url,
-            consistent_read=dataset.replication.consistent_read,
-            mapping=dataset.mapping,
-            followed=_follows(dataset),
-        )
-
-    def _table_leaf(self, dataset: Dataset) -> TableLeaf:
-        replication = dataset.replication
-
-        def segments(items: int, size_bytes: int) -> int:
-            return replication.scan_segments or choose_segments(items, size_bytes)
-
-        def gathering() -> Gathering:
-            # What it learns of columns is of this Scan alone.
-            return Gathering(dataset.name, self._source(dataset), widen_rows, segments)
-
-        return TableLeaf(gathering, consistent=replication.consistent_read)
-
     def _runner(self, dataset: Dataset) -> ThreadRunner:
-        # Processes that are throttled together must not come back together.
-        salt = f"{socket.gethostname()}/{uuid.uuid4()}"
-        source, sink = self._sources[dataset.name], self._engines.sink(dataset.name)
+        source, sink = self._remote.sources[dataset.name], self._engines.sink(dataset.name)
         shelf = shelf_of(dataset, sink, self._scratch)
-        if _follows(dataset):
+        if dataset.follows:
             claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
             engine = dataset.acceleration.engine if dataset.acceleration is not None else None
             snapshots = dataset.acceleration.snapshots if dataset.acceleration is not None else None
             machine = Machine(
-                dataset.name, dataset.replication, claims, salt, engine=engine, snapshots=snapshots
+                dataset.name, dataset.replication, claims, self._salt, engine=engine, snapshots=snapshots
             )
             return ThreadRunner(machine, source, sink, self._observe, shelf)
-        refresher = Refresher(dataset, self._selection(dataset), salt)
+        refresher = Refresher(dataset, self._selection(dataset), self._salt)
         kept = SqlKept(dataset, self._copies, sink.schema, self._parser)
         return ThreadRunner(refresher, source, sink, self._observe, shelf, kept)
 
@@ -363,20 +334,6 @@ class Runtime:
         everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
         for observer in everyone:
             observer(observation)
-
-    def _tell_blocked(self, dataset: Dataset) -> None:
-        reason = "; ".join(dataset.unbuilt)
-        self._observe(
-            StatusChanged(
-                dataset.name, State.ERROR, ready=False, live=False, fresh=False, lag=None, reason=reason
-            )
-        )
-
-
-def _follows(dataset: Dataset) -> bool:
-    """Whether the dataset follows its table's stream."""
-    acceleration = dataset.acceleration
-    return acceleration is None or acceleration.refresh_mode is RefreshMode.CHANGES
 
 
 def _seconds(key: str, text: str) -> float:

@@ -42,7 +42,6 @@ def test_the_module_prints_the_page():
 def test_the_starter_is_valid_and_loads(folder):
     pod = folder.load(STARTER)
     (dataset,) = pod.datasets
-    assert not dataset.blocked
     assert dataset.unbuilt == pod.unbuilt == pod.warnings == ()
     assert dataset.acceleration.path == folder.path / ".headrace" / "data" / "orders.duckdb"
 

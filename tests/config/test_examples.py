@@ -14,4 +14,3 @@ def test_an_example_does_everything_that_it_shows(path, tmp_path):
     assert pod.warnings == ()
     for dataset in pod.datasets:
         assert dataset.unbuilt == ()
-        assert not dataset.blocked

@@ -55,18 +55,11 @@ def test_the_documents_tuned_spicepod_is_taken_word_for_word():
     )
 
 
-def test_the_documents_first_spicepod_is_taken_and_said_to_answer_no_query():
+def test_the_documents_first_spicepod_has_no_copy():
     assert documented("001-first") == Dataset(
         "users",
         "users",
         AwsAccess("us-west-2", **KEYS),
-        unbuilt=(
-            (
-                "acceleration: SQL straight from DynamoDB is not built yet, so this dataset answers no query; add "
-                "acceleration"
-            ),
-        ),
-        blocked=True,
     )
 
 
@@ -218,22 +211,19 @@ def test_a_metric_that_is_switched_off_is_left_out(only):
 def test_acceleration_that_is_switched_off_is_none(only):
     dataset = only(acceleration="enabled: false; snapshots: enabled")
     assert dataset.acceleration is None
-    assert dataset.blocked
-    assert len(dataset.unbuilt) == 1
+    assert dataset.unbuilt == ()
 
 
 @pytest.mark.parametrize("engine", Engine)
 def test_every_engine_loads_the_dataset_and_leaves_nothing_out(only, engine):
     dataset = only(acceleration=f"engine: {engine}")
     assert dataset.unbuilt == ()
-    assert not dataset.blocked
 
 
 @pytest.mark.parametrize("mode", RefreshMode)
 def test_every_refresh_mode_loads_the_dataset(only, mode):
     dataset = only(acceleration=f"refresh_mode: {mode}", more="time_column: at")
     assert dataset.acceleration.refresh_mode is mode
-    assert not dataset.blocked
 
 
 @pytest.mark.parametrize(
@@ -267,7 +257,6 @@ def test_every_refresh_mode_loads_the_dataset(only, mode):
 def test_what_is_not_built_is_said_and_does_not_keep_the_dataset_from_loading(only, blocks, sentence):
     dataset = only(**blocks)
     assert dataset.unbuilt == (sentence,)
-    assert not dataset.blocked
 
 
 def test_a_value_that_asks_for_nothing_missing_needs_no_sentence(only):

@@ -17,7 +17,6 @@ def test_full_is_the_mode_of_what_says_none(folder):
     (dataset,) = folder.load(text).datasets
     assert dataset.acceleration.refresh_mode is RefreshMode.FULL
     assert dataset.acceleration.refresh == Refresh()
-    assert not dataset.blocked
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Running:
                 "    acceleration: {engine: duckdb, refresh_mode: changes}\n"
                 for name in KEYS
             )
-            + "  - from: dynamodb:blocked\n    name: blocked\n"
+            + "  - from: dynamodb:parts\n    name: bare\n    params: {aws_region: us-east-1}\n"
         )
         pod = load_pod(folder, {}, folder)
         address = ("127.0.0.1", 0)
@@ -216,7 +216,7 @@ def test_a_table_that_may_not_be_asked_is_said_and_the_rest_is_told(running):
     [
         (
             ("key", "ordres", "a"),
-            "there is no dataset 'ordres'; the datasets are: orders, pictures, parts, blocked",
+            "there is no dataset 'ordres'; the datasets are: orders, pictures, parts, bare",
         ),
         (
             ("key", "orders", "ann"),
@@ -228,7 +228,7 @@ def test_a_table_that_may_not_be_asked_is_said_and_the_rest_is_told(running):
             "hash, of the key of pictures, is binary, written as base64: 'zz' is not",
         ),
         (("shard", "orders", "shardId-1"), "orders has no shard 'shardId-1'; the nearest is shardId-0"),
-        (("shard", "blocked"), "blocked is not being replicated: "),
+        (("shard", "bare"), "bare has no copy that could be asked about: "),
     ],
 )
 def test_what_cannot_be_explained_is_an_error_that_names_what_can(running, arguments, message):
@@ -264,7 +264,7 @@ def test_negative_numbers_and_dashes_are_keys_too(running):
         ("orders/shards/nothing", 404, "orders has no shard 'nothing'"),
         ("ORDERS/shards", 200, ""),
         ("nothing/shards", 404, "there is no dataset 'nothing'"),
-        ("blocked/key?partition=a", 503, "blocked is not being replicated"),
+        ("bare/key?partition=a", 503, "bare has no copy that could be asked about"),
     ],
 )
 def test_over_http_each_mistake_has_its_status(running, path, status, message):

@@ -110,8 +110,6 @@ def test_a_dataset_that_is_answered_from_the_source_is_ready_until_its_copy_is_a
     board(ready("orders"))
     (orders, _) = board.statuses()
     assert (orders.ready, orders.remote, orders.reason) == (True, False, None)
-    blocked = replace(ORDERS, ready_state=ReadyState.ON_REGISTRATION, blocked=True)
-    assert not StatusBoard([blocked]).statuses()[0].ready
 
 
 def test_waiting_ends_when_the_statuses_become_what_is_waited_for():

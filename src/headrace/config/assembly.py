@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -69,7 +68,6 @@ class Assembly:
         time_column, ready_state = selecting.time_column(), selecting.ready_state()
         self.problems += selecting.problems
         self.warnings += selecting.warnings
-        blocks = tuple(self._blocks(acceleration))
         return Dataset(
             name=self.entry.name,
             table=self.entry.from_,
@@ -81,8 +79,7 @@ class Assembly:
             metrics=self._metrics(),
             time_column=time_column,
             ready_state=ready_state,
-            unbuilt=(*blocks, *self._unbuilt(acceleration)),
-            blocked=bool(blocks),
+            unbuilt=tuple(self._unbuilt(acceleration)),
         )
 
     def _access(self) -> AwsAccess:
@@ -178,12 +175,6 @@ class Assembly:
         self.problems += (*accelerated.problems, *refreshing.problems)
         self.warnings += (*accelerated.warnings, *refreshing.warnings)
         return acceleration
-
-    def _blocks(self, acceleration: Acceleration | None) -> Iterator[str]:
-        """Sentences about what keeps the dataset from working at all."""
-        if acceleration is None:
-            sentence = "SQL straight from DynamoDB is not built yet, so this dataset answers no query"
-            yield f"acceleration: {sentence}; add acceleration"
 
     def _unbuilt(self, acceleration: Acceleration | None) -> list[str]:
         raw = self.document.at(self.path)

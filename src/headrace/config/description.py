@@ -46,7 +46,7 @@ def describe(pod: Pod) -> str:
     count = len(pod.datasets)
     lines = [f"{pod.path} is valid: {count} dataset{'s' if count > 1 else ''}"]
     for dataset in pod.datasets:
-        lines += ["", f"{dataset.name}: {'not loaded by this version' if dataset.blocked else 'loaded'}"]
+        lines += ["", dataset.name]
         lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
     if pod.warnings:
         lines += ["", "Warnings", *(f"  {warning}" for warning in pod.warnings)]
@@ -64,24 +64,34 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "endpoint", endpoint or "AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)"
     yield "credentials", _credentials(dataset.access)
     if dataset.acceleration is None:
-        yield "copy", "none"
-        return
-    yield "copy", _copy(dataset.acceleration)
-    yield "refresh", _refresh(dataset.acceleration)
-    yield from _selection(dataset, dataset.acceleration)
-    yield "key", _key(dataset.acceleration)
-    if dataset.acceleration.indexes:
-        yield "indexes", _indexes(dataset.acceleration)
-    if dataset.acceleration.snapshots is not None:
-        yield "snapshots", _snapshots(dataset.acceleration.snapshots)
-    if dataset.acceleration.refresh_mode is RefreshMode.CHANGES:
+        yield "copy", "none: DynamoDB itself answers"
+        yield "queries", f"{_reads(consistent=dataset.reads.consistent_queries)}, of what the items are now"
+    else:
+        yield from _copied(dataset, dataset.acceleration)
+    if dataset.reads.units_per_second is not None:
+        yield (
+            "budget",
+            f"{dataset.reads.units_per_second:,} read units a second, for Scans and statements together",
+        )
+    yield from _columns(dataset.mapping)
+    yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
+
+
+def _copied(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str, str]]:
+    yield "copy", _copy(acceleration)
+    yield "refresh", _refresh(acceleration)
+    yield from _selection(dataset, acceleration)
+    yield "key", _key(acceleration)
+    if acceleration.indexes:
+        yield "indexes", _indexes(acceleration)
+    if acceleration.snapshots is not None:
+        yield "snapshots", _snapshots(acceleration.snapshots)
+    if acceleration.refresh_mode is RefreshMode.CHANGES:
         yield from _following(dataset.replication)
     else:
         yield from _scanning(dataset.replication)
-        yield "retries", _retries(dataset.acceleration.refresh)
+        yield "retries", _retries(acceleration.refresh)
         yield "buffer", _buffer(dataset.replication)
-    yield from _columns(dataset.mapping)
-    yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
 
 
 def _credentials(access: AwsAccess) -> str:
@@ -192,8 +202,11 @@ def _snapshots(snapshots: Snapshots) -> str:
 
 def _scanning(replication: Replication) -> Iterator[tuple[str, str]]:
     segments = replication.scan_segments or "automatic"
-    reads = "consistent" if replication.consistent_read else "eventually consistent"
-    yield "scan", f"{segments} segments, {reads} reads"
+    yield "scan", f"{segments} segments, {_reads(consistent=replication.consistent_read)}"
+
+
+def _reads(*, consistent: bool) -> str:
+    return "consistent reads" if consistent else "eventually consistent reads"
 
 
 def _retries(refresh: Refresh) -> str:

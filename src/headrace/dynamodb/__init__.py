@@ -5,6 +5,7 @@ from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
 from headrace.dynamodb.gathering import Gathering
 from headrace.dynamodb.key import Key
 from headrace.dynamodb.leaf import TableLeaf
+from headrace.dynamodb.probe import Probe
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
@@ -13,6 +14,7 @@ __all__ = [
     "DynamoDBSource",
     "Gathering",
     "Key",
+    "Probe",
     "ReadBudget",
     "TableLeaf",
     "botocore_transport",

@@ -161,7 +161,7 @@ class StatusBoard:
         dataset = self._datasets[name]
         since = told.watermark_at
         now = self._clock()
-        remote = dataset.ready_state is ReadyState.ON_REGISTRATION and not dataset.blocked and not told.ready
+        remote = dataset.ready_state is ReadyState.ON_REGISTRATION and not told.ready
         silent = told.state is not State.ERROR and now - told.told_at > SILENCE
         reason, columns = told.reason, self._columns[name]
         if silent:

@@ -1,0 +1,66 @@
+"""The tables of a Spicepod as DynamoDB has them: how each dataset's is read, for copies and for statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from headrace.accelerators.widen import widen_rows
+from headrace.dataset import AwsAccess, Dataset, ReadyState
+from headrace.dynamodb import DynamoDBSource, Gathering, Probe, ReadBudget, TableLeaf, place_of
+from headrace.observe import StatusChanged
+from headrace.replicate.scan import choose_segments
+from headrace.wire import Transport
+
+
+class Tables:
+    """Those of ``datasets``, each over a transport of its own that ``connect`` makes."""
+
+    def __init__(self, datasets: Iterable[Dataset], connect: Callable[[AwsAccess], Transport]) -> None:
+        self._datasets = {dataset.name: dataset for dataset in datasets}
+        self._transports = {name: connect(dataset.access) for name, dataset in self._datasets.items()}
+        self._budgets = {
+            name: None
+            if dataset.reads.units_per_second is None
+            else ReadBudget(dataset.reads.units_per_second)
+            for name, dataset in self._datasets.items()
+        }
+        self.sources = {name: self._source(dataset) for name, dataset in self._datasets.items()}
+        self.leaves = {
+            name: self._leaf(dataset)
+            for name, dataset in self._datasets.items()
+            if dataset.acceleration is None or dataset.ready_state is ReadyState.ON_REGISTRATION
+        }
+        """What statements read where there is no copy, or none that is complete."""
+
+    def probes(self, observe: Callable[[StatusChanged], None], salt: str) -> list[Probe]:
+        """One for each dataset without a copy, which tells ``observe`` whether its table can be read."""
+        return [
+            Probe(name, self.sources[name], observe, salt)
+            for name, dataset in self._datasets.items()
+            if dataset.acceleration is None
+        ]
+
+    def _source(self, dataset: Dataset) -> DynamoDBSource:
+        place = place_of(dataset.access)
+        return DynamoDBSource(
+            self._transports[dataset.name],
+            dataset.table,
+            region=place.region,
+            endpoint_url=place.endpoint_url,
+            consistent_read=dataset.replication.consistent_read,
+            mapping=dataset.mapping,
+            followed=dataset.follows,
+            budget=self._budgets[dataset.name],
+        )
+
+    def _leaf(self, dataset: Dataset) -> TableLeaf:
+        replication = dataset.replication
+
+        def segments(items: int, size_bytes: int) -> int:
+            return replication.scan_segments or choose_segments(items, size_bytes)
+
+        def gathering() -> Gathering:
+            # What it learns of columns is of this Scan alone.
+            return Gathering(dataset.name, self._source(dataset), widen_rows, segments)
+
+        return TableLeaf(gathering, consistent=replication.consistent_read)
