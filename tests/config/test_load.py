@@ -272,7 +272,7 @@ def test_what_stands_beside_the_datasets_and_is_not_built_is_said(folder):
         "name: shop\n"
         "metadata: {team: a}\n"
         "secrets:\n  - {from: env, name: env}\n  - {from: keyring, name: keyring}\n"
-        "runtime: {auth: {api-key: {enabled: true}}, task_history: {enabled: false}}\n"
+        "runtime: {query: {target_partitions: 4}, task_history: {enabled: false}}\n"
         "views: [{name: v, sql: SELECT 1}]\n"
         "models: [{name: m}]\n" + folder.dataset()
     )
@@ -280,12 +280,12 @@ def test_what_stands_beside_the_datasets_and_is_not_built_is_said(folder):
     assert pod.unbuilt == (
         "views: views are not built yet; none is there",
         "models: no effect; Headrace has nothing of the kind",
-        "runtime.auth: not built yet; requests are answered without a key",
-        "runtime.task_history: not built yet; the runtime does without it",
         (
             "secrets[1].from: keyring is not built yet; references are looked up in the environment and the .env files "
             "only"
         ),
+        "runtime.task_history: not built yet; there is none",
+        "runtime.query.target_partitions: no effect; DuckDB takes every core",
     )
 
 

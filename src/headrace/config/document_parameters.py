@@ -21,6 +21,15 @@ from headrace.config.model import (
     unbuilt_keys,
 )
 from headrace.config.parameter import Parameter, described
+from headrace.config.runtime_model import (
+    QUERY,
+    RESULTS,
+    TLS,
+    ApiKeyEntry,
+    AuthEntry,
+    CachingEntry,
+    RuntimeEntry,
+)
 from headrace.config.snapshots import PLACE
 from headrace.config.starter import STARTER
 from headrace.dataset import Engine
@@ -49,7 +58,7 @@ for editors.
 - **Paths** that are relative start at the Spicepod's folder.
 - **Columns** are written `id`, several `(id, version)`: an attribute's exact name, or a column's, in capitals or not. Names
   with commas, brackets or quotes stand in double quotes, a quote within them doubled.
-- **References**: under each `params`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
+- **References**: under each `params` and in `runtime`, `${{secrets:name}}` and `${{env:name}}` stand for the variable
   `NAME` (the name in upper case), else `SPICE_NAME`. Each is looked up in the process's environment, then in
   `.env.local`, then in `.env`, beside the Spicepod. What stands for nothing is an error, except for
   `aws_session_token`, which is then absent.
@@ -88,6 +97,10 @@ _OF_ENGINE = {
     Engine.CAYENNE: "It needs the extra `headrace[cayenne]`, and a local disk. Two datasets with one folder are an error, and so is "
     "one's folder inside another's.",
 }
+
+_OF_TLS = "It holds for all that the runtime serves. The files are read at the start."
+
+_OF_RESULTS = "Or under `results_cache` of the runtime, its old name. [What is kept and when](http.md#repeated-statements)."
 
 
 def configuration_page() -> str:
@@ -128,6 +141,17 @@ def configuration_page() -> str:
             "For a location `s3://BUCKET/PREFIX`.",
             _parameters(PLACE),
         ),
+        _section(
+            "`runtime`",
+            "Beside `datasets`: settings of the process ([security](security.md)).",
+            _keys(RuntimeEntry),
+        ),
+        _section("`auth` of the runtime", "", _keys(AuthEntry)),
+        _section("`auth.api-key` of the runtime", "", _keys(ApiKeyEntry)),
+        _section("`tls` of the runtime", _OF_TLS, _parameters(TLS)),
+        _section("`query` of the runtime", "", _parameters(QUERY)),
+        _section("`caching` of the runtime", "", _keys(CachingEntry)),
+        _section("`caching.sql_results` of the runtime", _OF_RESULTS, _parameters(RESULTS)),
         _section(
             "`metrics` of a dataset", "A list; without it, every metric is published.", _keys(MetricEntry)
         ),

@@ -325,6 +325,19 @@ def certificate() -> Kind[str]:
     return Kind(parse, f"`system`, or {file.says}", file.schema)
 
 
+def pem(label: str) -> Kind[Secret]:
+    """A text of PEM (RFC 7468) with ``label``. It is a secret, whole."""
+    says = f"a text of PEM (`-----BEGIN {label}-----`)"
+
+    def parse(given: str) -> Secret:
+        # Older keys say of which algorithm they are: BEGIN RSA PRIVATE KEY.
+        if not re.search(rf"-----BEGIN ([A-Z0-9]+ )*{label}-----", given):
+            raise BadValueError(f"is not {says}")
+        return Secret(given)
+
+    return Kind(parse, says, {"type": "string"}, secret=True)
+
+
 def or_reference(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema that also takes a reference in place of the value."""
     reference = {"type": "string", "pattern": REFERENCE_PATTERN}

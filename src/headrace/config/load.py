@@ -14,18 +14,14 @@ from headrace.config.model import SnapshotsEntry, Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
 from headrace.config.pod import Pod
 from headrace.config.problem import KeyPath, Problem, refuse
+from headrace.config.runtime_model import RuntimeEntry
+from headrace.config.serving import Serving
 from headrace.config.shape import read_shape, unbuilt_sentences
 from headrace.config.snapshots import PLACE, Placing
 from headrace.dataset import Dataset
 from headrace.errors import ConfigError
 
 FILE_NAMES = ("spicepod.yaml", "spicepod.yml")
-
-_RUNTIME = {
-    "auth": "not built yet; requests are answered without a key",
-    "tls": "not built yet; answers are sent without encryption",
-}
-_NO_SETTING = "not built yet; the runtime does without it"
 
 
 def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
@@ -46,7 +42,9 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     assert spicepod is not None  # A document without models has problems.
     placing, wrong = _placing(document, environment, folder, spicepod)
     placed = placing.placed()
-    problems += [*wrong, *placing.problems]
+    serving = Serving(document, environment, folder, spicepod.runtime or RuntimeEntry())
+    access, limits, caching = serving.access(), serving.limits(), serving.caching()
+    problems += [*wrong, *placing.problems, *serving.problems]
     assemblies = [
         Assembly(document, ("datasets", index), folder, entry, *settings, placed)
         for index, (entry, settings) in enumerate(zip(spicepod.datasets, parameters, strict=True))
@@ -59,6 +57,7 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         [
             *(warning for assembly in assemblies for warning in assembly.warnings),
             *_idle_place(document, spicepod, datasets),
+            *serving.warnings,
         ]
     )
     return Pod(
@@ -69,9 +68,13 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         warnings=tuple(warning.line(called) for warning in warnings),
         unbuilt=(
             *_unbuilt(document),
+            *serving.unbuilt(),
             *unbuilt_sentences(SnapshotsEntry, document.at(("snapshots",)), "snapshots."),
             *placing.settings.unbuilt(PLACE, "snapshots.params"),
         ),
+        access=access,
+        limits=limits,
+        caching=caching,
     )
 
 
@@ -214,11 +217,6 @@ def _places(dataset: Dataset) -> Iterator[tuple[str, Path]]:
 def _unbuilt(document: Document) -> list[str]:
     """Sentences about what stands beside the datasets and is not carried out."""
     sentences = list(unbuilt_sentences(Spicepod, document.data))
-    runtime = document.at(("runtime",))
-    sentences += [
-        f"runtime.{key}: {_RUNTIME.get(key, _NO_SETTING)}"
-        for key in (runtime if isinstance(runtime, dict) else {})
-    ]
     stores = document.at(("secrets",))
     for index, store in enumerate(stores if isinstance(stores, list) else []):
         sentences += _unbuilt_store(store, f"secrets[{index}]")

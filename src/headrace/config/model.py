@@ -25,6 +25,7 @@ from headrace.config.kind import (
 )
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Unbuilt
+from headrace.config.runtime_model import ApiKeyEntry, AuthEntry, CachingEntry, RuntimeEntry
 from headrace.dataset import RestoreFailure, TimeFormat
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
@@ -216,7 +217,7 @@ class Spicepod(Entry):
         list[SecretStoreEntry] | None,
         Field(description="Where references look. Only the environment is built."),
     ] = None
-    runtime: Annotated[Any, Key(None, "Settings of the runtime. None of them is built yet.")] = None
+    runtime: Annotated[RuntimeEntry | None, Field(description="Settings of the runtime.")] = None
     snapshots: Annotated[
         SnapshotsEntry | None, Field(description="Where snapshots are kept, and how many.")
     ] = None
@@ -250,6 +251,10 @@ MODELS: dict[tuple[str, ...], type[Entry]] = {
     (): Spicepod,
     ("snapshots",): SnapshotsEntry,
     ("secrets",): SecretStoreEntry,
+    ("runtime",): RuntimeEntry,
+    ("runtime", "auth"): AuthEntry,
+    ("runtime", "auth", "api-key"): ApiKeyEntry,
+    ("runtime", "caching"): CachingEntry,
     ("datasets",): DatasetEntry,
     ("datasets", "acceleration"): AccelerationEntry,
     ("datasets", "columns"): ColumnEntry,

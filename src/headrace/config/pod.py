@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headrace.access import Access
 from headrace.dataset import Dataset
+from headrace.limits import Caching, QueryLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Pod:
 
     ``path`` and ``folder`` are absolute. ``warnings`` are lines ``file:line:column: key: sentence`` about
     what is allowed, but probably not meant. ``unbuilt`` are sentences about parts beside the datasets
-    that this version does not carry out; each dataset has its own. ``access`` says who may ask the runtime.
+    that this version does not carry out; each dataset has its own. ``access`` says who may ask the runtime,
+    ``limits`` what statements may use, and ``caching`` which answers are kept, None for none.
     """
 
     path: Path
@@ -25,3 +27,5 @@ class Pod:
     warnings: tuple[str, ...] = ()
     unbuilt: tuple[str, ...] = ()
     access: Access = field(default_factory=Access)
+    limits: QueryLimits = field(default_factory=QueryLimits)
+    caching: Caching | None = field(default_factory=Caching)

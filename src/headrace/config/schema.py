@@ -9,6 +9,7 @@ from headrace.config.connector import CONNECTOR
 from headrace.config.kind import or_reference
 from headrace.config.model import Spicepod
 from headrace.config.parameter import PREFIX, Parameter, described
+from headrace.config.runtime_model import QUERY, RESULTS, TLS
 from headrace.config.snapshots import PLACE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +22,10 @@ def json_schema() -> dict[str, Any]:
     definitions["DatasetEntry"]["properties"]["params"] = _block(CONNECTOR, PREFIX)
     definitions["AccelerationEntry"]["properties"]["params"] = _block(ACCELERATION, "")
     definitions["SnapshotsEntry"]["properties"]["params"] = _block(PLACE, "")
+    runtime = definitions["RuntimeEntry"]["properties"]
+    runtime["tls"], runtime["query"] = _block(TLS, ""), _block(QUERY, "")
+    definitions["CachingEntry"]["properties"]["sql_results"] = _block(RESULTS, "")
+    runtime["results_cache"] = _block(RESULTS, "")
     cleaned: dict[str, Any] = _without_noise(schema)
     return {"$schema": DIALECT, **cleaned, "title": "Spicepod, as Headrace reads it"}
 
