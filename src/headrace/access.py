@@ -35,10 +35,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask. Without ``keys`` everybody may; without ``tls`` what is said is not encrypted."""
+    """Who may ask. Without ``keys`` everybody may; without ``tls`` what is said is not encrypted.
+
+    ``insecure`` is the word of whoever starts the runtime that everybody may, from other machines too.
+    """
 
     keys: tuple[ApiKey, ...] = ()
     tls: Tls | None = None
+    insecure: bool = False
 
     @property
     def authenticates(self) -> bool:

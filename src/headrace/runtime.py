@@ -11,6 +11,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
+from headrace.accelerators.duckdb import Limits
 from headrace.accelerators.engines import Engines
 from headrace.config import Pod
 from headrace.config.problem import BadValueError
@@ -39,6 +40,7 @@ from headrace.replicate.refresher import Refresher
 from headrace.replicate.runner import ThreadRunner
 from headrace.selection import Selection
 from headrace.serve.http import app, metrics_app
+from headrace.serve.listening import expect_guarded
 from headrace.serve.server import Server
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
@@ -79,13 +81,15 @@ class Runtime:
         observers: Sequence[Observer] = (),
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
     ) -> None:
+        expect_guarded("--http", http[0], pod.access)
         self._datasets = pod.datasets
         self._observers = tuple(observers)
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
         copied = [dataset for dataset in pod.datasets if dataset.acceleration is not None]
         self._scratch = scratch_of(pod, copied)
-        self._engines = Engines(copied, scratch=self._scratch.path if self._scratch is not None else None)
+        limits = Limits(memory=pod.limits.memory, spill=pod.limits.spill)
+        self._engines = Engines(copied, limits, self._scratch.path if self._scratch is not None else None)
         rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in copied}
         self._board = StatusBoard(pod.datasets, rows)
         self._prometheus = PrometheusObserver(pod.datasets)
@@ -96,6 +100,7 @@ class Runtime:
         self._engine = QueryEngine(
             self._engines.cursor,
             self._catalog,
+            Bounds(places=pod.limits.places, timeout=pod.limits.timeout),
             declared=self._declared,
             leaves=self._leaves,
             parser=self._parser,
@@ -114,8 +119,8 @@ class Runtime:
         self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
         self._probes = self._remote.probes(self._observe, self._salt)
         self._addresses = {"http": http, "metrics": metrics}
-        self._http = Server(app(self), "--http")
-        self._metrics = Server(metrics_app(self._prometheus.render), "--metrics")
+        self._http = Server(app(self, pod.access), "--http", pod.access.tls)
+        self._metrics = Server(metrics_app(self._prometheus.render), "--metrics", pod.access.tls)
 
     def start(self) -> None:
         """Listen, and begin to replicate; returns at once.
@@ -152,12 +157,12 @@ class Runtime:
     @property
     def http_url(self) -> str:
         """Where SQL is answered, once started."""
-        return _url(self._addresses["http"])
+        return _url(self._http.scheme, self._addresses["http"])
 
     @property
     def metrics_url(self) -> str:
         """Where metrics are served, once started."""
-        return _url(self._addresses["metrics"])
+        return _url(self._metrics.scheme, self._addresses["metrics"])
 
     def statuses(self, *, rows: bool = True) -> tuple[DatasetStatus, ...]:
         """Every dataset now; without ``rows``, which the engines must count, at once."""
@@ -343,6 +348,6 @@ def _seconds(key: str, text: str) -> float:
         raise ConfigError(f"{key}: {error}") from None
 
 
-def _url(address: Address) -> str:
+def _url(scheme: str, address: Address) -> str:
     host, port = address
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

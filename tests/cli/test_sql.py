@@ -10,7 +10,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from headrace.cli import main
-from headrace.cli.client import Client
+from headrace.cli.client import Client, Place
 from headrace.cli.repl import Repl, history_file
 from headrace.cli.session import Format, Session
 
@@ -142,7 +142,9 @@ class Typed:
     def __init__(self, server, folder, width=80):
         self.printed = []
         self.history = folder / "state" / "history"
-        self.session = Session(Client(server.url), Format.TABLE, self._echo, lambda: width, clock=ticking())
+        self.session = Session(
+            Client(Place(server.url)), Format.TABLE, self._echo, lambda: width, clock=ticking()
+        )
 
     def _echo(self, text):
         self.printed.append(text.decode() if isinstance(text, bytes) else text)

@@ -149,7 +149,9 @@ def test_a_certificate_that_cannot_be_used_is_refused(folder, refusal, issued, t
     assert "key_file: " in tls(issued.certificate, issued.certificate)
     assert "does not belong to the certificate" in tls(issued.certificate, other.key)
     assert "cannot be used" in tls("broken.pem", issued.key)
-    both = f"{{tls: {{certificate_file: '{issued.certificate}', key_file: '{issued.key}', key: '${{env:k}}'}}}}"
+    both = (
+        f"{{tls: {{certificate_file: '{issued.certificate}', key_file: '{issued.key}', key: '${{env:k}}'}}}}"
+    )
     assert "key_file: 'key' stands beside it" in refusal(both, {"K": issued.key.read_text()})
     assert "needs key_file (or key)" in refusal(f"{{tls: {{certificate_file: '{issued.certificate}'}}}}")
     assert "needs certificate_file (or certificate)" in refusal("{tls: {}}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.accelerators.duckdb import DuckDBInstance
+from headrace.access import Access
 from headrace.errors import HeadraceError
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
@@ -20,6 +23,8 @@ from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
 from headrace.serve.server import Server
 from headrace.status import DatasetStatus, State
+
+OPEN = Access()
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -103,12 +108,15 @@ class Reply:
 
 
 class Caller:
-    """Asks the server at ``address``."""
+    """Asks the server at ``address``; over TLS that trusts ``authorities``, where they are given."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], authorities: Path | None = None) -> None:
         self.address = address
+        self._tls = None if authorities is None else ssl.create_default_context(cafile=str(authorities))
 
     def connection(self) -> http.client.HTTPConnection:
+        if self._tls is not None:
+            return http.client.HTTPSConnection(*self.address, timeout=30, context=self._tls)
         return http.client.HTTPConnection(*self.address, timeout=30)
 
     def __call__(
@@ -126,12 +134,12 @@ class Caller:
 
 
 @contextmanager
-def served(system: SmallSystem) -> Iterator[Caller]:
+def served(system: SmallSystem, access: Access = OPEN, authorities: Path | None = None) -> Iterator[Caller]:
     """The system, served on a free port until the context ends."""
     before = set(threading.enumerate())
-    server = Server(app(system), "--http")
+    server = Server(app(system, access), "--http", access.tls)
     try:
-        yield Caller(server.start("127.0.0.1", 0))
+        yield Caller(server.start("127.0.0.1", 0), authorities)
     finally:
         server.stop()
         system.close()

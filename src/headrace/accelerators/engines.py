@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,7 +55,9 @@ class Engines:
         accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
         native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
         files = {name: _file(name, one) for name, one in native.items()}
-        self._instance = DuckDBInstance(files, limits or Limits(memory=_largest_limit(native)), scratch)
+        limits = limits or Limits()
+        memory = limits.memory or _largest_limit(native)
+        self._instance = DuckDBInstance(files, replace(limits, memory=memory), scratch)
         self._sinks: dict[str, Accelerator] = {}
         self._leaves: dict[str, Leaf] = {}
         self._letters: list[Callable[[], Leaf | None]] = []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from ipaddress import ip_address
-
 import click
 
 _LARGEST = 65535
@@ -28,17 +25,6 @@ class AddressType(click.ParamType[tuple[str, int]]):
         if int(port) > _LARGEST:
             self.fail(f"{value!r}: the port must be 0 to {_LARGEST}", param, ctx)
         return (host[1:-1] if bracketed else host) or "0.0.0.0", int(port)  # noqa: S104 - `:PORT` asks for it
-
-
-def stays_on_this_machine(host: str) -> bool:
-    """Whether only programs of this machine reach ``host``. A name that is not known here does not count as such."""
-    try:
-        return all(
-            ip_address(str(found[4][0]).partition("%")[0]).is_loopback
-            for found in socket.getaddrinfo(host, None)
-        )
-    except OSError:
-        return False
 
 
 ADDRESS = AddressType()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -17,6 +21,7 @@ DEFAULT_URL = "http://127.0.0.1:8090"
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
+_UNAUTHORIZED = 401
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _SETTLING_SECONDS = 75.0
@@ -36,8 +41,45 @@ def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a runtime listens and how it is reached: ``url`` may leave out ``http://``.
+
+    ``api_key`` is sent where there is one. ``authorities`` is a file of certificates (PEM) that are trusted, None for
+    those that the system trusts.
+    """
+
+    url: str = DEFAULT_URL
+    api_key: str | None = field(default=None, repr=False)
+    authorities: Path | None = None
+
+
 def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that names the runtime to ask; it arrives as ``url``."""
+    """The options that name the runtime to ask; they arrive together as ``place``."""
+
+    @wraps(command)
+    def placed(
+        *args: Any, url: str, api_key: str | None, tls_root_certificate_file: Path | None, **others: Any
+    ) -> Any:
+        return command(*args, place=Place(url, api_key, tls_root_certificate_file), **others)
+
+    for option in (
+        click.option(
+            "--tls-root-certificate-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="HEADRACE_TLS_ROOT_CERTIFICATE_FILE",
+            show_envvar=True,
+            help="The certificates (PEM) of the authorities that are trusted, in place of the system's.",
+        ),
+        click.option(
+            "--api-key",
+            metavar="KEY",
+            envvar="HEADRACE_API_KEY",
+            show_envvar=True,
+            help="The key that the runtime asks for. Best in the environment: other users see arguments.",
+        ),
+    ):
+        placed = option(placed)
     return click.option(
         "--http",
         "url",
@@ -47,21 +89,24 @@ def http_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         show_envvar=True,
         help="Where the runtime listens.",
-    )(command)
+    )(placed)
 
 
 class Client:
-    """HTTP to one runtime. ``url`` may leave out ``http://``.
+    """HTTP to one runtime.
 
     Every method raises HeadraceError with what the runtime said, or that none listens.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, place: Place) -> None:
+        url = place.url
         self.url = (url if "://" in url else f"http://{url}").rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise HeadraceError(f"{url!r} is not the URL of a runtime: write it like {DEFAULT_URL}")
-        self._pool = urllib3.PoolManager(retries=False)
+        self._headers = {} if place.api_key is None else {"X-API-Key": _sendable(place.api_key)}
+        trusted = None if place.authorities is None else str(place.authorities)
+        self._pool = urllib3.PoolManager(retries=False, ca_certs=trusted)
 
     @contextmanager
     def sql(self, statement: str, accept: str) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -182,7 +227,7 @@ class Client:
             method,
             self.url + path,
             body=body,
-            headers={"Accept": accept, "Content-Type": content_type},
+            headers={"Accept": accept, "Content-Type": content_type, **self._headers},
             timeout=timeout,
             preload_content=False,
         )
@@ -197,8 +242,31 @@ class Client:
                 f"no runtime listens at {self.url}: start one with `headrace run`, "
                 "or name another with --http URL (or HEADRACE_HTTP)"
             ) from error
+        except urllib3.exceptions.SSLError as error:
+            raise HeadraceError(_distrust(self.url, error)) from error
         except urllib3.exceptions.HTTPError as error:
-            raise HeadraceError(f"{self.url} broke off its answer: {error}") from error
+            hint = "; if it speaks TLS, write https://" if self.url.startswith("http:") else ""
+            raise HeadraceError(f"{self.url} broke off its answer: {error}{hint}") from error
+
+
+def _sendable(key: str) -> str:
+    if not key or not all("!" <= sign <= "~" for sign in key):
+        raise HeadraceError("the API key cannot be one: it is of visible signs of ASCII, without spaces")
+    return key
+
+
+def _distrust(url: str, error: Exception) -> str:
+    """What to say where TLS fails."""
+    said = str(error)
+    if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said:
+        return f"{url} does not speak TLS: write http:// in place of https://"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        why = re.search(r"certificate verify failed: (.*?)(?: \(_ssl|\)|$)", said)
+        return (
+            f"the certificate of {url} is not trusted ({why[1] if why else 'it cannot be verified'}); name the authority's "
+            "with --tls-root-certificate-file FILE, and the runtime as its certificate does"
+        )
+    return f"{url}: TLS failed: {said}"
 
 
 def _expect_ok(response: urllib3.BaseHTTPResponse) -> None:
@@ -210,6 +278,8 @@ def _expect_ok(response: urllib3.BaseHTTPResponse) -> None:
 
 def _complaint(status: int, body: bytes) -> str:
     """What an error answer says: the message of its JSON, else its text."""
+    if status == _UNAUTHORIZED:
+        return "the runtime asks for a key that it knows: give --api-key KEY (or HEADRACE_API_KEY)"
     text = body.decode(errors="replace").strip()
     try:
         message = json.loads(text)["error"]["message"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import Place, http_option
 
 
 @click.command("datasets")
@@ -17,10 +17,10 @@ from headrace.cli.client import http_option
     help="How to print them.",
 )
 @http_option
-def datasets(format_: str, url: str) -> None:
+def datasets(format_: str, place: Place) -> None:
     """List the datasets of the running runtime."""
     from headrace.cli.client import Client
     from headrace.cli.listing import DATASET_COLUMNS, as_json, as_table
 
-    found = Client(url).datasets()
+    found = Client(place).datasets()
     click.echo(as_json(found) if format_ == "json" else as_table(found, DATASET_COLUMNS))

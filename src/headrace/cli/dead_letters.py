@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.cli.client import format_option, http_option
+from headrace.cli.client import Place, format_option, http_option
 
 if TYPE_CHECKING:
     from headrace.cli.client import Client
@@ -29,7 +29,7 @@ def dead_letters() -> None:
 @click.option("--records", is_flag=True, help="With the records themselves, as DynamoDB JSON.")
 @format_option
 @http_option
-def list_letters(dataset: str | None, format_: str, url: str, *, every: bool, records: bool) -> None:
+def list_letters(dataset: str | None, format_: str, place: Place, *, every: bool, records: bool) -> None:
     """List the dead letters of a DATASET, or of all, oldest first.
 
     Only those that wait, unless --all is given: an empty superseded_at says that no later change of the key has
@@ -39,7 +39,7 @@ def list_letters(dataset: str | None, format_: str, url: str, *, every: bool, re
     from headrace.cli.session import Format, Session
     from headrace.cli.sql import echo, terminal_width
 
-    client = Client(url)
+    client = Client(place)
     if dataset is not None:
         _expect_dataset(client, dataset)
     session = Session(client, Format(format_), echo, terminal_width)
@@ -68,7 +68,7 @@ def _settling(command: Callable[..., Any]) -> Callable[..., Any]:
 @dead_letters.command("retry")
 @click.option("--all", "every", is_flag=True, help="All that wait.")
 @_settling
-def retry(dataset: str, letters: tuple[str, ...], format_: str, url: str, *, every: bool) -> None:
+def retry(dataset: str, letters: tuple[str, ...], format_: str, place: Place, *, every: bool) -> None:
     """Try dead LETTERS of a DATASET again: those with these ids or sequence numbers.
 
     Each is decoded by this version and the columns of now, and applied unless it is superseded: a retry never
@@ -78,7 +78,7 @@ def retry(dataset: str, letters: tuple[str, ...], format_: str, url: str, *, eve
     from headrace.cli.client import Client
 
     asked = _asked(letters, {"all": every})
-    done = Client(url).settle_letters(dataset, "retry", asked)
+    done = Client(place).settle_letters(dataset, "retry", asked)
     _print(
         done,
         format_,
@@ -91,7 +91,7 @@ def retry(dataset: str, letters: tuple[str, ...], format_: str, url: str, *, eve
 @click.option("--superseded", is_flag=True, help="All that are superseded: nothing is lost with them.")
 @_settling
 def discard(
-    dataset: str, letters: tuple[str, ...], format_: str, url: str, *, every: bool, superseded: bool
+    dataset: str, letters: tuple[str, ...], format_: str, place: Place, *, every: bool, superseded: bool
 ) -> None:
     """Forget dead LETTERS of a DATASET: those with these ids or sequence numbers.
 
@@ -101,7 +101,7 @@ def discard(
     from headrace.cli.client import Client
 
     asked = _asked(letters, {"all": every, "superseded": superseded})
-    _print(Client(url).settle_letters(dataset, "discard", asked), format_, {"discarded": "discarded"})
+    _print(Client(place).settle_letters(dataset, "discard", asked), format_, {"discarded": "discarded"})
 
 
 def _asked(letters: tuple[str, ...], flags: dict[str, bool]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import Place, http_option
 
 _NEGATIVE = re.compile(r"-\.?[0-9]")
 
@@ -47,7 +47,7 @@ def explain() -> None:
 @click.argument("shard_id", required=False)
 @_format_option
 @http_option
-def shard(name: str, shard_id: str | None, format_: str, url: str) -> None:
+def shard(name: str, shard_id: str | None, format_: str, place: Place) -> None:
     """Draw the lineage of a dataset's shards.
 
     For each shard of dataset NAME: whether it waits, is read or is finished, for what it waits and why, where
@@ -58,7 +58,7 @@ def shard(name: str, shard_id: str | None, format_: str, url: str) -> None:
     from headrace.cli.lineage import lineage_text
     from headrace.cli.listing import as_json
 
-    found = Client(url).shards(name, shard_id)
+    found = Client(place).shards(name, shard_id)
     click.echo(as_json(found) if format_ == "json" else lineage_text(found))
 
 
@@ -68,7 +68,7 @@ def shard(name: str, shard_id: str | None, format_: str, url: str) -> None:
 @click.argument("sort_key", required=False)
 @_format_option
 @http_option
-def key(name: str, key: str, sort_key: str | None, format_: str, url: str) -> None:
+def key(name: str, key: str, sort_key: str | None, format_: str, place: Place) -> None:
     """Tell the life of one key.
 
     The row of dataset NAME now, the last changes applied, those under way, dead letters, and whether
@@ -80,5 +80,5 @@ def key(name: str, key: str, sort_key: str | None, format_: str, url: str) -> No
     from headrace.cli.lineage import key_text
     from headrace.cli.listing import as_json
 
-    found = Client(url).key(name, key, sort_key)
+    found = Client(place).key(name, key, sort_key)
     click.echo(as_json(found) if format_ == "json" else key_text(found))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import Place, http_option
 
 _EVERY = 0.25
 """Seconds between two looks at a refresh that is waited for."""
@@ -26,7 +26,7 @@ _EVERY = 0.25
     "--refresh-jitter-max", metavar="DURATION", help="Begin at a random moment within so long, such as 10s."
 )
 @http_option
-def refresh(name: str, url: str, *, wait: bool, **asked: str | None) -> None:
+def refresh(name: str, place: Place, *, wait: bool, **asked: str | None) -> None:
     """Copy a dataset anew, or add to its copy what is newer.
 
     A refresh of dataset NAME that is under way begins anew. One that follows its stream (refresh_mode: changes) is always
@@ -36,7 +36,7 @@ def refresh(name: str, url: str, *, wait: bool, **asked: str | None) -> None:
     from headrace.cli.client import Client
     from headrace.errors import HeadraceError
 
-    client = Client(url)
+    client = Client(place)
     triggered = client.refresh(name, {key: value for key, value in asked.items() if value is not None})
     click.echo(triggered["message"])
     if not wait:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.address import ADDRESS, stays_on_this_machine
+from headrace.cli.address import ADDRESS
+
+_UNENCRYPTED = (
+    "keys and rows are sent without encryption; name a certificate under runtime.tls where others may listen"
+)
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from headrace.config import Pod
-    from headrace.dataset import Dataset, Secret
+    from headrace.dataset import Secret
     from headrace.observe import Observer
     from headrace.runtime import Runtime
 
@@ -33,11 +37,21 @@ if TYPE_CHECKING:
     help="Where to answer SQL and tell the status; port 0 picks a free one and prints it.",
 )
 @click.option(
-    "--allow-unauthenticated",
+    "--insecure",
     is_flag=True,
-    envvar="HEADRACE_ALLOW_UNAUTHENTICATED",
+    envvar="HEADRACE_INSECURE",
     show_envvar=True,
-    help="Let --http listen where other machines get to, although nobody who asks is asked who they are.",
+    help="Let it listen where other machines get to, although nobody who asks is asked who they are.",
+)
+@click.option(
+    "--tls-certificate-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The certificate (PEM) with which everything is served encrypted, in place of runtime.tls.",
+)
+@click.option(
+    "--tls-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its private key (PEM).",
 )
 @click.option(
     "--metrics",
@@ -65,7 +79,9 @@ def run(
     *,
     pod: Path | None,
     http: tuple[str, int],
-    allow_unauthenticated: bool,
+    insecure: bool,
+    tls_certificate_file: Path | None,
+    tls_key_file: Path | None,
     metrics: tuple[str, int],
     log_format: str,
     log_level: str,
@@ -77,17 +93,16 @@ def run(
     SIGINT (Ctrl-C) or SIGTERM, after which it finishes what it is writing and leaves with exit code 0; a
     second signal ends it at once.
     """
-    if not (allow_unauthenticated or stays_on_this_machine(http[0])):
+    if (tls_certificate_file is None) != (tls_key_file is None):
         raise click.UsageError(
-            f"--http {http[0]}: other machines get to this address, and whoever does could read every row, because "
-            "authentication (runtime.auth) is not built yet. Listen on 127.0.0.1 behind a proxy that knows who asks, "
-            "or say --allow-unauthenticated (HEADRACE_ALLOW_UNAUTHENTICATED=true) where the network keeps others out"
+            "--tls-certificate-file and --tls-key-file belong together: give both, or neither"
         )
     from headrace.cli.stopping import told_to_stop
 
     # First of all: what follows imports for most of a second, in which a signal may come.
     with told_to_stop() as told, ExitStack() as closing:
-        runtime = _made(pod, http, metrics, log_format, log_level, closing, bars=not no_progress)
+        loaded = _loaded(pod, tls_certificate_file, tls_key_file, insecure=insecure)
+        runtime = _made(loaded, http, metrics, log_format, log_level, closing, bars=not no_progress)
         closing.callback(runtime.stop)
         runtime.start()
         click.echo(f"HTTP {runtime.http_url}")
@@ -95,8 +110,19 @@ def run(
         told.wait()
 
 
+def _loaded(pod: Path | None, certificate_file: Path | None, key_file: Path | None, *, insecure: bool) -> Pod:
+    """The Spicepod, with what the command says of who may ask."""
+    from headrace.config import load_pod, read_tls
+
+    loaded = load_pod(pod, os.environ, Path.cwd())
+    access = replace(loaded.access, insecure=insecure)
+    if certificate_file is not None and key_file is not None:
+        access = replace(access, tls=read_tls(certificate_file, key_file))
+    return replace(loaded, access=access)
+
+
 def _made(
-    pod: Path | None,
+    pod: Pod,
     http: tuple[str, int],
     metrics: tuple[str, int],
     log_format: str,
@@ -108,29 +134,29 @@ def _made(
     """The runtime of the Spicepod, and what observes it; ``bars`` allows progress bars on a terminal."""
     import pyarrow as pa
 
-    from headrace.config import load_pod
     from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
     from headrace.metrics.story import LogObserver
 
     # Arrow's own pool keeps what it once held; the system's gives it back.
     pa.set_memory_pool(pa.system_memory_pool())
-    loaded = load_pod(pod, os.environ, Path.cwd())
     logger = make_logger(
-        LogFormat(log_format), LogLevel(log_level), secrets=_secrets(loaded.datasets), environ=os.environ
+        LogFormat(log_format), LogLevel(log_level), secrets=_secrets(pod), environ=os.environ
     )
     logging.getLogger().addHandler(Foreign(logger))
-    _warn(logger, loaded)
+    _warn(logger, pod)
     from headrace.runtime import Runtime
 
     drawn = bars and sys.stderr.isatty() and log_format != "json"
     progress = _bars(closing) if drawn else _lines(logger)
-    return Runtime(loaded, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
+    return Runtime(pod, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
 
 
 def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
     """Say at the start what is probably not meant, and what this version does not carry out."""
     for warning in pod.warnings:
         logger.warning("spicepod_warning", message=warning)
+    if pod.access.authenticates and pod.access.tls is None:
+        logger.warning("keys_unencrypted", message=_UNENCRYPTED)
     for sentence in pod.unbuilt:
         logger.warning("not_built", message=sentence)
     for dataset in pod.datasets:
@@ -138,12 +164,20 @@ def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
             logger.warning("not_built", dataset=dataset.name, message=sentence)
 
 
-def _secrets(datasets: Sequence[Dataset]) -> list[Secret]:
-    accesses = [dataset.access for dataset in datasets]
-    kept = [one.acceleration.snapshots for one in datasets if one.acceleration is not None]
-    accesses += [snapshots.place.access for snapshots in kept if snapshots is not None]
+def _secrets(pod: Pod) -> list[Secret]:
+    """Every secret of the Spicepod: the log hides them wherever they turn up."""
+    accelerations = [one.acceleration for one in pod.datasets if one.acceleration is not None]
+    kept = [one.snapshots for one in accelerations if one.snapshots is not None]
+    accesses = [*(one.access for one in pod.datasets), *(snapshots.place.access for snapshots in kept)]
     found = [(access.access_key_id, access.secret_access_key, access.session_token) for access in accesses]
-    return [secret for secrets in found for secret in secrets if secret is not None]
+    found += [
+        (one.postgres.user, one.postgres.password, one.postgres.connection_string)
+        for one in accelerations
+        if one.postgres
+    ]
+    keys = [key.secret for key in pod.access.keys]
+    keys += [pod.access.tls.key] if pod.access.tls is not None else []
+    return [*keys, *(secret for secrets in found for secret in secrets if secret is not None)]
 
 
 def _bars(closing: ExitStack) -> Observer:

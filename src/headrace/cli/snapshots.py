@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import Place, http_option
 
 if TYPE_CHECKING:
     from headrace.accelerators.private_folder import PrivateFolder
@@ -88,7 +88,7 @@ def list_snapshots(dataset: str | None, pod: Path | None, format_: str) -> None:
 @click.argument("dataset")
 @_printed
 @http_option
-def create(dataset: str, format_: str, url: str) -> None:
+def create(dataset: str, format_: str, place: Place) -> None:
     """Take a snapshot of a DATASET of the running runtime, now, and wait until it is stored.
 
     Exit codes: 0 it is stored, 1 it is not, for instance because the dataset is not healthy.
@@ -96,7 +96,7 @@ def create(dataset: str, format_: str, url: str) -> None:
     from headrace.cli.client import Client
     from headrace.cli.listing import as_json
 
-    taken = Client(url).take_snapshot(dataset)
+    taken = Client(place).take_snapshot(dataset)
     if format_ == "json":
         click.echo(as_json(taken))
     else:

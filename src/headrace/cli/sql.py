@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from headrace.cli.client import format_option, http_option
+from headrace.cli.client import Place, format_option, http_option
 
 
 @click.command("sql")
@@ -16,7 +16,7 @@ from headrace.cli.client import format_option, http_option
 )
 @format_option
 @http_option
-def sql(text: str | None, format_: str, url: str) -> None:
+def sql(text: str | None, format_: str, place: Place) -> None:
     """Query the running runtime: one statement, or interactively.
 
     Without -c, statements are read from standard input; on a terminal, a prompt with history opens. A
@@ -26,7 +26,7 @@ def sql(text: str | None, format_: str, url: str) -> None:
     from headrace.cli.client import Client
     from headrace.cli.session import Format, Session
 
-    session = Session(Client(url), Format(format_), echo, terminal_width)
+    session = Session(Client(place), Format(format_), echo, terminal_width)
     if text is None and sys.stdin.isatty():
         from headrace.cli.repl import Repl, history_file
 

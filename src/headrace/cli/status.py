@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.client import http_option
+from headrace.cli.client import Place, http_option
 
 NOT_READY = 3
 
@@ -20,7 +20,7 @@ NOT_READY = 3
 )
 @http_option
 @click.pass_context
-def status(ctx: click.Context, format_: str, url: str) -> None:
+def status(ctx: click.Context, format_: str, place: Place) -> None:
     """Say whether the running runtime is ready, and why not.
 
     Ready: the dataset may be queried. Live: its stream makes progress. Fresh: its lag is under ready_lag.
@@ -38,7 +38,7 @@ def status(ctx: click.Context, format_: str, url: str) -> None:
         snapshot_lines,
     )
 
-    client = Client(url)
+    client = Client(place)
     datasets = client.datasets()
     why_not = client.not_ready()
     if format_ == "json":

@@ -1,7 +1,7 @@
 """Spicepod YAML and the environment -> Dataset.
 
-``load_pod`` loads a Spicepod, ``describe`` says what it would do, ``json_schema`` is for editors, and
-``STARTER`` is the Spicepod that ``headrace init`` writes. The names are loaded when first asked for: pydantic
+``load_pod`` loads a Spicepod, ``describe`` says what it would do, ``read_tls`` reads a certificate
+and its key, ``json_schema`` is for editors, and ``STARTER`` is the Spicepod that ``headrace init`` writes. The names are loaded when first asked for: pydantic
 and the YAML reader take longer to import than a help text may.
 """
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from headrace.config.load import load_pod
     from headrace.config.pod import Pod
     from headrace.config.schema import json_schema
+    from headrace.config.serving import read_tls
     from headrace.config.starter import STARTER
 
-__all__ = ["STARTER", "Pod", "describe", "json_schema", "load_pod"]
+__all__ = ["STARTER", "Pod", "describe", "json_schema", "load_pod", "read_tls"]
 
 _HOMES = {
     "STARTER": "starter",
@@ -25,6 +26,7 @@ _HOMES = {
     "describe": "description",
     "json_schema": "schema",
     "load_pod": "load",
+    "read_tls": "serving",
 }
 
 

@@ -165,10 +165,28 @@ class Serving:
         if text is not None or name is None:
             return text
         try:
-            return inline.kind.parse((self.folder / name).read_text(encoding="ascii"))
-        except OSError as error:
-            why = f"{self.folder / name}: cannot be read: {error.strerror}"
-        except (BadValueError, UnicodeDecodeError):
-            why = f"{self.folder / name}: is not {inline.kind.says}"
+            return _read_pem(self.folder / name, inline)
+        except ConfigError as error:
+            why = str(error)
         self.problems.append(self.document.at_value((*_TLS, in_file.name), why))
         return None
+
+
+def read_tls(certificate: Path, key: Path) -> Tls:
+    """The certificate and key in files (PEM). Raises ConfigError where they cannot be used."""
+    tls = Tls(_read_pem(certificate, keys.TLS_CERTIFICATE).reveal(), _read_pem(key, keys.TLS_KEY))
+    server_context(tls)
+    return tls
+
+
+def _read_pem(path: Path, parameter: Parameter[Secret]) -> Secret:
+    try:
+        text = path.read_text(encoding="ascii")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        text = ""
+    try:
+        return parameter.kind.parse(text)
+    except BadValueError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,10 +14,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from headrace.access import Access
 from headrace.errors import QueryError, QueryFault
 from headrace.serve import refreshes
 from headrace.serve.explanation import family, key_json, stream_json, time_text
 from headrace.serve.fault import HANDLERS, Missing, complaint
+from headrace.serve.guard import ADMITTED, Guard
 from headrace.serve.letters import discard, retry
 from headrace.serve.media import is_json, wanted
 from headrace.serve.running import Running
@@ -27,9 +30,12 @@ from headrace.status import DatasetStatus, LastChange
 LARGEST_BODY: Final = 2**20
 """Bytes of a request's body."""
 
+BODY_SECONDS: Final = 30.0
+"""How long a request's body may take to come."""
 
-def app(running: Running) -> Starlette:
-    """The interface over ``running``, as an ASGI application.
+
+def app(running: Running, access: Access) -> ASGIApp:
+    """The interface over ``running`` for whoever ``access`` admits, as an ASGI application.
 
     POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
     shards/SHARD, key and acceleration/refresh/NUMBER, PATCH acceleration, POST acceleration/refresh,
@@ -37,7 +43,7 @@ def app(running: Running) -> Starlette:
     Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
-    return Starlette(
+    interface = Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
             Route("/v1/ready", ends.ready, methods=["GET"]),
@@ -55,6 +61,7 @@ def app(running: Running) -> Starlette:
         ],
         exception_handlers=HANDLERS,
     )
+    return Guard(interface, access)
 
 
 def metrics_app(render: Callable[[], tuple[bytes, str]]) -> Starlette:
@@ -82,12 +89,16 @@ class _Endpoints:
         self._running = running
         self._workers = Workers()
 
-    def ready(self, _: Request) -> Response:
-        """``Ready`` if every dataset may be queried and what answers lives; else the reasons of those that are not."""
+    def ready(self, request: Request) -> Response:
+        """``Ready`` if every dataset may be queried and what answers lives; else, to who may ask, the reasons."""
         statuses = self._running.statuses(rows=False)
         waiting = [status for status in statuses if not (status.ready and (status.live or status.remote))]
         if not waiting:
             return PlainTextResponse("Ready")
+        if not request.scope[ADMITTED]:
+            return complaint(
+                HTTPStatus.SERVICE_UNAVAILABLE, QueryFault.NOT_READY, "not ready; with a key, it is said why"
+            )
         reasons = "; ".join(f"{status.name}: {_reason(status)}" for status in waiting)
         return complaint(HTTPStatus.SERVICE_UNAVAILABLE, QueryFault.NOT_READY, reasons)
 
@@ -223,14 +234,18 @@ async def _body(request: Request) -> bytes:
     """The whole body. Raises QueryError TOO_LARGE, before it has been read where its length is told."""
     told = request.headers.get("content-length", "0")
     pieces, size = [], 0
-    if not told.isdigit() or int(told) <= LARGEST_BODY:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > LARGEST_BODY:
-                break
-            pieces.append(piece)
-        else:
-            return b"".join(pieces)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if not told.isdigit() or int(told) <= LARGEST_BODY:
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > LARGEST_BODY:
+                        break
+                    pieces.append(piece)
+                else:
+                    return b"".join(pieces)
+    except TimeoutError:
+        raise QueryError(QueryFault.TIMEOUT, f"the body has not come within {BODY_SECONDS:g} s") from None
     raise QueryError(QueryFault.TOO_LARGE, f"the body is larger than {LARGEST_BODY:,} bytes")
 
 

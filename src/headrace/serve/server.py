@@ -10,30 +10,48 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from headrace.access import Tls
 from headrace.errors import ConfigError
+from headrace.tls import server_context
 
 _GRACE_SECONDS: Final = 3
 """What answers that are under way get when the server stops; then they are broken off."""
 
+MOST_CONNECTIONS: Final = 1000
+"""Connections that are open at once, idle ones included; beyond, the answer is 503."""
+
+LARGEST_HEAD: Final = 2**16
+"""Bytes of a request's first line and headers, after which no more of them is read."""
+
 
 class Server:
-    """Serves one application. ``flag`` is the command's option for the address, for messages."""
+    """Serves one application. ``flag`` is the command's option for the address, for messages.
 
-    def __init__(self, application: ASGIApp, flag: str) -> None:
+    With ``tls`` it speaks HTTPS alone. Raises ConfigError where that cannot be used.
+    """
+
+    def __init__(self, application: ASGIApp, flag: str, tls: Tls | None = None) -> None:
         self._flag = flag
-        self._shell = _Shell(
-            uvicorn.Config(
-                application,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+        self.scheme = "http" if tls is None else "https"
+        config = uvicorn.Config(
+            application,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            limit_concurrency=MOST_CONNECTIONS,
+            http=_Protocol,
         )
+        if tls is not None:
+            # uvicorn loads certificates from files alone.
+            config.load()
+            config.ssl = server_context(tls)
+        self._shell = _Shell(config)
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> tuple[str, int]:
@@ -78,6 +96,31 @@ class Server:
         if number == errno.EACCES:
             return f"{where}: not permitted to listen on port {port}; name one above 1023 with {self._flag} {host}:PORT"
         return f"{where}: cannot listen there: {error}; name an address of this machine with {self._flag} HOST:PORT"
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP on one connection. httptools itself takes a head of any length."""
+
+    _head: int | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn, but an endless head is given up."""
+        if self._head is not None and self._head > LARGEST_HEAD:
+            self.send_400_response("the request's head is too long")
+            return
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+
+    def on_message_begin(self) -> None:
+        """A request's first byte is there."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The rest is its body."""
+        self._head = None
+        super().on_headers_complete()
 
 
 class _Shell(uvicorn.Server):
