@@ -24,6 +24,7 @@ from headrace.leaf import Leaf
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
+from headrace.prepared import Prepared
 from headrace.query.catalog import Beside, Catalog, TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.kept import SqlKept
@@ -168,9 +169,13 @@ class Runtime:
         """Every dataset now; without ``rows``, which the engines must count, at once."""
         return self._board.statuses(rows=rows)
 
-    def query(self, sql: str) -> Statement:
+    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
         """A checked statement, to be run and closed by the caller. Raises QueryError."""
-        return self._engine.query(sql)
+        return self._engine.query(sql, parameters)
+
+    def prepare(self, sql: str) -> Prepared:
+        """What is known of a statement without running it. Raises QueryError."""
+        return self._engine.prepare(sql)
 
     def rows(self, sql: str) -> pa.Table:
         """The whole answer to a statement. Raises QueryError."""

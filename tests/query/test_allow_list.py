@@ -118,7 +118,7 @@ def test_an_honest_statement_is_answered(sql, engine):
         ("SELECT * FROM odrers", QueryFault.UNKNOWN_NAME, "no dataset 'odrers'; did you mean 'orders'?"),
         ("SELECT * FROM zzzz", QueryFault.UNKNOWN_NAME, "SHOW TABLES lists the datasets"),
         ("SELECT uper('a')", QueryFault.UNKNOWN_NAME, "no function uper(); did you mean upper()?"),
-        ("SELECT ?", QueryFault.INVALID, "parameters"),
+        ("SELECT $name", QueryFault.INVALID, "number parameters instead"),
         ("SELECT 1; SELECT 2", QueryFault.REFUSED, "one at a time"),
         ("DELETE FROM orders", QueryFault.REFUSED, "DELETE statements are refused"),
         ("EXPLAIN DELETE FROM orders", QueryFault.REFUSED, "EXPLAIN of DELETE is refused"),

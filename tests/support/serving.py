@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from headrace.accelerator import LetterOutcome, Which
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.access import Access
 from headrace.errors import HeadraceError
+from headrace.prepared import Prepared
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.statement import Statement
@@ -53,8 +56,11 @@ class SmallSystem:
     def statuses(self, *, rows: bool = True) -> Sequence[DatasetStatus]:
         return [self.status]
 
-    def query(self, sql: str) -> Statement:
-        return self.engine.query(sql)
+    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
+        return self.engine.query(sql, parameters)
+
+    def prepare(self, sql: str) -> Prepared:
+        return self.engine.prepare(sql)
 
     def refresh(self, name: str, asked: RefreshAsked) -> int:
         if self.refusal is not None:

@@ -17,14 +17,18 @@ It may say more of a column than the engine's type does: a time column's zone, a
 but one for instants.
 """
 
-COLUMN_NAMES: Final = ("column_name", "data_type", "is_nullable")
+DESCRIBED: Final = pa.schema([(name, pa.string()) for name in ("column_name", "data_type", "is_nullable")])
+"""The columns of the answer to DESCRIBE."""
+
+EXPLAINED: Final = pa.schema([(name, pa.string()) for name in ("explain_key", "explain_value")])
+"""Those of the answer to EXPLAIN."""
 
 
 def described(schema: pa.Schema, declared: Mapping[str, str]) -> pa.Table:
     """One row for each column of ``schema``, named as ``declared`` does where that speaks of the same type."""
     types = [_name(field, declared) for field in schema]
     nullable = ["YES" if field.nullable else "NO" for field in schema]
-    return pa.table(dict(zip(COLUMN_NAMES, (schema.names, types, nullable), strict=True)))
+    return pa.table([schema.names, types, nullable], schema=DESCRIBED)
 
 
 def explained(plan: pa.Table, scans: Sequence[str]) -> pa.Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -10,11 +11,13 @@ import pyarrow as pa
 
 from headrace.errors import QueryError, QueryFault
 from headrace.leaf import Leaf
+from headrace.prepared import Prepared
 from headrace.query.allow_list import Checked, check
 from headrace.query.catalog import Beside, Catalog
-from headrace.query.described import DeclaredColumns, described, explained
+from headrace.query.described import DESCRIBED, EXPLAINED, DeclaredColumns, described, explained
 from headrace.query.leaf_readings import Readings
-from headrace.query.parser import Parser, Verb
+from headrace.query.parameters import Given, given, nulls, ones
+from headrace.query.parser import Parser, Tree, Verb
 from headrace.query.statement import Attempt, Connect, Read, Statement
 from headrace.query.watch import Bounds, Watch
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 BATCH_ROWS: Final = 8192
 """Rows of a batch: four of DuckDB's vectors. Larger batches read no faster, and hold more memory."""
+
+ReadText = Callable[[duckdb.DuckDBPyConnection, str], pa.RecordBatchReader]
+"""Reads a statement's text, in a connection in which its tables are."""
 
 
 class QueryEngine:
@@ -48,23 +54,56 @@ class QueryEngine:
         self._watch = Watch(bounds or Bounds())
         self._parser = parser or Parser()
 
-    def query(self, sql: str) -> Statement:
-        """The statement in ``sql``, checked and not yet run.
+    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
+        """The statement in ``sql``, checked and not yet run, with the values of ``?`` or ``$1`` and so on.
 
         DESCRIBE gives column_name, data_type (Arrow's names) and is_nullable; SHOW TABLES gives table_name
         and ready, for each table of the catalogue. Raises QueryError: INVALID, UNKNOWN_NAME, REFUSED, TOO_LARGE, and
         NOT_READY where a table that it reads may not be queried yet.
         """
         catalog = self._catalog()
-        checked = check(sql, catalog, self._parser)
-        _expect_ready(checked, catalog)
+        checked = self._checked(sql, catalog)
+        values = given(parameters, checked.parsed.parameters)
         if checked.verb is Verb.SHOW_TABLES:
             return self._statement(checked, lambda _: _tables(catalog).to_reader())
-        known = self._leaves()
-        leaves = {table: known[table] for table in checked.tables if table in known}
-        if leaves:
-            return self._over_leaves(checked, leaves)
-        return self._statement(checked, lambda cursor: self._read(cursor, checked, checked.sql))
+        return self._over(checked, values, lambda cursor, text: self._read(cursor, checked, text, values))
+
+    def prepare(self, sql: str) -> Prepared:
+        """What is known of ``sql`` without running it: no row is read. Raises QueryError as ``query`` and ``run``."""
+        catalog = self._catalog()
+        checked = self._checked(sql, catalog)
+        known = {
+            Verb.SHOW_TABLES: _tables(catalog).schema,
+            Verb.DESCRIBE: DESCRIBED,
+            Verb.EXPLAIN: EXPLAINED,
+        }.get(checked.verb)
+        schema = self._schema(checked) if known is None else known
+        return Prepared(schema, max(checked.parsed.parameters, default=0))
+
+    def _schema(self, checked: Checked) -> pa.Schema:
+        """The columns of its rows."""
+        outlined = replace(checked, verb=Verb.DESCRIBE)
+
+        def columns(values: Given) -> pa.Schema:
+            def read(cursor: duckdb.DuckDBPyConnection, text: str) -> pa.RecordBatchReader:
+                return _outlined(cursor, checked, text, values).empty_table().to_reader()
+
+            with self._over(outlined, values, read) as statement:
+                return statement.run()
+
+        numbers = checked.parsed.parameters
+        try:
+            return columns(nulls(numbers))
+        except QueryError as error:
+            if not numbers or error.fault is not QueryFault.INVALID:
+                raise
+            # Some functions take no NULL.
+            return columns(ones(numbers))
+
+    def _checked(self, sql: str, catalog: Catalog) -> Checked:
+        checked = check(sql, catalog, self._parser)
+        _expect_ready(checked, catalog)
+        return checked
 
     def _statement(self, checked: Checked, read: Read) -> Statement:
         return self._attempted(checked, lambda: (read, Readings({})))
@@ -72,38 +111,29 @@ class QueryEngine:
     def _attempted(self, checked: Checked, attempt: Attempt) -> Statement:
         return Statement(checked, attempt, self._connect, self._watch)
 
-    def _over_leaves(self, checked: Checked, leaves: Mapping[str, Leaf | Beside]) -> Statement:
+    def _over(self, checked: Checked, values: Given, read: ReadText) -> Statement:
+        known = self._leaves()
+        leaves = {table: known[table] for table in checked.tables if table in known}
+        if not leaves:
+            return self._statement(checked, lambda cursor: read(cursor, checked.sql))
         # Arrow's datasets take 40 ms to import.
         from headrace.query.leaf_statement import LeafStatement
 
         def attempt() -> tuple[Read, Readings]:
-            statement = LeafStatement(checked, leaves, self._parser)
-            return lambda cursor: self._read_leaves(cursor, checked, statement), statement.readings
+            statement = LeafStatement(checked, leaves, self._parser, values)
+            return lambda cursor: _read_leaves(cursor, statement, read), statement.readings
 
         return self._attempted(checked, attempt)
 
-    def _read_leaves(
-        self, cursor: duckdb.DuckDBPyConnection, checked: Checked, statement: LeafStatement
+    def _read(
+        self, cursor: duckdb.DuckDBPyConnection, checked: Checked, text: str, values: Given
     ) -> pa.RecordBatchReader:
-        text = statement.prepare(cursor)
-        if checked.verb is not Verb.EXPLAIN:
-            return self._read(cursor, checked, text)
-        lines = statement.told(cursor, text)
-        return explained(cursor.execute(text).to_arrow_table(), lines).to_reader()
-
-    def _read(self, cursor: duckdb.DuckDBPyConnection, checked: Checked, sql: str) -> pa.RecordBatchReader:
-        if checked.verb is Verb.DESCRIBE:
-            return self._columns(cursor, checked).to_reader()
-        return cursor.execute(sql).to_arrow_reader(BATCH_ROWS)
-
-    def _columns(self, cursor: duckdb.DuckDBPyConnection, checked: Checked) -> pa.Table:
-        # The statement was checked as it stands; the line break ends a comment at its end.
-        none = f"SELECT * FROM ({checked.sql}\n) LIMIT 0"  # noqa: S608 - checked
-        schema = cursor.execute(none).to_arrow_reader(1).schema
+        if checked.verb is not Verb.DESCRIBE:
+            return cursor.execute(text, values.bound()).to_arrow_reader(BATCH_ROWS)
         declared: Mapping[str, str] = {}
         if checked.plain and self._declared is not None:
             declared = self._declared(*checked.tables)
-        return described(schema, declared)
+        return described(_outlined(cursor, checked, text, values), declared).to_reader()
 
     @property
     def running(self) -> int:
@@ -115,6 +145,31 @@ class QueryEngine:
         for statement in self._watch.close():
             if isinstance(statement, Statement):
                 statement.cancel()
+
+
+def _read_leaves(
+    cursor: duckdb.DuckDBPyConnection, statement: LeafStatement, read: ReadText
+) -> pa.RecordBatchReader:
+    text = statement.prepare(cursor)
+    if not statement.explained:
+        return read(cursor, text)
+    lines = statement.told(cursor, text)
+    return explained(read(cursor, text).read_all(), lines).to_reader()
+
+
+def _outlined(cursor: duckdb.DuckDBPyConnection, checked: Checked, text: str, values: Given) -> pa.Schema:
+    """The columns of the rows, none of which is read."""
+    # The statement was checked as it stands; the line break ends a comment at its end.
+    whole = f"({text}\n)"
+    if _is_limited(checked.parsed.tree):
+        # DuckDB's parser has no second LIMIT; a subquery gives columns of one name different ones.
+        whole = f"SELECT * FROM {whole}"  # noqa: S608 - checked
+    return cursor.execute(f"{whole} LIMIT 0", values.bound()).to_arrow_reader(1).schema
+
+
+def _is_limited(tree: Tree) -> bool:
+    modifiers = (modifier["type"] for modifier in tree["modifiers"])
+    return "SHOW_REF" in (tree.get("from_table") or {}).values() or any("LIMIT" in one for one in modifiers)
 
 
 def _expect_ready(checked: Checked, catalog: Catalog) -> None:

@@ -18,6 +18,7 @@ from headrace.query.leaf_names import quoted, renamed
 from headrace.query.leaf_plan import Asked, asked_of
 from headrace.query.leaf_readings import Readings
 from headrace.query.leaf_table import LeafTable
+from headrace.query.parameters import Given
 from headrace.query.parser import Parser, Verb
 
 OWN: Final = "headrace_leaf_"
@@ -36,9 +37,12 @@ class Relation:
 class LeafStatement:
     """``checked``, which reads some of ``tables``, in one connection. ``readings`` is the statement's to close."""
 
-    def __init__(self, checked: Checked, tables: Mapping[str, Leaf | Beside], parser: Parser) -> None:
+    def __init__(
+        self, checked: Checked, tables: Mapping[str, Leaf | Beside], parser: Parser, given: Given
+    ) -> None:
         self._checked = checked
         self._parser = parser
+        self._given = given
         self._beside = {name: one for name, one in tables.items() if isinstance(one, Beside)}
         self._parts = {
             f"{name}.{number}": leaf
@@ -60,10 +64,15 @@ class LeafStatement:
             self._unite(cursor, name, beside, open_)
         return self._checked.prefix + text
 
+    @property
+    def explained(self) -> bool:
+        """Whether the plan is asked for, to which ``told`` belongs."""
+        return self._checked.verb is Verb.EXPLAIN
+
     def told(self, cursor: duckdb.DuckDBPyConnection, text: str) -> list[str]:
         """One line for each leaf that the connection knows: its columns in DuckDB's plan, and what it is asked of rows."""
         query = text.removeprefix(self._checked.prefix)
-        ((_, plan),) = cursor.execute(f"EXPLAIN (FORMAT json) {query}").fetchall()
+        ((_, plan),) = cursor.execute(f"EXPLAIN (FORMAT json) {query}", self._given.bound()).fetchall()
         read = set(_scanned(json.loads(plan)))
         return [self._line(relation, table.columns_among(read)) for relation, table in self._tables.items()]
 
@@ -74,7 +83,8 @@ class LeafStatement:
         references = [one for one in self._checked.references if one.table in self._leaves]
         if parsed.verb is Verb.DESCRIBE:
             return self._checked.parsed.query, [Relation(name, name, Asked()) for name in self._leaves]
-        asked = asked_of(parsed.tree, references, open_, lambda texts, type_: _cast(cursor, texts, type_))
+        tree = self._given.within(parsed.tree)
+        asked = asked_of(tree, references, open_, lambda texts, type_: _cast(cursor, texts, type_))
         return self._named(references, asked)
 
     def _named(self, references: Sequence[Reference], asked: Sequence[Asked]) -> tuple[str, list[Relation]]:

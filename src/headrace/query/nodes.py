@@ -21,6 +21,7 @@ EXPRESSION_CLASSES: Final = frozenset(
         "FUNCTION",
         "LAMBDA",
         "OPERATOR",
+        "PARAMETER",
         "POSITIONAL_REFERENCE",
         "STAR",
         "SUBQUERY",

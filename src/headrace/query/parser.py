@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final
+
+import duckdb
 
 from headrace.errors import QueryError, QueryFault
 from headrace.query.door import translated
@@ -46,13 +49,15 @@ class Parsed:
     """One statement that reads.
 
     ``query`` is the query's text and ``tree`` its node: for EXPLAIN and DESCRIBE of what is explained or
-    described. ``options`` is what stands between EXPLAIN and the query. SHOW TABLES has no query.
+    described. ``options`` is what stands between EXPLAIN and the query. SHOW TABLES has no query. ``parameters`` are
+    the numbers of the query's parameters, in order: that of ``$2`` is 2.
     """
 
     verb: Verb
     query: str
     tree: Tree
     options: str = ""
+    parameters: tuple[int, ...] = ()
 
 
 class Parser:
@@ -70,11 +75,10 @@ class Parser:
             return self._explained(text)
         if kind != "SELECT":
             raise QueryError(QueryFault.REFUSED, f"{kind} statements are refused: {ANSWERED}")
-        tree = self.tree(text)
-        shown = tree.get("from_table") or {}
-        if shown.get("type") != "SHOW_REF":
-            return Parsed(Verb.RUN, text, tree)
-        return self._shown(text, tree, shown)
+        tree, parameters = self._read(text)
+        if (tree.get("from_table") or {}).get("type") != "SHOW_REF":
+            return Parsed(Verb.RUN, text, tree, parameters=parameters)
+        return self._shown(text, tree, parameters)
 
     @cached_property
     def _functions(self) -> frozenset[str]:
@@ -92,7 +96,7 @@ class Parser:
         self.sandbox.close()
 
     def only_statement(self, sql: str) -> tuple[str, str]:
-        """The kind of the one statement in ``sql``, as DuckDB calls it, and its text. Raises QueryError."""
+        """The kind of the one statement in ``sql``, as DuckDB calls it, and its text without ``;``. Raises QueryError."""
         _expect_sendable(sql)
         with translated(sql):
             statements = self.sandbox.statements(sql)
@@ -100,7 +104,7 @@ class Parser:
         if not kinds:
             raise QueryError(QueryFault.INVALID, "there is no statement; send one, such as SELECT 1")
         if len(kinds) == 1:
-            return kinds[0], statements[0].query
+            return kinds[0], _without_end(statements[0].query)
         if kinds == ["CREATE"] * (len(kinds) - 1) + ["SELECT"] and not any(one.query for one in statements):
             raise QueryError(
                 QueryFault.REFUSED,
@@ -116,14 +120,16 @@ class Parser:
         kind, inner = self.only_statement(text[prefix.end() :])
         if kind != "SELECT":
             raise QueryError(QueryFault.REFUSED, f"EXPLAIN of {kind} is refused: {ANSWERED}")
-        return Parsed(Verb.EXPLAIN, inner, self.tree(inner), prefix["options"] or "")
+        tree, parameters = self._read(inner)
+        return Parsed(Verb.EXPLAIN, inner, tree, prefix["options"] or "", parameters)
 
-    def _shown(self, text: str, tree: Tree, shown: Tree) -> Parsed:
+    def _shown(self, text: str, tree: Tree, parameters: tuple[int, ...]) -> Parsed:
+        shown = tree["from_table"]
         described = shown.get("query")
         if described is not None and shown.get("show_type") == "DESCRIBE":
-            return Parsed(Verb.DESCRIBE, self._text(described), described)
+            return Parsed(Verb.DESCRIBE, self._text(described), described, parameters=parameters)
         if described is not None:
-            return Parsed(Verb.RUN, text, tree)
+            return Parsed(Verb.RUN, text, tree, parameters=parameters)
         if shown.get("show_type") == "SHOW_UNQUALIFIED" and shown.get("table_name") in (
             '"tables"',
             "__show_tables_expanded",
@@ -133,6 +139,10 @@ class Parser:
 
     def tree(self, text: str) -> Tree:
         """The tree of one SELECT. Raises QueryError."""
+        return self._read(text)[0]
+
+    def _read(self, text: str) -> tuple[Tree, tuple[int, ...]]:
+        """The tree of one SELECT, and the numbers of its parameters. Raises QueryError."""
         try:
             answer = json.loads(self._computed("json_serialize_sql(?::VARCHAR)", text))
         except RecursionError:
@@ -141,12 +151,8 @@ class Parser:
         if answer.get("error") or len(statements) != 1:
             reason = answer.get("error_message", "DuckDB gives no syntax tree for it")
             raise QueryError(QueryFault.REFUSED, f"the statement cannot be checked: {reason}")
-        if statements[0].get("named_param_map"):
-            raise QueryError(
-                QueryFault.INVALID, "the statement holds parameters ($1, ?); write the values in their place"
-            )
         tree: Tree = statements[0]["node"]
-        return tree
+        return tree, _numbers(statements[0].get("named_param_map") or ())
 
     def _text(self, tree: Tree) -> str:
         serialized = json.dumps({"error": False, "statements": [{"node": tree, "named_param_map": []}]})
@@ -156,6 +162,28 @@ class Parser:
         with translated(argument):
             ((text,),) = self.sandbox.cursor().execute(f"SELECT {call}", [argument]).fetchall()
         return str(text)
+
+
+def _numbers(parameters: Iterable[Tree]) -> tuple[int, ...]:
+    """The numbers of parameters. Raises QueryError for one that has a name."""
+    names = [str(parameter["key"]) for parameter in parameters]
+    named = next((name for name in names if not name.isdecimal()), None)
+    if named is not None:
+        raise QueryError(
+            QueryFault.INVALID, f"the parameter ${named} has a name; number parameters instead ($1, or ?)"
+        )
+    return tuple(sorted(map(int, names)))
+
+
+def _without_end(text: str) -> str:
+    """One statement without the ``;`` that ends it, and what follows that."""
+    written = text.encode()
+    end = len(written)
+    for place, kind in reversed(duckdb.tokenize(text)):
+        if kind != duckdb.token_type.operator or written[place : place + 1] != b";":
+            break
+        end = place
+    return written[:end].decode()
 
 
 def _expect_sendable(sql: str) -> None:

@@ -43,6 +43,7 @@ _CLASSES: Final = {
     "WINDOW": "a window",
     "STAR": "* within the condition",
     "POSITIONAL_REFERENCE": "a column by its position",
+    "PARAMETER": "a parameter",
 }
 _INSTANT: Final = "{now}"
 _DAY: Final = "CAST({now} AS DATE)"

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.prepared import Prepared
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
@@ -45,8 +46,12 @@ class Running(Protocol):
         """Every dataset at this moment; without ``rows``, which engines must count, at once."""
         ...
 
-    def query(self, sql: str) -> Answer:
-        """Check a statement. Raises QueryError."""
+    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Answer:
+        """Check a statement, with the values of its parameters ``?`` or ``$1``, ``$2``. Raises QueryError."""
+        ...
+
+    def prepare(self, sql: str) -> Prepared:
+        """What is known of a statement without running it. Raises QueryError."""
         ...
 
     def refresh(self, name: str, asked: RefreshAsked) -> int:
