@@ -130,6 +130,10 @@ class Headrace:
         cursor.close()
         return rows, qty
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one statement."""
+        return self._engines.cursor()
+
     def leaf(self) -> Leaf:
         """How statements read it, if it is none of DuckDB's own tables."""
         return self._engines.leaves["orders"]

@@ -46,6 +46,7 @@ class Watch:
         self._changed = threading.Condition()
         self._inside: set[Watched] = set()
         self._thread: threading.Thread | None = None
+        self._asleep = False
         self._closed = False
 
     @property
@@ -69,7 +70,9 @@ class Watch:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="headrace-statements", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            elif self._asleep:
+                # A thread that wakes takes the interpreter from the statement: not for each of many small ones.
+                self._changed.notify()
 
     def leave(self, statement: Watched) -> None:
         """Give the place up; nothing if the statement has none."""
@@ -77,7 +80,6 @@ class Watch:
             if statement not in self._inside:
                 return
             self._inside.remove(statement)
-            self._changed.notify()
         self._places.release()
 
     def close(self) -> tuple[Watched, ...]:
@@ -90,7 +92,9 @@ class Watch:
     def _look(self) -> None:
         while True:
             with self._changed:
+                self._asleep = True
                 self._changed.wait_for(lambda: self._inside or self._closed)
+                self._asleep = False
                 if self._closed and not self._inside:
                     return
                 self._changed.wait(_LOOK_EVERY)

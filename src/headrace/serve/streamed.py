@@ -19,6 +19,13 @@ from headrace.serve.running import Answer
 PIECE_BYTES: Final = 2**20
 """About as much of a batch is encoded at once: items of 400 KB must not become a piece of gigabytes."""
 
+SMALL_ROWS: Final = 8192
+SMALL_BYTES: Final = 2**18
+"""What waits for more rows before it is sent: less than DuckDB's own batch."""
+
+Piece = tuple[bytes, bool]
+"""Bytes, and whether more come."""
+
 T = TypeVar("T")
 
 
@@ -73,40 +80,48 @@ class Streamed:
 
     async def _answer_to(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            rows, pieces, first = await self._workers.start(self._begun)
+            rows, pieces, (piece, more) = await self._workers.start(self._begun)
         except QueryError as error:
             await of_query(error)(scope, receive, send)
             return
         headers = [(b"content-type", rows.media_type.encode()), (b"cache-control", b"no-store")]
+        if not more:
+            headers.append((b"content-length", str(len(piece)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        piece: bytes | None = first
-        while piece is not None:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        while True:
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+            if not more:
+                return
             try:
-                piece = await self._workers.read(lambda: next(pieces, None))
+                piece, more = await self._workers.read(lambda: next(pieces))
             except QueryError as error:
                 if error.fault is QueryFault.FAILED and error.__cause__ is not None:
                     log_failure(error)
                 # Left unfinished, the server closes the connection without the mark of a whole answer.
                 return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _begun(self) -> tuple[Rows, Iterator[bytes], bytes]:
+    def _begun(self) -> tuple[Rows, Iterator[Piece], Piece]:
         """Run the statement up to its first piece."""
         schema = self._answer.run()
         rows = self._form(schema)
         pieces = self._pieces(rows)
         return rows, pieces, next(pieces)
 
-    def _pieces(self, rows: Rows) -> Iterator[bytes]:
-        """The text of the rows; the head goes with the first of them, so that an early error has a status."""
-        pending = rows.head()
+    def _pieces(self, rows: Rows) -> Iterator[Piece]:
+        """The text of the rows; the head goes with the first of them, so that an early error has a status.
+
+        A small result is one piece: each way to a thread and back costs as much as a small statement.
+        """
+        pending, waiting = [rows.head()], 0
         try:
             for batch in self._answer.batches():
                 for part in parts(batch):
-                    yield pending + rows.rows(part)
-                    pending = b""
-            yield pending + rows.tail()
+                    pending.append(rows.rows(part))
+                    waiting += part.num_rows
+                    if waiting >= SMALL_ROWS or sum(map(len, pending)) >= SMALL_BYTES:
+                        yield b"".join(pending), True
+                        pending, waiting = [], 0
+            yield b"".join([*pending, rows.tail()]), False
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise QueryError(
                 QueryFault.FAILED,
