@@ -29,6 +29,7 @@ import urllib3
 from apply import Headrace
 from changes import Workload
 from children import first_line, start, stop
+from headrace.access import Access
 from headrace.dataset import Acceleration, Engine, Mode
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
@@ -90,7 +91,7 @@ def serve(folder: Path, rows: int) -> None:
         copy = Headrace(held, "text")
         stack.callback(copy.close)
         writes = [copy.ready(workload.changes(BATCH)) for _ in range(BATCHES)]
-        http = Server(app(Running(copy)), "--http")
+        http = Server(app(Running(copy), Access()), "--http")
         host, port = http.start("127.0.0.1", 0)
         stack.callback(http.stop)
         print(json.dumps({"http": f"http://{host}:{port}/v1/sql"}), flush=True)

@@ -88,17 +88,19 @@ class Streamed:
         if not more:
             headers.append((b"content-length", str(len(piece)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        while True:
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
-            if not more:
-                return
-            try:
-                piece, more = await self._workers.read(lambda: next(pieces))
-            except QueryError as error:
-                if error.fault is QueryFault.FAILED and error.__cause__ is not None:
-                    log_failure(error)
-                # Left unfinished, the server closes the connection without the mark of a whole answer.
-                return
+        try:
+            while more:
+                # The next piece is made while this one is on its way.
+                coming = asyncio.ensure_future(self._workers.read(lambda: next(pieces)))
+                coming.add_done_callback(_heard)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece, more = await coming
+        except QueryError as error:
+            if error.fault is QueryFault.FAILED and error.__cause__ is not None:
+                log_failure(error)
+            # Left unfinished, the server closes the connection without the mark of a whole answer.
+            return
+        await send({"type": "http.response.body", "body": piece, "more_body": False})
 
     def _begun(self) -> tuple[Rows, Iterator[Piece], Piece]:
         """Run the statement up to its first piece."""
@@ -130,6 +132,12 @@ class Streamed:
         finally:
             with suppress(QueryError):
                 self._answer.close()
+
+
+def _heard(piece: asyncio.Future[Piece]) -> None:
+    """A piece that nobody waits for any more, as its client has gone, fails without a word."""
+    if not piece.cancelled():
+        piece.exception()
 
 
 def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
