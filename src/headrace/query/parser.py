@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import duckdb
@@ -21,6 +21,10 @@ Tree = dict[str, Any]
 
 LONGEST: Final = 256 * 1024
 """Characters of a statement. The planner's time grows with the square of some statements' length."""
+
+REMEMBERED: Final = 128
+REMEMBERED_LENGTH: Final = 4096
+"""Statements of which the tree is kept, and their length in characters."""
 
 ANSWERED: Final = "Headrace answers SELECT, EXPLAIN, DESCRIBE, SUMMARIZE and SHOW TABLES; nothing that writes"
 
@@ -65,9 +69,16 @@ class Parser:
 
     def __init__(self, sandbox: Sandbox | None = None) -> None:
         self.sandbox = sandbox or Sandbox()
+        self._remembered = lru_cache(REMEMBERED)(self._parsed)
 
     def parse(self, sql: str) -> Parsed:
-        """The one statement in ``sql``. Raises QueryError: INVALID, TOO_LARGE, or REFUSED for what does not read."""
+        """The one statement in ``sql``. Raises QueryError: INVALID, TOO_LARGE, or REFUSED for what does not read.
+
+        Nobody changes a tree: what is asked again and again is parsed once.
+        """
+        return self._remembered(sql) if len(sql) <= REMEMBERED_LENGTH else self._parsed(sql)
+
+    def _parsed(self, sql: str) -> Parsed:
         # What other systems call DESCRIBE, and DuckDB does not know.
         sql = _SHOW_COLUMNS.sub("DESCRIBE ", sql, count=1) if _SHOW_COLUMNS.match(sql) else sql
         kind, text = self.only_statement(sql)
