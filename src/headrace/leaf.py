@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -64,12 +64,22 @@ class AnyOf:
 Condition = Predicate | AllOf | AnyOf
 """What rows must satisfy. There is no NOT: each comparison has its opposite, which is not true for NULL either."""
 
-_OPPOSITES: Final = frozenset({Comparison.NOT_EQUAL, Comparison.NOT_IN, Comparison.NOT_STARTS_WITH})
+_AFFIRMED: Final = {
+    Comparison.NOT_EQUAL: Comparison.EQUAL,
+    Comparison.NOT_IN: Comparison.IN,
+    Comparison.NOT_STARTS_WITH: Comparison.STARTS_WITH,
+}
+
+
+def affirmed(predicate: Predicate) -> Predicate:
+    """The predicate whose NOT it is, if its comparison is an opposite; else itself."""
+    comparison = _AFFIRMED.get(predicate.comparison)
+    return predicate if comparison is None else replace(predicate, comparison=comparison)
 
 
 def simple(condition: Condition) -> Predicate | None:
     """``condition`` if it is one predicate on a whole column and none of the opposites; else None."""
-    if isinstance(condition, Predicate) and not condition.field and condition.comparison not in _OPPOSITES:
+    if isinstance(condition, Predicate) and not condition.field and condition.comparison not in _AFFIRMED:
         return condition
     return None
 

@@ -183,7 +183,9 @@ def questions(draw):
     type_ = draw(SCALAR_TYPES)
     held = draw(st.lists(st.none() | values_of(type_), min_size=1, max_size=8))
     comparison = draw(st.sampled_from(Comparison))
-    most = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0, Comparison.IN: 3}.get(comparison, 1)
+    most = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0, Comparison.IN: 3, Comparison.NOT_IN: 3}.get(
+        comparison, 1
+    )
     asked = FLOATS if str(type_.arrow()) == "double" else values_of(type_)
     values = draw(st.lists(asked, min_size=min(most, 1), max_size=most))
     return type_, held, comparison, [pa.scalar(value, type_.arrow()) for value in values]
@@ -193,10 +195,12 @@ def as_duckdb(comparison, count):
     match comparison:
         case Comparison.IS_NULL | Comparison.IS_NOT_NULL:
             return f"v {comparison}"
-        case Comparison.IN:
-            return f"v IN ({', '.join('?' * count)})"
+        case Comparison.IN | Comparison.NOT_IN:
+            return f"v {comparison} ({', '.join('?' * count)})"
         case Comparison.STARTS_WITH:
             return "starts_with(v, ?)"
+        case Comparison.NOT_STARTS_WITH:
+            return "NOT starts_with(v, ?)"
         case _:
             return f"v {comparison} ?"
 

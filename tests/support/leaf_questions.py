@@ -77,7 +77,9 @@ def questions(draw: Any) -> tuple[ColumnType, list[Any], Predicate]:
     type_ = draw(TYPES)
     held = draw(st.lists(st.none() | values_of(type_), min_size=1, max_size=8))
     comparison = draw(st.sampled_from(Comparison))
-    most = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0, Comparison.IN: 3}.get(comparison, 1)
+    most = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0, Comparison.IN: 3, Comparison.NOT_IN: 3}.get(
+        comparison, 1
+    )
     asked = FLOATS if str(type_.arrow()) == "double" else values_of(type_)
     values = draw(st.lists(asked, min_size=min(most, 1), max_size=most))
     return type_, held, Predicate("v", comparison, tuple(pa.scalar(one, type_.arrow()) for one in values))
@@ -99,7 +101,11 @@ def _condition(comparison: Comparison) -> str:
     match comparison:
         case Comparison.IS_NULL | Comparison.IS_NOT_NULL:
             return f"v {comparison}"
+        case Comparison.NOT_IN:
+            return "v NOT IN (SELECT x FROM asked)"
         case Comparison.STARTS_WITH:
             return "starts_with(v, (SELECT x FROM asked))"
+        case Comparison.NOT_STARTS_WITH:
+            return "NOT starts_with(v, (SELECT x FROM asked))"
         case _:
             return f"v {comparison} (SELECT x FROM asked)"

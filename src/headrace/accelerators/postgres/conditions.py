@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from headrace.accelerators.postgres.column_forms import literal, sql_type
 from headrace.accelerators.postgres.layout import Layout, Place
-from headrace.leaf import Comparison, Fit, Predicate
+from headrace.leaf import AllOf, Comparison, Condition, Fit, Predicate, affirmed
 
 _OPERATORS = {
     Comparison.EQUAL: "=",
@@ -19,8 +19,15 @@ _OPERATORS = {
 }
 
 
-def fit(layout: Layout, predicate: Predicate) -> Fit:
-    """How far ``condition`` carries out a predicate: all of it, or nothing."""
+def fit(layout: Layout, condition: Condition) -> Fit:
+    """How far ``where`` carries out a condition: all of it, or nothing."""
+    if not isinstance(condition, Predicate):
+        exact = all(fit(layout, one) is Fit.EXACT for one in condition.conditions)
+        return Fit.EXACT if exact else Fit.NO
+    return Fit.NO if condition.field else _fit(layout, affirmed(condition))
+
+
+def _fit(layout: Layout, predicate: Predicate) -> Fit:
     place = _place(layout, predicate)
     if place is None:
         return Fit.NO
@@ -35,8 +42,17 @@ def fit(layout: Layout, predicate: Predicate) -> Fit:
     return Fit.NO if strange else Fit.EXACT
 
 
-def where(layout: Layout, predicate: Predicate) -> str:
-    """SQL that is true for just the rows of the predicate, which must fit."""
+def where(layout: Layout, condition: Condition) -> str:
+    """SQL that is true for just the rows of the condition, which must fit."""
+    if not isinstance(condition, Predicate):
+        word = " AND " if isinstance(condition, AllOf) else " OR "
+        return f"({word.join(where(layout, one) for one in condition.conditions)})"
+    plain = affirmed(condition)
+    sql = _where(layout, plain)
+    return sql if plain is condition else f"NOT ({sql})"
+
+
+def _where(layout: Layout, predicate: Predicate) -> str:
     place = _place(layout, predicate)
     assert place is not None, "a predicate of a column without a place does not fit"
     match predicate.comparison:

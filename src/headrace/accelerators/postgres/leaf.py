@@ -21,7 +21,7 @@ from headrace.accelerators.postgres.readers import Reader, Readers, cancel
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.column_type import TEXT, Times, time_type
 from headrace.errors import AcceleratorError, QueryError, QueryFault
-from headrace.leaf import Condition, Fit, simple
+from headrace.leaf import Condition, Fit
 from headrace.schema import Column, TableSchema
 
 _SAVEPOINT = "headrace_scan"
@@ -82,8 +82,7 @@ class PostgresReading:
 
     def fit(self, condition: Condition) -> Fit:
         """How far ``scan`` carries out ``condition``."""
-        predicate = simple(condition)
-        return Fit.NO if predicate is None else fit(self._layout, predicate)
+        return fit(self._layout, condition)
 
     def scan(
         self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
@@ -92,9 +91,9 @@ class PostgresReading:
         chosen = [self._column(name) for name in columns]
         selected = self._layout.selected(chosen) or [("true", pa.bool_())]
         query = f"SELECT {', '.join(sql for sql, _ in selected)} FROM {self._table}"
-        exact = [simple(one) for one in conditions if self.fit(one) is Fit.EXACT]
+        exact = [one for one in conditions if self.fit(one) is Fit.EXACT]
         if exact:
-            query += f" WHERE {' AND '.join(where(self._layout, one) for one in exact if one is not None)}"
+            query += f" WHERE {' AND '.join(where(self._layout, one) for one in exact)}"
         if limit is not None and len(exact) == len(conditions):
             query += f" LIMIT {limit}"
         with (

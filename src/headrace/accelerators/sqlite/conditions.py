@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from headrace.accelerators.sqlite.door import quoted
 from headrace.accelerators.sqlite.storage import Stored, parameter
 from headrace.column_type import ColumnType
-from headrace.leaf import Comparison, Fit, Predicate
+from headrace.leaf import AllOf, Comparison, Condition, Fit, Predicate, affirmed
 
 MOST_VALUES: Final = 1000
 """Values of one IN beyond which DuckDB finds them itself: a statement has room for 32,766 in all."""
@@ -36,13 +36,30 @@ class SqlCondition:
     values: tuple[Stored, ...] = ()
 
 
-def fit(predicate: Predicate, type_: ColumnType) -> Fit:
-    """Whether SQLite carries a predicate out on a column of a type: EXACT, or NO."""
-    return Fit.EXACT if _is_exact(predicate, type_.arrow()) else Fit.NO
+def fit(condition: Condition, types: Mapping[str, ColumnType]) -> Fit:
+    """Whether SQLite carries a condition out on columns of ``types``: EXACT, or NO."""
+    if not isinstance(condition, Predicate):
+        exact = all(fit(one, types) is Fit.EXACT for one in condition.conditions)
+        return Fit.EXACT if exact else Fit.NO
+    type_ = types.get(condition.column)
+    if type_ is None or condition.field:
+        return Fit.NO
+    return Fit.EXACT if _is_exact(affirmed(condition), type_.arrow()) else Fit.NO
 
 
-def where(predicate: Predicate) -> SqlCondition:
-    """A predicate that SQLite carries out."""
+def where(condition: Condition) -> SqlCondition:
+    """A condition that SQLite carries out."""
+    if not isinstance(condition, Predicate):
+        parts = [where(one) for one in condition.conditions]
+        word = " AND " if isinstance(condition, AllOf) else " OR "
+        values = tuple(value for part in parts for value in part.values)
+        return SqlCondition(f"({word.join(part.sql for part in parts)})", values)
+    plain = affirmed(condition)
+    found = _affirmed(plain)
+    return found if plain is condition else SqlCondition(f"NOT ({found.sql})", found.values)
+
+
+def _affirmed(predicate: Predicate) -> SqlCondition:
     column = quoted(predicate.column)
     values = tuple(parameter(value) for value in predicate.values)
     match predicate.comparison:

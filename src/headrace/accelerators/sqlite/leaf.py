@@ -20,7 +20,7 @@ from headrace.accelerators.sqlite.storage import restored
 from headrace.accelerators.sqlite.tables import read_copy
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.errors import AcceleratorError, QueryError, QueryFault
-from headrace.leaf import Condition, Fit, simple
+from headrace.leaf import Condition, Fit
 from headrace.schema import Column, TableSchema
 
 BATCH_ROWS: Final = 8192
@@ -76,6 +76,7 @@ class SQLiteReading:
         self._connection = connection
         self._table = table
         self._columns: Mapping[str, Column] = {column.name: column for column in columns}
+        self._types = {column.name: column.type for column in columns}
         self._schema = TableSchema(tuple(columns)).arrow()
         self._cancelled = False
 
@@ -86,20 +87,18 @@ class SQLiteReading:
 
     def fit(self, condition: Condition) -> Fit:
         """How far ``scan`` carries out ``condition``."""
-        predicate = simple(condition)
-        column = None if predicate is None else self._columns.get(predicate.column)
-        return Fit.NO if predicate is None or column is None else fit(predicate, column.type)
+        return fit(condition, self._types)
 
     def scan(
         self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         """The rows that satisfy ``conditions``, those of ``columns``, as they are read."""
         fits = [self.fit(one) for one in conditions]
-        carried = [simple(one) for one, how in zip(conditions, fits, strict=True) if how is not Fit.NO]
+        carried = [one for one, how in zip(conditions, fits, strict=True) if how is not Fit.NO]
         exact = all(how is Fit.EXACT for how in fits)
         return self._batches(
             [self._column(name) for name in columns],
-            [where(one) for one in carried if one is not None],
+            [where(one) for one in carried],
             limit if exact else None,
         )
 
