@@ -127,7 +127,13 @@ def test_an_honest_statement_is_answered(sql, engine):
         ("SELECT getenv('A')", QueryFault.REFUSED, "getenv() is refused"),
         ('WITH "a.b" AS (SELECT 1) FROM "a.b"', QueryFault.REFUSED, "WITH name 'a.b'"),
         ("PIVOT orders ON status USING count(*)", QueryFault.REFUSED, "ON column IN"),
-        ("SHOW DATABASES", QueryFault.REFUSED, "SHOW TABLES"),
+        ("SHOW VARIABLES", QueryFault.REFUSED, "SHOW TABLES"),
+        (
+            "FROM information_schema.tabels",
+            QueryFault.UNKNOWN_NAME,
+            "there are columns, schemata, tables, views",
+        ),
+        ("FROM other.public.orders", QueryFault.REFUSED, "reading 'other.public.orders' is refused"),
     ],
 )
 def test_a_refusal_says_what_and_why(sql, fault, words, parser):

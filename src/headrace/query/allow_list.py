@@ -6,13 +6,17 @@ is refused unless each kind of node, each function and each table in its syntax 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from headrace.errors import QueryError, QueryFault
-from headrace.query.catalog import MAIN, Catalog, known_as, nearest
+from headrace.namespace import CATALOGS, INFORMATION_SCHEMA, SCHEMAS
+from headrace.query.catalog import Catalog, Reference, TableFacts, View, known_as, nearest
 from headrace.query.described import is_plain
 from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
+from headrace.query.in_short import in_short, is_in_full
+from headrace.query.information import HIDDEN, TABLES, hidden_name
 from headrace.query.nodes import EXPRESSION_CLASSES, TREE_KINDS
 from headrace.query.parser import ANSWERED, Parsed, Parser, Tree, Verb, too_deep
 
@@ -26,20 +30,13 @@ _OUTSIDE: Final = frozenset({"getenv", "getvariable", "set_config", "sleep"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A place where a query reads a table: the node in its tree, and the catalogue's name of the table."""
-
-    table: str
-    node: Tree
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
     """A statement that may run.
 
-    ``sql`` is the text that was checked: for DESCRIBE, of the query that is described; empty for SHOW
-    TABLES. ``references`` are the places where it reads tables. ``plain``: DESCRIBE of columns of the only table, as they
-    are. ``parsed`` is the query's tree and text; what stands before it in ``sql`` is ``prefix``.
+    ``sql`` is the text that was checked, with short names: for DESCRIBE, of the query that is described; empty for what
+    only lists. ``references`` are the places where it reads tables. ``plain``: DESCRIBE of columns of the only table, as
+    they are. ``parsed`` is the query's tree and text; what stands before it in ``sql`` is ``prefix``. ``views`` are
+    those that it reads, and that they read, each after those that it reads itself.
     """
 
     verb: Verb
@@ -48,11 +45,13 @@ class Checked:
     references: tuple[Reference, ...] = ()
     plain: bool = False
     prefix: str = ""
+    views: Mapping[str, View] = field(default_factory=dict)
 
     @property
     def tables(self) -> frozenset[str]:
-        """The tables that it reads, as the catalogue spells them."""
-        return frozenset(reference.table for reference in self.references)
+        """The tables that it reads, by itself or through views, as the catalogue spells them."""
+        places = [self.references, *(view.references for view in self.views.values())]
+        return frozenset(one.table for references in places for one in references) - self.views.keys()
 
     @property
     def runs(self) -> bool:
@@ -69,16 +68,40 @@ def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
     REFUSED for everything else that is not on the lists, TOO_LARGE for a text that is too long.
     """
     parsed = parser.parse(sql)
-    if parsed.verb is Verb.SHOW_TABLES:
-        return Checked(Verb.SHOW_TABLES, "", parsed)
-    references = _references(parsed.tree, catalog, parser.functions())
+    if parsed.verb.lists:
+        return Checked(parsed.verb, "", parsed)
+    parsed, references = _in_short(parsed, catalog, parser)
+    views = _views(references, catalog)
     if parsed.verb is Verb.EXPLAIN:
         prefix = f"EXPLAIN {parsed.options} "
         _expect_same(prefix, parsed, parser)
-        return Checked(Verb.EXPLAIN, prefix + parsed.query, parsed, references, prefix=prefix)
+        return Checked(Verb.EXPLAIN, prefix + parsed.query, parsed, references, prefix=prefix, views=views)
     one = len({reference.table for reference in references}) == 1
     plain = parsed.verb is Verb.DESCRIBE and one and is_plain(parsed.tree)
-    return Checked(parsed.verb, parsed.query, parsed, references, plain)
+    return Checked(parsed.verb, parsed.query, parsed, references, plain, views=views)
+
+
+def _in_short(parsed: Parsed, catalog: Catalog, parser: Parser) -> tuple[Parsed, tuple[Reference, ...]]:
+    """The query with short names, and where it reads tables, if all that it holds is on the lists."""
+    references = _references(parsed.tree, catalog, parser.functions())
+    if not any(is_in_full(reference.node) for reference in references):
+        return parsed, references
+    # The text of what is described is not the one in which its nodes have their places.
+    parsed = replace(parsed, tree=parser.tree(parsed.query))
+    parsed = in_short(parsed, _references(parsed.tree, catalog, parser.functions()), parser)
+    hidden = dict.fromkeys(HIDDEN, TableFacts(ready=True))
+    return parsed, _references(parsed.tree, {**catalog, **hidden}, parser.functions())
+
+
+def _views(references: Iterable[Reference], catalog: Catalog) -> Mapping[str, View]:
+    found: dict[str, View] = {}
+    for reference in references:
+        facts = catalog.get(reference.table)
+        if facts is None or facts.view is None or facts.stored:
+            continue
+        found |= _views(facts.view.references, catalog)
+        found[reference.table] = facts.view
+    return found
 
 
 def _expect_same(prefix: str, parsed: Parsed, parser: Parser) -> None:
@@ -189,10 +212,27 @@ class _Walk:
             raise QueryError(QueryFault.REFUSED, f"AT is refused: {name!r} is read as it is now")
         if not schema and not database and name.casefold() in ctes:
             return
-        table = known_as(name, self._catalog)
-        if table is None or database or schema.casefold() not in ("", MAIN):
-            raise _no_such_table(".".join(part for part in (database, schema, name) if part), self._catalog)
-        self.references.append(Reference(table, node))
+        in_full = ".".join(part for part in (database, schema, name) if part)
+        known: str | None = None
+        if not database or database.casefold() in CATALOGS:
+            if schema.casefold() == INFORMATION_SCHEMA:
+                known = _table_of_information(name)
+            elif schema.casefold() in SCHEMAS or not (database or schema):
+                known = known_as(name, self._catalog)
+        if known is None:
+            raise _no_such_table(in_full, self._catalog)
+        self.references.append(Reference(known, node))
+
+
+def _table_of_information(name: str) -> str:
+    """How connections know it. Raises QueryError."""
+    table = known_as(name, TABLES)
+    if table is None:
+        there = ", ".join(sorted(TABLES))
+        raise QueryError(
+            QueryFault.UNKNOWN_NAME, f"there is no table {INFORMATION_SCHEMA}.{name}; there are {there}"
+        )
+    return hidden_name(table)
 
 
 def _table_function(function: Tree) -> Any:

@@ -7,17 +7,37 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from headrace.leaf import Leaf
+from headrace.query.parser import Parsed, Tree
 
-MAIN = "main"
-"""The one schema. ``main.orders`` is ``orders``."""
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A place where a query reads a table: the node in its tree, and the catalogue's name of the table."""
+
+    table: str
+    node: Tree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A query under a name: ``sql`` as it was written, the query that was checked, and where that reads tables."""
+
+    sql: str
+    parsed: Parsed
+    references: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """One table of the catalogue. ``reason`` says why it is not ready, None where it is."""
+    """One table of the catalogue. ``reason`` says why it is not ready, None where it is.
+
+    ``view``: it is one. ``stored``: the view's rows are in a table of its name, and its query is not evaluated anew.
+    """
 
     ready: bool
     reason: str | None = None
+    view: View | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ def described(schema: pa.Schema, declared: Mapping[str, str]) -> pa.Table:
     return pa.table([schema.names, types, nullable], schema=DESCRIBED)
 
 
+def as_declared(declared: Mapping[str, str]) -> pa.Table:
+    """The same where the types of ``declared`` are all that is known."""
+    return pa.table([list(declared), list(declared.values()), ["YES"] * len(declared)], schema=DESCRIBED)
+
+
 def explained(plan: pa.Table, scans: Sequence[str]) -> pa.Table:
     """DuckDB's answer to EXPLAIN, and a row for each scan of a table that is not its own."""
     rows = pa.table([["leaf_scan"] * len(scans), list(scans)], schema=plan.schema)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -14,11 +16,13 @@ from headrace.leaf import Leaf
 from headrace.prepared import Prepared
 from headrace.query.allow_list import Checked, check
 from headrace.query.catalog import Beside, Catalog
-from headrace.query.described import DESCRIBED, EXPLAINED, DeclaredColumns, described, explained
+from headrace.query.described import DESCRIBED, EXPLAINED, DeclaredColumns, as_declared, described, explained
+from headrace.query.information import HIDDEN, Information, listed
+from headrace.query.leaf_names import quoted
 from headrace.query.leaf_readings import Readings
 from headrace.query.parameters import Given, given, nulls, ones
 from headrace.query.parser import Parser, Tree, Verb
-from headrace.query.statement import Attempt, Connect, Read, Statement
+from headrace.query.statement import Connect, Read, Statement
 from headrace.query.watch import Bounds, Watch
 
 if TYPE_CHECKING:
@@ -52,6 +56,8 @@ class QueryEngine:
         self._declared = declared
         self._leaves = leaves
         self._watch = Watch(bounds or Bounds())
+        # A statement that asks for the columns of all tables has a place, and describes one table at a time.
+        self._aside = Watch(bounds or Bounds())
         self._parser = parser or Parser()
 
     def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
@@ -61,22 +67,23 @@ class QueryEngine:
         and ready, for each table of the catalogue. Raises QueryError: INVALID, UNKNOWN_NAME, REFUSED, TOO_LARGE, and
         NOT_READY where a table that it reads may not be queried yet.
         """
+        return self._query(sql, parameters, self._watch)
+
+    def _query(self, sql: str, parameters: Sequence[pa.Scalar], watch: Watch) -> Statement:
         catalog = self._catalog()
         checked = self._checked(sql, catalog)
         values = given(parameters, checked.parsed.parameters)
-        if checked.verb is Verb.SHOW_TABLES:
-            return self._statement(checked, lambda _: _tables(catalog).to_reader())
-        return self._over(checked, values, lambda cursor, text: self._read(cursor, checked, text, values))
+        if checked.verb.lists:
+            return self._statement(checked, lambda _: listed(checked.verb, catalog).to_reader(), watch)
+        return self._over(checked, values, partial(self._read, checked, values), watch)
 
     def prepare(self, sql: str) -> Prepared:
         """What is known of ``sql`` without running it: no row is read. Raises QueryError as ``query`` and ``run``."""
         catalog = self._catalog()
         checked = self._checked(sql, catalog)
-        known = {
-            Verb.SHOW_TABLES: _tables(catalog).schema,
-            Verb.DESCRIBE: DESCRIBED,
-            Verb.EXPLAIN: EXPLAINED,
-        }.get(checked.verb)
+        if checked.verb.lists:
+            return Prepared(listed(checked.verb, catalog).schema, 0)
+        known = {Verb.DESCRIBE: DESCRIBED, Verb.EXPLAIN: EXPLAINED}.get(checked.verb)
         schema = self._schema(checked) if known is None else known
         return Prepared(schema, max(checked.parsed.parameters, default=0))
 
@@ -88,7 +95,7 @@ class QueryEngine:
             def read(cursor: duckdb.DuckDBPyConnection, text: str) -> pa.RecordBatchReader:
                 return _outlined(cursor, checked, text, values).empty_table().to_reader()
 
-            with self._over(outlined, values, read) as statement:
+            with self._over(outlined, values, read, self._watch) as statement:
                 return statement.run()
 
         numbers = checked.parsed.parameters
@@ -105,17 +112,13 @@ class QueryEngine:
         _expect_ready(checked, catalog)
         return checked
 
-    def _statement(self, checked: Checked, read: Read) -> Statement:
-        return self._attempted(checked, lambda: (read, Readings({})))
+    def _statement(self, checked: Checked, read: Read, watch: Watch) -> Statement:
+        return Statement(checked, lambda: (read, Readings({})), self._connect, watch)
 
-    def _attempted(self, checked: Checked, attempt: Attempt) -> Statement:
-        return Statement(checked, attempt, self._connect, self._watch)
-
-    def _over(self, checked: Checked, values: Given, read: ReadText) -> Statement:
-        known = self._leaves()
-        leaves = {table: known[table] for table in checked.tables if table in known}
-        if not leaves:
-            return self._statement(checked, lambda cursor: read(cursor, checked.sql))
+    def _over(self, checked: Checked, values: Given, read: ReadText, watch: Watch) -> Statement:
+        leaves = self._read_here(checked)
+        if not (leaves or checked.views):
+            return self._statement(checked, lambda cursor: read(cursor, checked.sql), watch)
         # Arrow's datasets take 40 ms to import.
         from headrace.query.leaf_statement import LeafStatement
 
@@ -123,10 +126,27 @@ class QueryEngine:
             statement = LeafStatement(checked, leaves, self._parser, values)
             return lambda cursor: _read_leaves(cursor, statement, read), statement.readings
 
-        return self._attempted(checked, attempt)
+        return Statement(checked, attempt, self._connect, watch)
+
+    def _read_here(self, checked: Checked) -> Mapping[str, Leaf | Beside]:
+        """The tables of the statement that are not, or not wholly, DuckDB's."""
+        known = self._leaves()
+        leaves = {table: known[table] for table in checked.tables if table in known}
+        told = {table: HIDDEN[table] for table in checked.tables if table in HIDDEN}
+        if told:
+            catalog = self._catalog()
+            leaves |= {name: Information(table, catalog, self._described) for name, table in told.items()}
+        return leaves
+
+    def _described(self, table: str) -> pa.Table:
+        """The answer to DESCRIBE of a table, in a connection of its own; without columns where these are not known yet."""
+        if self._catalog()[table].ready:
+            with suppress(QueryError), self._query(f"DESCRIBE {quoted(table)}", (), self._aside) as statement:
+                return statement.reader().read_all()
+        return as_declared(self._declared(table) if self._declared is not None else {})
 
     def _read(
-        self, cursor: duckdb.DuckDBPyConnection, checked: Checked, text: str, values: Given
+        self, checked: Checked, values: Given, cursor: duckdb.DuckDBPyConnection, text: str
     ) -> pa.RecordBatchReader:
         if checked.verb is not Verb.DESCRIBE:
             return cursor.execute(text, values.bound()).to_arrow_reader(BATCH_ROWS)
@@ -142,7 +162,7 @@ class QueryEngine:
 
     def close(self) -> None:
         """Cancel what runs, and answer nothing more. Safe to call twice."""
-        for statement in self._watch.close():
+        for statement in (*self._watch.close(), *self._aside.close()):
             if isinstance(statement, Statement):
                 statement.cancel()
 
@@ -173,12 +193,7 @@ def _is_limited(tree: Tree) -> bool:
 
 
 def _expect_ready(checked: Checked, catalog: Catalog) -> None:
-    waiting = sorted(table for table in checked.tables if not catalog[table].ready)
+    waiting = sorted(table for table in checked.tables - HIDDEN.keys() if not catalog[table].ready)
     if waiting:
         reasons = "; ".join(f"{table}: {catalog[table].reason or 'it is loading'}" for table in waiting)
         raise QueryError(QueryFault.NOT_READY, f"not ready to be queried: {reasons}")
-
-
-def _tables(catalog: Catalog) -> pa.Table:
-    names = sorted(catalog)
-    return pa.table({"table_name": names, "ready": [catalog[name].ready for name in names]})

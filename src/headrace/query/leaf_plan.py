@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, LeafReading, Predicate
-from headrace.query.allow_list import Reference
+from headrace.query.catalog import Reference
 from headrace.query.condition import Asks, Every, Test, asks, conjuncts, tests
 from headrace.query.from_clause import FromClause, Standing, Step
 from headrace.query.literal import Cast, values

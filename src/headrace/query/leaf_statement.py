@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from headrace.leaf import AllOf, Condition, Fit, Leaf, LeafReading, Predicate
-from headrace.query.allow_list import Checked, Reference
-from headrace.query.catalog import Beside
+from headrace.query.allow_list import Checked
+from headrace.query.catalog import Beside, Reference
 from headrace.query.leaf_names import quoted, renamed
 from headrace.query.leaf_plan import Asked, asked_of
 from headrace.query.leaf_readings import Readings

@@ -13,6 +13,7 @@ from typing import Any, Final
 import duckdb
 
 from headrace.errors import QueryError, QueryFault
+from headrace.namespace import CATALOGS, SCHEMAS
 from headrace.query.door import translated
 from headrace.query.sandbox import Sandbox
 
@@ -46,6 +47,13 @@ class Verb(Enum):
     EXPLAIN = "explain"
     DESCRIBE = "describe"
     SHOW_TABLES = "show tables"
+    SHOW_DATABASES = "show databases"
+    SHOW_SCHEMAS = "show schemas"
+
+    @property
+    def lists(self) -> bool:
+        """Whether it lists what there is, and has no query."""
+        return self in (Verb.SHOW_TABLES, Verb.SHOW_DATABASES, Verb.SHOW_SCHEMAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +149,9 @@ class Parser:
             return Parsed(Verb.DESCRIBE, self._text(described), described, parameters=parameters)
         if described is not None:
             return Parsed(Verb.RUN, text, tree, parameters=parameters)
-        if shown.get("show_type") == "SHOW_UNQUALIFIED" and shown.get("table_name") in (
-            '"tables"',
-            "__show_tables_expanded",
-        ):
-            return Parsed(Verb.SHOW_TABLES, text, {})
+        verb = _listing(shown)
+        if verb is not None:
+            return Parsed(verb, text, {})
         raise QueryError(QueryFault.REFUSED, "this form of SHOW is refused: SHOW TABLES lists the datasets")
 
     def tree(self, text: str) -> Tree:
@@ -173,6 +179,23 @@ class Parser:
         with translated(argument):
             ((text,),) = self.sandbox.cursor().execute(f"SELECT {call}", [argument]).fetchall()
         return str(text)
+
+
+_LISTINGS: Final = {
+    '"tables"': Verb.SHOW_TABLES,
+    "__show_tables_expanded": Verb.SHOW_TABLES,
+    '"databases"': Verb.SHOW_DATABASES,
+    '"schemas"': Verb.SHOW_SCHEMAS,
+}
+
+
+def _listing(shown: Tree) -> Verb | None:
+    """What is listed, if it is one of the lists that there are."""
+    if shown.get("show_type") == "SHOW_UNQUALIFIED":
+        return _LISTINGS.get(str(shown.get("table_name")))
+    catalog, schema = (str(shown.get(key) or "").casefold() for key in ("catalog_name", "schema_name"))
+    of_ours = schema in SCHEMAS and (not catalog or catalog in CATALOGS)
+    return Verb.SHOW_TABLES if shown.get("show_type") == "SHOW_FROM" and of_ours else None
 
 
 def _numbers(parameters: Iterable[Tree]) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from headrace.errors import QueryError, QueryFault
+from headrace.namespace import SCHEMA
 from headrace.query.allow_list import check
-from headrace.query.catalog import MAIN, TableFacts
+from headrace.query.catalog import TableFacts
 from headrace.query.functions import AGGREGATES, ROW_FUNCTIONS
 from headrace.query.leaf_names import NAME, TABLE
 from headrace.query.outline import PLACE, outline
@@ -152,7 +153,7 @@ class _Reading:
         if kind != "BASE_TABLE":
             raise self._refusal(f"it does not read {self._dataset} itself")
         name = str(table["table_name"])
-        if name.casefold() != self._dataset.casefold() or table["schema_name"].casefold() not in ("", MAIN):
+        if name.casefold() != self._dataset.casefold() or table["schema_name"].casefold() not in ("", SCHEMA):
             raise self._refusal(f"it reads {name}, not {self._dataset}")
 
     def _columns(self) -> tuple[str, ...] | None:
