@@ -232,7 +232,7 @@ def arena(folder: Path) -> Iterator[Arena]:
         pod = folder / "spicepod.yaml"
         pod.write_text(POD.format(table=TABLE, url=endpoint, path=folder / "orders.duckdb"))
         log = stack.enter_context((folder / "headrace.log").open("wb"))
-        anywhere = ("--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+        anywhere = ("--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
         runtime = children.start(headrace, "run", str(pod), *anywhere, "--log-format", "json", stderr=log)
         stack.callback(children.stop, runtime)
         url = children.first_line(runtime, "HTTP ").removeprefix("HTTP ")

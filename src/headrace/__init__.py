@@ -5,10 +5,30 @@ dynamodb      Scan, Streams   -> ChangeBatch            the only room that knows
 replicate     ChangeBatch     -> in order, bounded, checkpointed      a pure machine
 accelerators  ChangeBatch     -> rows and Checkpoint, in one transaction
 query         SQL             -> Arrow
-serve, cli    Arrow           -> HTTP, terminal
+serve, cli    Arrow           -> HTTP, Flight SQL, terminal
+program       Arrow           -> Python
 
 Root files are words: values and protocols without I/O. Folders are rooms: they know the words, never
 each other. Only ``runtime`` knows all the rooms.
+
+Programs call ``connect``, for a runtime that runs elsewhere, or ``open``, which runs one within them.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.program import connect, open  # noqa: A004 - it is called as `headrace.open`
+
+__all__ = ["__version__", "connect", "open"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Load what programs call when it is first asked for: a help text needs none of it."""
+    if name not in ("connect", "open"):
+        raise AttributeError(f"module 'headrace' has no attribute '{name}'")
+    return getattr(import_module("headrace.program"), name)

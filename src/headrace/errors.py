@@ -23,6 +23,7 @@ HeadraceError
 │   └── SnapshotRefused         it is damaged, incomplete, or not one of this dataset
 ├── QueryError                  a statement cannot be answered
 ├── LeafWidened                 items have columns, or values, that those of the reading do not hold: read anew
+├── PackageMissing              a Python package that what is asked for needs is not installed
 └── InternalError               Headrace itself is wrong: a defect to report
 
 Every message says what happened, to what, and what cures it. Secrets never enter one.
@@ -140,6 +141,10 @@ class QueryError(HeadraceError):
 
 class LeafWidened(HeadraceError):
     """A scan met an item that the columns of its reading do not hold; another reading has columns that do."""
+
+
+class PackageMissing(HeadraceError, ImportError):
+    """What is asked for needs a package that is not installed; the message names it."""
 
 
 class InternalError(HeadraceError):

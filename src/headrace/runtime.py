@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.duckdb import Limits
 from headrace.accelerators.engines import Engines
+from headrace.address import Address
 from headrace.config import Pod
 from headrace.config.problem import BadValueError
 from headrace.config.quantity import SECOND, parse_duration
@@ -40,17 +41,12 @@ from headrace.replicate.machine import Machine
 from headrace.replicate.refresher import Refresher
 from headrace.replicate.runner import ThreadRunner
 from headrace.selection import Selection
-from headrace.serve.http import app, metrics_app
-from headrace.serve.listening import expect_guarded
-from headrace.serve.server import Server
+from headrace.serve.servers import Addresses, Servers
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
 from headrace.tables import Tables
 from headrace.wire import Transport
-
-Address = tuple[str, int]
-"""Host and port; port 0 picks a free one."""
 
 MOST_EVENTS = 20
 """Changes of one key that are told."""
@@ -69,7 +65,8 @@ OPERATOR_PATIENCE = 60.0
 class Runtime:
     """Everything that a Spicepod asks for, from ``start`` to ``stop``.
 
-    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service.
+    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service. It
+    answers the outside at ``http``, ``flight`` and ``metrics``, each unless it is None.
     Raises ConfigError for what only the rooms can tell to be wrong.
     """
 
@@ -77,12 +74,16 @@ class Runtime:
         self,
         pod: Pod,
         *,
-        http: Address,
-        metrics: Address,
+        http: Address | None = None,
+        flight: Address | None = None,
+        metrics: Address | None = None,
         observers: Sequence[Observer] = (),
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
     ) -> None:
-        expect_guarded("--http", http[0], pod.access)
+        self._prometheus = PrometheusObserver(pod.datasets)
+        # What it refuses is refused before anything is opened.
+        at = Addresses(http, flight, metrics)
+        self._servers = Servers(self, pod.access, self._prometheus.render, at)
         self._datasets = pod.datasets
         self._observers = tuple(observers)
         self._parser = Parser()
@@ -93,7 +94,6 @@ class Runtime:
         self._engines = Engines(copied, limits, self._scratch.path if self._scratch is not None else None)
         rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in copied}
         self._board = StatusBoard(pod.datasets, rows)
-        self._prometheus = PrometheusObserver(pod.datasets)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._columns: dict[str, Mapping[str, str]] = {}
         self._remote = Tables(pod.datasets, connect)
@@ -119,9 +119,6 @@ class Runtime:
         self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
         self._probes = self._remote.probes(self._observe, self._salt)
-        self._addresses = {"http": http, "metrics": metrics}
-        self._http = Server(app(self, pod.access), "--http", pod.access.tls)
-        self._metrics = Server(metrics_app(self._prometheus.render), "--metrics", pod.access.tls)
 
     def start(self) -> None:
         """Listen, and begin to replicate; returns at once.
@@ -129,8 +126,7 @@ class Runtime:
         Raises ConfigError, with everything closed again, if an address cannot be listened on.
         """
         try:
-            self._addresses["http"] = self._http.start(*self._addresses["http"])
-            self._addresses["metrics"] = self._metrics.start(*self._addresses["metrics"])
+            self._servers.start()
         except HeadraceError:
             self.stop()
             raise
@@ -144,8 +140,7 @@ class Runtime:
         # Statements first: a download without end would use up the server's grace.
         self._engine.close()
         self._copies.close()
-        self._http.stop()
-        self._metrics.stop()
+        self._servers.stop()
         for runner in self._runners.values():
             runner.stop()
         for probe in self._probes:
@@ -157,13 +152,18 @@ class Runtime:
 
     @property
     def http_url(self) -> str:
-        """Where SQL is answered, once started."""
-        return _url(self._http.scheme, self._addresses["http"])
+        """Where SQL is answered over HTTP, once started; empty if nowhere."""
+        return self._servers.url("http")
+
+    @property
+    def flight_url(self) -> str:
+        """Where SQL is answered over Arrow Flight, once started; empty if nowhere."""
+        return self._servers.url("flight")
 
     @property
     def metrics_url(self) -> str:
-        """Where metrics are served, once started."""
-        return _url(self._metrics.scheme, self._addresses["metrics"])
+        """Where metrics are served, once started; empty if nowhere."""
+        return self._servers.url("metrics")
 
     def statuses(self, *, rows: bool = True) -> tuple[DatasetStatus, ...]:
         """Every dataset now; without ``rows``, which the engines must count, at once."""
@@ -351,8 +351,3 @@ def _seconds(key: str, text: str) -> float:
         return parse_duration(text) / SECOND
     except BadValueError as error:
         raise ConfigError(f"{key}: {error}") from None
-
-
-def _url(scheme: str, address: Address) -> str:
-    host, port = address
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -14,14 +14,14 @@ from support.items import TableUnderTest
 from support.process import HEADRACE, environment
 
 DATASET = "datasets:\n  - from: dynamodb:orders\n    name: orders\n"
+ANYWHERE = ("--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 STREAMED = "    acceleration: {engine: duckdb, mode: file, refresh_mode: changes}\n"
 
 
 def run(folder, *more):
     """``headrace run`` where it should refuse: its exit code and messages."""
-    addresses = ("--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     done = subprocess.run(
-        [HEADRACE, "run", *(more or addresses)],
+        [HEADRACE, "run", *(more or ANYWHERE)],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -86,7 +86,8 @@ def test_a_missing_spicepod_names_the_command_that_writes_one(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_named_with_its_flag(tmp_path):
+@pytest.mark.parametrize("flag", ["--http", "--flight"])
+def test_a_taken_port_is_named_with_its_flag(tmp_path, flag):
     (tmp_path / "spicepod.yaml").write_text(
         DATASET + "    params: {endpoint_url: 'http://127.0.0.1:9', aws_region: us-east-1}\n" + STREAMED
     )
@@ -94,10 +95,10 @@ def test_a_taken_port_is_named_with_its_flag(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, message = run(tmp_path, "--http", f"127.0.0.1:{port}", "--metrics", "127.0.0.1:0")
+        code, message = run(tmp_path, *ANYWHERE, flag, f"127.0.0.1:{port}")
     assert code == 1
     assert str(port) in message
-    assert "--http" in message
+    assert f"{flag} 127.0.0.1:PORT (0 picks a free one)" in message
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headrace.cli.arrow_text import column_texts
 from headrace.serve.csv_rows import CsvRows
 from headrace.serve.json_rows import JsonRows, unique
-from headrace.serve.streamed import PIECE_BYTES, parts
+from headrace.serve.pieces import PIECE_BYTES, parts
 from headrace.serve.values import EXACT, values
 
 

@@ -45,6 +45,8 @@ class HeadraceProcess:
             "run",
             "--http",
             "127.0.0.1:0",
+            "--flight",
+            "127.0.0.1:0",
             "--metrics",
             "127.0.0.1:0",
             "--log-format",
@@ -77,13 +79,19 @@ class HeadraceProcess:
         def find():
             if self.process.poll() is not None:
                 raise AssertionError(f"headrace left with {self.process.returncode}:\n" + "\n".join(self.log))
-            return next((m[1] for line in self.output if (m := re.match(rf"{word} (http\S+)", line))), None)
+            return next(
+                (m[1] for line in self.output if (m := re.match(rf"{word} ((?:http|grpc)\S+)", line))), None
+            )
 
         return eventually(find, within=30, what=f"the line {word!r} on standard output")
 
     @property
     def url(self) -> str:
         return self._printed("HTTP")
+
+    @property
+    def flight_url(self) -> str:
+        return self._printed("Flight")
 
     def get(self, path: str) -> urllib3.BaseHTTPResponse:
         return self._http.request("GET", self.url + path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.address import Address
 from headrace.cli.address import ADDRESS
 
 _UNENCRYPTED = (
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
     default="127.0.0.1:8090",
     show_default=True,
     help="Where to answer SQL and tell the status; port 0 picks a free one and prints it.",
+)
+@click.option(
+    "--flight",
+    type=ADDRESS,
+    default="127.0.0.1:50051",
+    show_default=True,
+    help="Where to answer SQL over Arrow Flight SQL; port 0 picks a free one and prints it.",
 )
 @click.option(
     "--insecure",
@@ -78,11 +86,12 @@ if TYPE_CHECKING:
 def run(
     *,
     pod: Path | None,
-    http: tuple[str, int],
+    http: Address,
+    flight: Address,
     insecure: bool,
     tls_certificate_file: Path | None,
     tls_key_file: Path | None,
-    metrics: tuple[str, int],
+    metrics: Address,
     log_format: str,
     log_level: str,
     no_progress: bool,
@@ -102,10 +111,11 @@ def run(
     # First of all: what follows imports for most of a second, in which a signal may come.
     with told_to_stop() as told, ExitStack() as closing:
         loaded = _loaded(pod, tls_certificate_file, tls_key_file, insecure=insecure)
-        runtime = _made(loaded, http, metrics, log_format, log_level, closing, bars=not no_progress)
+        runtime = _made(loaded, (http, flight, metrics), log_format, log_level, closing, bars=not no_progress)
         closing.callback(runtime.stop)
         runtime.start()
         click.echo(f"HTTP {runtime.http_url}")
+        click.echo(f"Flight {runtime.flight_url}")
         click.echo(f"Metrics {runtime.metrics_url}/metrics")
         told.wait()
 
@@ -123,8 +133,7 @@ def _loaded(pod: Path | None, certificate_file: Path | None, key_file: Path | No
 
 def _made(
     pod: Pod,
-    http: tuple[str, int],
-    metrics: tuple[str, int],
+    at: tuple[Address, Address, Address],
     log_format: str,
     log_level: str,
     closing: ExitStack,
@@ -148,7 +157,9 @@ def _made(
 
     drawn = bars and sys.stderr.isatty() and log_format != "json"
     progress = _bars(closing) if drawn else _lines(logger)
-    return Runtime(pod, http=http, metrics=metrics, observers=[LogObserver(logger), progress])
+    http, flight, metrics = at
+    observers = [LogObserver(logger), progress]
+    return Runtime(pod, http=http, flight=flight, metrics=metrics, observers=observers)
 
 
 def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:

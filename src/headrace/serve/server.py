@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import threading
 from typing import Final
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from headrace.access import Tls
-from headrace.errors import ConfigError
+from headrace.serve.listener import listen
 from headrace.tls import server_context
 
 _GRACE_SECONDS: Final = 3
@@ -59,7 +58,7 @@ class Server:
 
         Raises ConfigError, and has started nothing, if the address cannot be listened on.
         """
-        listener = self._listener(host, port)
+        listener = listen(self._flag, host, port)
         address = listener.getsockname()
         self._thread = threading.Thread(
             target=self._shell.run, kwargs={"sockets": [listener]}, name=f"headrace{self._flag}", daemon=True
@@ -75,27 +74,6 @@ class Server:
         self._shell.should_exit = True
         self._thread.join()
         self._thread = None
-
-    def _listener(self, host: str, port: int) -> socket.socket:
-        try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listener = socket.create_server(address[:2], family=family, backlog=1024)
-        except (OSError, OverflowError) as error:
-            raise ConfigError(self._cannot_listen(host, port, error)) from error
-        # asyncio turns Nagle's delay off only for sockets that say they are TCP.
-        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
-
-    def _cannot_listen(self, host: str, port: int, error: Exception) -> str:
-        where = f"{self._flag} {host}:{port}"
-        number = getattr(error, "errno", None)
-        if number == errno.EADDRINUSE:
-            return (
-                f"{where}: port {port} is taken by another process; stop that, or name another port with "
-                f"{self._flag} {host}:PORT (0 picks a free one)"
-            )
-        if number == errno.EACCES:
-            return f"{where}: not permitted to listen on port {port}; name one above 1023 with {self._flag} {host}:PORT"
-        return f"{where}: cannot listen there: {error}; name an address of this machine with {self._flag} HOST:PORT"
 
 
 class _Protocol(HttpToolsProtocol):

@@ -14,10 +14,8 @@ from starlette.types import Receive, Scope, Send
 from headrace.errors import QueryError, QueryFault
 from headrace.serve.fault import log_failure, of_query
 from headrace.serve.media import Form, Rows
+from headrace.serve.pieces import parts
 from headrace.serve.running import Answer
-
-PIECE_BYTES: Final = 2**20
-"""About as much of a batch is encoded at once: items of 400 KB must not become a piece of gigabytes."""
 
 SMALL_ROWS: Final = 8192
 SMALL_BYTES: Final = 2**18
@@ -138,12 +136,3 @@ def _heard(piece: asyncio.Future[Piece]) -> None:
     """A piece that nobody waits for any more, as its client has gone, fails without a word."""
     if not piece.cancelled():
         piece.exception()
-
-
-def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """``batch`` in parts of about PIECE_BYTES."""
-    if batch.num_rows == 0:
-        return
-    rows = max(1, batch.num_rows * PIECE_BYTES // max(1, batch.nbytes))
-    for start in range(0, batch.num_rows, rows):
-        yield batch.slice(start, rows)

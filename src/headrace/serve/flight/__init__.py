@@ -1,0 +1,1 @@
+"""Arrow Flight SQL: statements over gRPC, rows as Arrow. ``server`` begins it, ``service`` answers the calls."""
