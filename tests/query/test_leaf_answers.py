@@ -13,6 +13,9 @@ from headrace.errors import QueryError
 from headrace.leaf import Fit
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.parser import Parser
+from headrace.query.pod_views import checked_views, facts_of_views
+from headrace.view import View
 from support.copies import batch, create, work
 from support.engines import harness_of
 from support.leaves import ArrowLeaf
@@ -23,25 +26,41 @@ READY = TableFacts(ready=True)
 generous = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-class World:
-    """Tables ``a``, ``b`` and ``c`` twice: DuckDB's own, and ``a`` and ``b`` as leaves beside DuckDB's ``c``."""
+VIEWS = {
+    "a": "SELECT * FROM inner_a",
+    "inner_a": "FROM a_table SELECT * ORDER BY id",
+    "b": "SELECT id, n, m, t, f, d, seen, z, ok, s FROM b_table x WHERE x.n IS NOT NULL OR t LIKE 'a%'",
+}
 
-    def __init__(self):
+
+class World:
+    """Tables ``a``, ``b`` and ``c`` twice: DuckDB's own, and ``a`` and ``b`` as leaves beside DuckDB's ``c``.
+
+    With ``views``, ``a`` and ``b`` are views of such tables.
+    """
+
+    def __init__(self, views=None):
         self._databases = [duckdb.connect(), duckdb.connect()]
         for database in self._databases:
             database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL threads = 2")
         own, mixed = self._databases
         self.leaves = {}
-        catalog = dict.fromkeys("abc", READY)
+        self._named = {name: f"{name}_table" if views and name != "c" else name for name in "abc"}
+        catalog = dict.fromkeys(self._named.values(), READY)
+        listed = [View(name, sql, "") for name, sql in (views or {}).items()]
+        catalog |= facts_of_views(checked_views(listed, catalog, Parser()), catalog, {})
         self._own = QueryEngine(own.cursor, lambda: catalog)
-        self._mixed = QueryEngine(mixed.cursor, lambda: catalog, leaves=lambda: self.leaves)
+        self._mixed = QueryEngine(mixed.cursor, lambda: catalog, leaves=self._leaves)
+
+    def _leaves(self):
+        return {self._named[name]: leaf for name, leaf in self.leaves.items()}
 
     def hold(self, rows):
         """Give the tables of DuckDB these rows."""
         for database, names in zip(self._databases, ("abc", "c"), strict=True):
             for name in names:
                 database.register("given", table_of(rows[name]))
-                database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM given")
+                database.execute(f"CREATE OR REPLACE TABLE {self._named[name]} AS FROM given")
                 database.unregister("given")
 
     def expect_same(self, sql):
@@ -100,6 +119,27 @@ ASKED = st.lists(statements(), min_size=3, max_size=6)
 @given(rows=ROWS, asked=ASKED)
 def test_leaves_change_no_answer(world, rows, asked):
     compare(world, rows, asked)
+
+
+@pytest.fixture(scope="module")
+def viewed():
+    world = World(VIEWS)
+    yield world
+    world.close()
+
+
+@settings(max_examples=15, **generous)
+@given(rows=ROWS, asked=ASKED)
+def test_views_of_leaves_change_no_answer(viewed, rows, asked):
+    compare(viewed, rows, asked)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+@settings(max_examples=1000, **generous)
+@given(rows=ROWS, asked=ASKED)
+def test_views_of_leaves_change_no_answer_of_thousands(viewed, rows, asked):
+    compare(viewed, rows, asked)
 
 
 @pytest.mark.long

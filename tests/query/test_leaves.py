@@ -205,7 +205,7 @@ def test_two_references_to_a_leaf_are_asked_their_own(make_engine, orders):
 def test_two_references_are_asked_what_they_have_in_common_where_their_names_cannot_be_told_apart(
     make_engine, orders, monkeypatch
 ):
-    monkeypatch.setattr("headrace.query.leaf_statement.renamed", lambda *_: None)
+    monkeypatch.setattr("headrace.query.relations.renamed", lambda *_: None)
     sql = (
         "SELECT a.id, b.id AS other FROM orders a, orders b WHERE a.id = 1 AND a.status = 'new' AND b.id = 1"
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from headrace.errors import QueryError, QueryFault
 from headrace.namespace import CATALOGS, INFORMATION_SCHEMA, SCHEMAS
-from headrace.query.catalog import Catalog, Reference, TableFacts, View, known_as, nearest
+from headrace.query.catalog import Catalog, Reference, TableFacts, ViewQuery, known_as, nearest
 from headrace.query.described import is_plain
 from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
 from headrace.query.in_short import in_short, is_in_full
@@ -45,7 +45,7 @@ class Checked:
     references: tuple[Reference, ...] = ()
     plain: bool = False
     prefix: str = ""
-    views: Mapping[str, View] = field(default_factory=dict)
+    views: Mapping[str, ViewQuery] = field(default_factory=dict)
 
     @property
     def tables(self) -> frozenset[str]:
@@ -77,7 +77,7 @@ def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
         _expect_same(prefix, parsed, parser)
         return Checked(Verb.EXPLAIN, prefix + parsed.query, parsed, references, prefix=prefix, views=views)
     one = len({reference.table for reference in references}) == 1
-    plain = parsed.verb is Verb.DESCRIBE and one and is_plain(parsed.tree)
+    plain = parsed.verb is Verb.DESCRIBE and one and not views and is_plain(parsed.tree)
     return Checked(parsed.verb, parsed.query, parsed, references, plain, views=views)
 
 
@@ -93,8 +93,8 @@ def _in_short(parsed: Parsed, catalog: Catalog, parser: Parser) -> tuple[Parsed,
     return parsed, _references(parsed.tree, {**catalog, **hidden}, parser.functions())
 
 
-def _views(references: Iterable[Reference], catalog: Catalog) -> Mapping[str, View]:
-    found: dict[str, View] = {}
+def _views(references: Iterable[Reference], catalog: Catalog) -> Mapping[str, ViewQuery]:
+    found: dict[str, ViewQuery] = {}
     for reference in references:
         facts = catalog.get(reference.table)
         if facts is None or facts.view is None or facts.stored:

@@ -19,7 +19,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class ViewQuery:
     """A query under a name: ``sql`` as it was written, the query that was checked, and where that reads tables."""
 
     sql: str
@@ -36,7 +36,7 @@ class TableFacts:
 
     ready: bool
     reason: str | None = None
-    view: View | None = None
+    view: ViewQuery | None = None
     stored: bool = False
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, LeafReading, Predicate
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
 from headrace.query.catalog import Reference
 from headrace.query.condition import Asks, Every, Test, asks, conjuncts, tests
 from headrace.query.from_clause import FromClause, Standing, Step
@@ -38,8 +38,21 @@ class Asked:
         return tuple(condition for condition, fit in self.conditions if fit is not Fit.NO)
 
 
+class Questioned(Protocol):
+    """As much of a LeafReading as a plan needs."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that may be spoken of."""
+        ...
+
+    def fit(self, condition: Condition) -> Fit:
+        """How far ``condition`` is carried out."""
+        ...
+
+
 def asked_of(
-    tree: Tree, references: Sequence[Reference], readings: Mapping[str, LeafReading], cast: Cast
+    tree: Tree, references: Sequence[Reference], readings: Mapping[str, Questioned], cast: Cast
 ) -> list[Asked]:
     """What each of ``references``, those of the statement to the tables of ``readings``, is asked."""
     plan = _Plan(references, readings, cast)
@@ -62,7 +75,7 @@ class _Place:
 
 class _Plan:
     def __init__(
-        self, references: Sequence[Reference], readings: Mapping[str, LeafReading], cast: Cast
+        self, references: Sequence[Reference], readings: Mapping[str, Questioned], cast: Cast
     ) -> None:
         self.conditions: dict[int, list[tuple[Condition, Fit]]] = {id(one.node): [] for one in references}
         self.whole = True

@@ -4,38 +4,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
+from headrace.errors import QueryError
 from headrace.leaf import AllOf, Condition, Fit, Leaf, LeafReading, Predicate
 from headrace.query.allow_list import Checked
-from headrace.query.catalog import Beside, Reference
-from headrace.query.leaf_names import quoted, renamed
-from headrace.query.leaf_plan import Asked, asked_of
+from headrace.query.catalog import Beside
+from headrace.query.door import translated
+from headrace.query.leaf_names import quoted
+from headrace.query.leaf_plan import Asked
 from headrace.query.leaf_readings import Readings
 from headrace.query.leaf_table import LeafTable
 from headrace.query.parameters import Given
 from headrace.query.parser import Parser, Verb
-
-OWN: Final = "headrace_leaf_"
-"""Tables of a statement's connection that no statement can name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A table of the connection: ``name`` as statements see it, the leaf ``table`` that it reads, and what it asks."""
-
-    name: str
-    table: str
-    asked: Asked
+from headrace.query.relations import OWN, Planned, Relation, bodies_of, planned, unplanned
 
 
 class LeafStatement:
-    """``checked``, which reads some of ``tables``, in one connection. ``readings`` is the statement's to close."""
+    """``checked``, which reads some of ``tables``, or views, in one connection. ``readings`` is the statement's to close."""
 
     def __init__(
         self, checked: Checked, tables: Mapping[str, Leaf | Beside], parser: Parser, given: Given
@@ -56,13 +47,16 @@ class LeafStatement:
     def prepare(self, cursor: duckdb.DuckDBPyConnection) -> str:
         """Make the leaves tables of the connection; the statement's text over them. Raises AcceleratorError, QueryError."""
         open_ = self.readings.begin()
-        text, relations = self._planned(cursor, open_)
-        self._tables = {relation: self._table(relation, open_[relation.table]) for relation in relations}
+        plan = self._planned(cursor, open_)
+        self._tables = {relation: self._table(relation, open_[relation.table]) for relation in plan.relations}
         for number, (relation, table) in enumerate(self._tables.items()):
             _make_view(cursor, relation.name, table.query(cursor, f"{OWN}rows_{number}"))
         for name, beside in self._beside.items():
             self._unite(cursor, name, beside, open_)
-        return self._checked.prefix + text
+        for name, query in plan.views.items():
+            with _of_view(name, query, self._checked.tables):
+                _make_view(cursor, name, query)
+        return self._checked.prefix + plan.text
 
     @property
     def explained(self) -> bool:
@@ -76,33 +70,12 @@ class LeafStatement:
         read = set(_scanned(json.loads(plan)))
         return [self._line(relation, table.columns_among(read)) for relation, table in self._tables.items()]
 
-    def _planned(
-        self, cursor: duckdb.DuckDBPyConnection, open_: Mapping[str, LeafReading]
-    ) -> tuple[str, list[Relation]]:
-        parsed = self._checked.parsed
-        references = [one for one in self._checked.references if one.table in self._leaves]
-        if parsed.verb is Verb.DESCRIBE:
-            return self._checked.parsed.query, [Relation(name, name, Asked()) for name in self._leaves]
-        tree = self._given.within(parsed.tree)
-        asked = asked_of(tree, references, open_, lambda texts, type_: _cast(cursor, texts, type_))
-        return self._named(references, asked)
-
-    def _named(self, references: Sequence[Reference], asked: Sequence[Asked]) -> tuple[str, list[Relation]]:
-        """The query's text, with names of their own for references that ask different things of one table."""
-        parsed = self._checked.parsed
-        relations = [
-            Relation(one.table, one.table, what) for one, what in zip(references, asked, strict=True)
-        ]
-        wants = {table: {one.asked for one in relations if one.table == table} for table in self._leaves}
-        names: dict[int, str] = {}
-        for number, (reference, relation) in enumerate(zip(references, relations, strict=True)):
-            if len(wants[relation.table]) > 1:
-                names[id(reference.node)] = f"{OWN}{number}"
-                relations[number] = Relation(f"{OWN}{number}", relation.table, relation.asked)
-        text = renamed(parsed.query, parsed.tree, names, self._parser) if names else parsed.query
-        if text is not None:
-            return text, list(dict.fromkeys(relations))
-        return parsed.query, [Relation(table, table, _common(some)) for table, some in wants.items()]
+    def _planned(self, cursor: duckdb.DuckDBPyConnection, open_: Mapping[str, LeafReading]) -> Planned:
+        bodies = bodies_of(self._checked, self._given)
+        if self._checked.verb is Verb.DESCRIBE:
+            return unplanned(bodies, self._leaves)
+        readings = {name: open_[name] for name in self._leaves}
+        return planned(bodies, readings, lambda texts, type_: _cast(cursor, texts, type_), self._parser)
 
     def _table(self, relation: Relation, reading: LeafReading) -> LeafTable:
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -137,10 +110,14 @@ def _make_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None
     cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS {query}")
 
 
-def _common(some: set[Asked]) -> Asked:
-    """What all of them ask."""
-    first, *others = (one.conditions for one in some)
-    return Asked(tuple(one for one in first if all(one in other for other in others)))
+@contextmanager
+def _of_view(name: str, query: str, tables: Collection[str]) -> Iterator[None]:
+    """Let errors say which view is at fault."""
+    try:
+        with translated(query, tables):
+            yield
+    except QueryError as error:
+        raise QueryError(error.fault, f"the view {name}: {error}") from error
 
 
 def _cast(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str], type_: str) -> pa.Array:

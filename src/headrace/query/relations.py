@@ -1,0 +1,119 @@
+"""A statement and the views beneath it -> the relations of one connection, and the texts of queries over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.query.allow_list import Checked
+from headrace.query.leaf_names import renamed
+from headrace.query.leaf_plan import Asked, Questioned, asked_of
+from headrace.query.literal import Cast
+from headrace.query.parameters import Given
+from headrace.query.parser import Parser
+from headrace.query.view_reading import Body, ViewReading
+
+OWN: Final = "headrace_leaf_"
+"""Tables of a statement's connection that no statement can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table of the connection: ``name`` as queries see it, the leaf ``table`` that it reads, and what it asks."""
+
+    name: str
+    table: str
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """``text`` is the statement's query, ``views`` are those of the views, each after those that it reads."""
+
+    text: str
+    views: Mapping[str, str]
+    relations: Sequence[Relation]
+
+
+def bodies_of(checked: Checked, given: Given) -> list[Body]:
+    """The queries of a statement, each before the views that it reads."""
+    parsed = checked.parsed
+    own = Body(None, parsed, given.within(parsed.tree), checked.references)
+    views = [
+        Body(name, view.parsed, view.parsed.tree, view.references) for name, view in checked.views.items()
+    ]
+    return [own, *reversed(views)]
+
+
+def planned(
+    bodies: Sequence[Body], readings: Mapping[str, Questioned], cast: Cast, parser: Parser
+) -> Planned:
+    """The relations over the leaves of ``readings``, with names of their own where references ask different things."""
+    asked = _asked_by(bodies, readings, cast)
+    references = [(body, one) for body in bodies for one in body.references if one.table in readings]
+    wants = {
+        table: {asked[id(one.node)] for _, one in references if one.table == table} for table in readings
+    }
+    names: dict[int, str] = {}
+    relations = []
+    for number, (_, reference) in enumerate(references):
+        table, name = reference.table, reference.table
+        if len(wants[table]) > 1:
+            name = names[id(reference.node)] = f"{OWN}{number}"
+        relations.append(Relation(name, table, asked[id(reference.node)]))
+    texts = [_renamed(body, names, parser) for body in bodies]
+    if None in texts:
+        relations = [Relation(table, table, common(some)) for table, some in wants.items()]
+        texts = [body.parsed.query for body in bodies]
+    return _of(bodies, [str(text) for text in texts], list(dict.fromkeys(relations)))
+
+
+def unplanned(bodies: Sequence[Body], tables: Iterable[str]) -> Planned:
+    """The same where no row is wanted."""
+    return _of(
+        bodies, [body.parsed.query for body in bodies], [Relation(name, name, Asked()) for name in tables]
+    )
+
+
+def common(some: Iterable[Asked]) -> Asked:
+    """What all of them ask; the limit only of one alone."""
+    first, *others = some
+    if not others:
+        return first
+    return Asked(tuple(one for one in first.conditions if all(one in other.conditions for other in others)))
+
+
+def _asked_by(bodies: Sequence[Body], readings: Mapping[str, Questioned], cast: Cast) -> Mapping[int, Asked]:
+    """What each reference asks, by the id of its node."""
+    every, views = dict(readings), dict[str, ViewReading]()
+    for body in reversed(bodies):
+        if body.name is not None:
+            every[body.name] = views[body.name] = ViewReading(body, every)
+    asked: dict[int, Asked] = {}
+    of_table: dict[str, list[Asked]] = {}
+    for body in bodies:
+        known = [one for one in body.references if one.table in every]
+        found = asked_of(body.tree, known, every, cast)
+        own = {id(reference.node): what for reference, what in zip(known, found, strict=True)}
+        if body.name is not None:
+            view = views[body.name]
+            if view.beneath is not None:
+                place = id(view.beneath.node)
+                own[place] = view.carried(common(of_table[body.name]), own[place])
+        for reference in known:
+            of_table.setdefault(reference.table, []).append(own[id(reference.node)])
+        asked |= own
+    return asked
+
+
+def _renamed(body: Body, names: Mapping[int, str], parser: Parser) -> str | None:
+    own = {id(one.node): names[id(one.node)] for one in body.references if id(one.node) in names}
+    parsed = body.parsed
+    return renamed(parsed.query, parsed.tree, own, parser) if own else parsed.query
+
+
+def _of(bodies: Sequence[Body], texts: Sequence[str], relations: Sequence[Relation]) -> Planned:
+    own, *views = zip(bodies, texts, strict=True)
+    inner_first = {str(body.name): text for body, text in reversed(views)}
+    return Planned(own[1], inner_first, relations)
