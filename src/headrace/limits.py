@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 
@@ -30,3 +31,30 @@ class Caching:
 
     bytes_: int = 128 * 2**20
     ttl: float | None = None
+
+
+class Origin(StrEnum):
+    """Where an answer comes from, as HTTP tells it: kept, made and to be kept, or neither asked for nor kept."""
+
+    HIT = "Hit"
+    MISS = "Miss"
+    BYPASS = "Bypass"
+
+
+class Freshness(StrEnum):
+    """What a client takes: an answer that was kept too, a new one, or a new one that is not kept."""
+
+    KEPT = "kept"
+    NEW = "new"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What has been asked of the kept answers, and what they hold now."""
+
+    hits: int = 0
+    misses: int = 0
+    bypasses: int = 0
+    entries: int = 0
+    size_bytes: int = 0

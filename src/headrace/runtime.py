@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace.accelerator import DEAD_LETTERS, LetterOutcome, Which
 from headrace.accelerators.duckdb import Limits
 from headrace.accelerators.engines import Engines
+from headrace.accelerators.versioned import VersionedCopy
 from headrace.address import Address
 from headrace.config import Pod
 from headrace.config.problem import BadValueError
@@ -22,7 +23,9 @@ from headrace.dynamodb import Key, botocore_transport
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
+from headrace.limits import Freshness
 from headrace.metrics.prometheus import PrometheusObserver
+from headrace.metrics.results import ResultsCollector
 from headrace.metrics.status import StatusBoard
 from headrace.observe import ColumnsKnown, Observation, Observer, StatusChanged
 from headrace.prepared import Prepared
@@ -31,6 +34,7 @@ from headrace.query.engine import QueryEngine
 from headrace.query.kept import SqlKept
 from headrace.query.parser import Parser
 from headrace.query.pod_sql import expect_sql
+from headrace.query.results import KeptAnswer, Recording, Results
 from headrace.query.selection import SqlSelection
 from headrace.query.statement import Statement
 from headrace.query.watch import Bounds
@@ -46,6 +50,7 @@ from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
 from headrace.tables import Tables
+from headrace.versions import Versions
 from headrace.wire import Transport
 
 MOST_EVENTS = 20
@@ -106,6 +111,11 @@ class Runtime:
             leaves=self._leaves,
             parser=self._parser,
         )
+        self._versions = Versions(dataset.name for dataset in copied)
+        self._results = Results(
+            self._engine, pod.caching, self._versions, self._catalog, self._answered_remotely
+        )
+        self._prometheus.registry.register(ResultsCollector(lambda: self._results.tally))
         # A refresh asks the copy, which may be shut to queries and never is what DynamoDB answers in its place.
         every = {dataset.name: TableFacts(ready=True) for dataset in copied}
         self._copies = QueryEngine(
@@ -169,17 +179,19 @@ class Runtime:
         """Every dataset now; without ``rows``, which the engines must count, at once."""
         return self._board.statuses(rows=rows)
 
-    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
+    def query(
+        self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
+    ) -> Statement | Recording | KeptAnswer:
         """A checked statement, to be run and closed by the caller. Raises QueryError."""
-        return self._engine.query(sql, parameters)
+        return self._results.query(sql, parameters, freshness)
 
     def prepare(self, sql: str) -> Prepared:
         """What is known of a statement without running it. Raises QueryError."""
         return self._engine.prepare(sql)
 
     def rows(self, sql: str) -> pa.Table:
-        """The whole answer to a statement. Raises QueryError."""
-        with self.query(sql) as statement:
+        """The whole answer to a statement, made anew. Raises QueryError."""
+        with self._engine.query(sql) as statement:
             return statement.reader().read_all()
 
     def refresh(self, name: str, asked: RefreshAsked) -> int:
@@ -321,7 +333,8 @@ class Runtime:
         return self._columns.get(name, {})
 
     def _runner(self, dataset: Dataset) -> ThreadRunner:
-        source, sink = self._remote.sources[dataset.name], self._engines.sink(dataset.name)
+        source, accelerator = self._remote.sources[dataset.name], self._engines.sink(dataset.name)
+        sink = VersionedCopy(accelerator, dataset.name, self._versions)
         shelf = shelf_of(dataset, sink, self._scratch)
         if dataset.follows:
             claims = dataset.acceleration.key_claims if dataset.acceleration is not None else {}
@@ -332,7 +345,7 @@ class Runtime:
             )
             return ThreadRunner(machine, source, sink, self._observe, shelf)
         refresher = Refresher(dataset, self._selection(dataset), self._salt)
-        kept = SqlKept(dataset, self._copies, sink.schema, self._parser)
+        kept = SqlKept(dataset, self._copies, accelerator.schema, self._parser)
         return ThreadRunner(refresher, source, sink, self._observe, shelf, kept)
 
     def _observe(self, observation: Observation) -> None:

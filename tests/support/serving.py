@@ -18,15 +18,18 @@ from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.access import Access
 from headrace.errors import HeadraceError
 from headrace.explanation import StreamExplanation
+from headrace.limits import Caching, Freshness
 from headrace.prepared import Prepared
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.results import KeptAnswer, Recording, Results
 from headrace.query.statement import Statement
 from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
 from headrace.serve.server import Server
 from headrace.status import DatasetStatus, State
+from headrace.versions import Versions
 
 OPEN = Access()
 
@@ -50,6 +53,8 @@ class SmallSystem:
         self.settled: list[Any] = []
         self.refusal: HeadraceError | None = None
         self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
+        self.versions = Versions(["orders"])
+        self.results = Results(self.engine, Caching(), self.versions, self._catalog, frozenset)
 
     def _catalog(self) -> dict[str, TableFacts]:
         return {"orders": TableFacts(self.status.ready, self.status.reason)}
@@ -57,8 +62,10 @@ class SmallSystem:
     def statuses(self, *, rows: bool = True) -> Sequence[DatasetStatus]:
         return [self.status]
 
-    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
-        return self.engine.query(sql, parameters)
+    def query(
+        self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
+    ) -> Statement | Recording | KeptAnswer:
+        return self.results.query(sql, parameters, freshness)
 
     def prepare(self, sql: str) -> Prepared:
         return self.engine.prepare(sql)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from headrace.metric import APPLY_BUCKETS, METRICS
+from headrace.metrics.results import RESULTS
 from headrace.metrics.story import EVENTS
 
 _HEAD = """\
@@ -37,6 +38,13 @@ datasets:
 |---|---|---|---|
 """
 
+_RESULTS_HEAD = """
+These are of the process, and carry no label:
+
+| In the Prometheus text | Kind | Meaning |
+|---|---|---|
+"""
+
 _EVENTS_HEAD = """
 ## Events of the log
 
@@ -58,6 +66,8 @@ def metrics_page() -> str:
         _HEAD
         + "".join(rows)
         + f"\nThe upper bounds of the `apply_seconds` buckets are {bounds} seconds.\n"
+        + _RESULTS_HEAD
+        + "".join(f"| `{name}` | {kind} | {text} |\n" for name, kind, text in RESULTS)
         + _EVENTS_HEAD
         + "".join(_event_rows())
         + "\nThis page is generated: `python -m headrace.metrics.reference > docs/metrics.md`.\n"

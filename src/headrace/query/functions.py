@@ -124,5 +124,8 @@ FUNCTIONS: Final = _names(_OPERATORS, _AGGREGATES, _NUMBERS, _TEXT, _TIMES, _LIS
 AGGREGATES: Final = _names(_AGGREGATES)
 """Those of several rows."""
 
+CHANGING: Final = _names(_CHANCE, _CLOCK, "age current_time current_timestamp localtime localtimestamp")
+"""Those whose answer may be another the next time, with SQL's own words that name the clock. ``age`` of one time asks it too."""
+
 ROW_FUNCTIONS: Final = FUNCTIONS - _names(_AGGREGATES, _CHANCE, _CLOCK, _SETS, _SESSION)
 """Those whose one answer depends on their arguments alone."""

@@ -12,9 +12,12 @@ import duckdb
 import pyarrow as pa
 
 from headrace.errors import LeafWidened, QueryError, QueryFault
+from headrace.limits import Origin
 from headrace.query.allow_list import Checked
 from headrace.query.door import translated
 from headrace.query.leaf_readings import Readings
+from headrace.query.parser import Verb
+from headrace.query.repeatable import is_repeatable
 from headrace.query.watch import Watch
 
 Connect = Callable[[], duckdb.DuckDBPyConnection]
@@ -50,6 +53,8 @@ class Statement:
     the first row is there, to have other columns than it said.
     """
 
+    origin = Origin.BYPASS
+
     def __init__(self, checked: Checked, attempt: Attempt, connect: Connect, watch: Watch) -> None:
         self._checked = checked
         self._attempt = attempt
@@ -77,6 +82,11 @@ class Statement:
     def tables(self) -> frozenset[str]:
         """The datasets that it reads."""
         return self._checked.tables
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether its rows are the same as long as its tables are."""
+        return self._checked.verb is Verb.RUN and is_repeatable(self._checked.parsed.tree)
 
     def run(self) -> pa.Schema:
         """Start, and give the schema of the rows.

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from headrace.access import Access
 from headrace.errors import QueryError, QueryFault
+from headrace.limits import Freshness
 from headrace.serve import refreshes
 from headrace.serve.explanation import family, key_json, stream_json, time_text
 from headrace.serve.fault import HANDLERS, Missing, complaint
@@ -183,8 +184,17 @@ class _Endpoints:
         """Run the statement in the body."""
         form = wanted(request.headers.get("accept", ""))
         statement = _statement(await _body(request), request.headers.get("content-type", ""))
-        answer = await self._workers.start(lambda: self._running.query(statement))
+        freshness = _freshness(request.headers.get("cache-control", ""))
+        answer = await self._workers.start(lambda: self._running.query(statement, freshness=freshness))
         return Streamed(answer, form, self._workers)
+
+
+def _freshness(cache_control: str) -> Freshness:
+    """What a request's header Cache-Control takes (RFC 9111, section 5.2.1)."""
+    directives = {directive.strip().lower() for directive in cache_control.split(",")}
+    if "no-store" in directives:
+        return Freshness.PRIVATE
+    return Freshness.NEW if directives & {"no-cache", "max-age=0"} else Freshness.KEPT
 
 
 def _reason(status: DatasetStatus) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.limits import Freshness, Origin
 from headrace.prepared import Prepared
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.snapshot import Manifest
@@ -21,6 +22,11 @@ class Answer(Protocol):
     ``run``, ``batches`` and ``close`` are called by one thread at a time; they block, and raise QueryError.
     An error and the end of ``batches`` close the answer.
     """
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        ...
 
     def run(self) -> pa.Schema:
         """Start; the schema of the rows."""
@@ -46,8 +52,13 @@ class Running(Protocol):
         """Every dataset at this moment; without ``rows``, which engines must count, at once."""
         ...
 
-    def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Answer:
-        """Check a statement, with the values of its parameters ``?`` or ``$1``, ``$2``. Raises QueryError."""
+    def query(
+        self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
+    ) -> Answer:
+        """Check a statement, with the values of its parameters ``?`` or ``$1``, ``$2``. Raises QueryError.
+
+        The answer may be one that was kept, unless ``freshness`` wants it new.
+        """
         ...
 
     def prepare(self, sql: str) -> Prepared:

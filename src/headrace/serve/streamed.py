@@ -82,7 +82,11 @@ class Streamed:
         except QueryError as error:
             await of_query(error)(scope, receive, send)
             return
-        headers = [(b"content-type", rows.media_type.encode()), (b"cache-control", b"no-store")]
+        headers = [
+            (b"content-type", rows.media_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-cache", self._answer.origin.encode()),
+        ]
         if not more:
             headers.append((b"content-length", str(len(piece)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
