@@ -34,9 +34,8 @@ from headrace.query.engine import QueryEngine
 from headrace.query.kept import SqlKept
 from headrace.query.parser import Parser
 from headrace.query.pod_sql import expect_sql
-from headrace.query.results import KeptAnswer, Recording, Results
+from headrace.query.results import AnyAnswer, Results
 from headrace.query.selection import SqlSelection
-from headrace.query.statement import Statement
 from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.replicate.asked import AskedRefreshes
@@ -181,7 +180,7 @@ class Runtime:
 
     def query(
         self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
-    ) -> Statement | Recording | KeptAnswer:
+    ) -> AnyAnswer:
         """A checked statement, to be run and closed by the caller. Raises QueryError."""
         return self._results.query(sql, parameters, freshness)
 

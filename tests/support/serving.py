@@ -22,8 +22,7 @@ from headrace.limits import Caching, Freshness
 from headrace.prepared import Prepared
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
-from headrace.query.results import KeptAnswer, Recording, Results
-from headrace.query.statement import Statement
+from headrace.query.results import AnyAnswer, Results
 from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
@@ -64,7 +63,7 @@ class SmallSystem:
 
     def query(
         self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
-    ) -> Statement | Recording | KeptAnswer:
+    ) -> AnyAnswer:
         return self.results.query(sql, parameters, freshness)
 
     def prepare(self, sql: str) -> Prepared:

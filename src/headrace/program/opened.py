@@ -21,7 +21,7 @@ from headrace.runtime import Runtime
 from headrace.status import DatasetStatus
 
 if TYPE_CHECKING:
-    from headrace.query.statement import Statement
+    from headrace.query.results import AnyAnswer
 
 _LOOK_EVERY: Final = 0.02
 
@@ -109,7 +109,7 @@ class Headrace:
         """
         return Rows(self._statement(statement, parameters))
 
-    def _statement(self, statement: str, parameters: Sequence[object]) -> Statement:
+    def _statement(self, statement: str, parameters: Sequence[object]) -> AnyAnswer:
         return self._runtime.query(statement, [_scalar(n, value) for n, value in enumerate(parameters, 1)])
 
     def status(self) -> tuple[DatasetStatus, ...]:
@@ -170,7 +170,7 @@ class Headrace:
 class Rows:
     """The rows of an answer that is being read, once, by one thread at a time."""
 
-    def __init__(self, statement: Statement) -> None:
+    def __init__(self, statement: AnyAnswer) -> None:
         self._statement = statement
         self.reader: pa.RecordBatchReader = statement.reader()
 

@@ -132,6 +132,10 @@ class Recording:
         return pa.RecordBatchReader.from_batches(self.run(), self.batches())
 
 
+AnyAnswer = Statement | Recording | KeptAnswer
+"""What offers all that a Statement does, wherever its rows come from."""
+
+
 class Results:
     """Answers the statements of ``engine``, those that repeat from what was kept.
 
@@ -164,7 +168,7 @@ class Results:
 
     def query(
         self, sql: str, parameters: Sequence[pa.Scalar] = (), freshness: Freshness = Freshness.KEPT
-    ) -> Statement | Recording | KeptAnswer:
+    ) -> AnyAnswer:
         """An answer to ``sql``, as ``QueryEngine.query``. Raises QueryError."""
         key = _key(sql, parameters)
         found = self._found(key) if freshness is Freshness.KEPT else None
