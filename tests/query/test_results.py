@@ -14,9 +14,11 @@ from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.functions import CHANGING, FUNCTIONS
 from headrace.query.parser import Parser
+from headrace.query.pod_views import checked_views, facts_of_views
 from headrace.query.repeatable import is_repeatable
 from headrace.query.results import LARGEST_SHARE, Results
 from headrace.versions import Versions
+from headrace.view import View
 
 TABLES = ("orders", "users")
 
@@ -141,6 +143,23 @@ def test_who_wants_a_new_answer_gets_one_and_who_wants_none_kept_leaves_none(wor
 )
 def test_what_may_differ_the_next_time_is_not_kept(world, sql):
     assert [world.ask(sql)[0], world.ask(sql)[0]] == [BYPASS, BYPASS]
+
+
+def test_views_are_as_what_they_read(world):
+    parser = Parser()
+    listed = [
+        View("plain", "SELECT n FROM orders", "pod.yaml:1:1"),
+        View("timed", "SELECT n, now() AS at FROM orders", "pod.yaml:2:1"),
+        View("over", "SELECT n FROM timed", "pod.yaml:3:1"),
+    ]
+    queries = checked_views(listed, TABLES, parser)
+    world.facts = {**world.facts, **facts_of_views(queries, world.facts, {})}
+    assert [world.ask("SELECT n FROM plain")[0], world.ask("SELECT n FROM plain")] == [MISS, (HIT, 0)]
+    world.commit()
+    assert world.ask("SELECT n FROM plain") == (MISS, 1)
+    for view in ("timed", "over"):
+        assert world.ask(f"SELECT n FROM {view}")[0] is BYPASS
+    parser.close()
 
 
 def test_every_function_that_duckdb_calls_unstable_is_known():

@@ -86,7 +86,8 @@ class Statement:
     @property
     def repeatable(self) -> bool:
         """Whether its rows are the same as long as its tables are."""
-        return self._checked.verb is Verb.RUN and is_repeatable(self._checked.parsed.tree)
+        trees = [self._checked.parsed.tree, *(view.parsed.tree for view in self._checked.views.values())]
+        return self._checked.verb is Verb.RUN and all(is_repeatable(tree) for tree in trees)
 
     def run(self) -> pa.Schema:
         """Start, and give the schema of the rows.
