@@ -87,7 +87,8 @@ _TEXT = [{"AttributeName": "id", "AttributeType": "S"}]
             {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "ALL"}},
             "at 'streamSpecification.streamViewType' failed",
         ),
-        ({"GlobalSecondaryIndexes": [{}]}, "does not support the parameter GlobalSecondaryIndexes"),
+        ({"GlobalSecondaryIndexes": [{}]}, "Value null at 'globalSecondaryIndexes.1.member.indexName' failed"),
+        ({"ReplicaSpecification": {}}, "does not support the parameter ReplicaSpecification"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(call, request_, message):
@@ -191,8 +192,8 @@ def test_what_is_not_built_is_refused_by_name(call):
     assert call.refused("ExecuteStatement", Statement="SELECT") == (
         "UnknownOperationException: The simulator does not know the operation 'ExecuteStatement'"
     )
-    assert "does not support the parameter IndexName" in call.refused(
-        "Scan", TableName="orders", IndexName="x"
+    assert "does not support the parameter GlobalSecondaryIndexUpdates" in call.refused(
+        "UpdateTable", TableName="orders", GlobalSecondaryIndexUpdates=[]
     )
 
 

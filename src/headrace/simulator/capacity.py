@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.simulator.answers import encode
+from headrace.simulator.indexes import Index
 
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
@@ -34,7 +35,17 @@ def consumed(request: dict[str, Any], table_name: str, units: float) -> dict[str
     return answer | {"Table": {"CapacityUnits": units}} if asked == "INDEXES" else answer
 
 
-def capacity_members(request: dict[str, Any], table_name: str, units: float) -> list[bytes]:
-    """The same as a member of an answer that is being joined: one or none."""
-    element = consumed(request, table_name, units)
-    return [] if element is None else [b'"ConsumedCapacity":' + encode(element)]
+def capacity_members(
+    request: dict[str, Any], table_name: str, units: float, index: Index | None = None, fetched: float = 0.0
+) -> list[bytes]:
+    """The same as a member of an answer that is being joined: one or none.
+
+    Of ``units`` that an index consumed, and ``fetched`` that its table did beside it.
+    """
+    element = consumed(request, table_name, units + fetched)
+    if element is None:
+        return []
+    if index is not None and "Table" in element:
+        kind = "LocalSecondaryIndexes" if index.local else "GlobalSecondaryIndexes"
+        element |= {"Table": {"CapacityUnits": fetched}, kind: {index.name: {"CapacityUnits": units}}}
+    return [b'"ConsumedCapacity":' + encode(element)]

@@ -95,6 +95,7 @@ class Aim:
             return None
         after = updated(actions, old.attributes if old else self.keys)
         _, size = canonical_item(after)
+        self.table.check(after)
         if size > MAX_ITEM_BYTES:
             raise invalid("Item size to update has exceeded the maximum allowed size")
         return StoredItem(self.key, encode(after), size)
@@ -115,6 +116,7 @@ def new_item(table: Table, given: object) -> tuple[StoredItem, Item]:
     """A valid item for this table, and its key attributes."""
     attributes, size = canonical_item(given)
     key = table.schema.of_item(attributes)
+    table.check(attributes)
     if size > MAX_ITEM_BYTES:
         raise invalid("Item size has exceeded the maximum allowed size")
     return StoredItem(key, encode(attributes), size), table.schema.attributes_of(attributes)

@@ -6,8 +6,7 @@ Rules: DynamoDB API reference. A page ends before it would exceed 1 MB of items,
 from __future__ import annotations
 
 import binascii
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
@@ -18,6 +17,7 @@ from headrace.simulator.capacity import capacity_members, read_units
 from headrace.simulator.expressions import (
     Condition,
     KeyRange,
+    Path,
     Placeholders,
     Projection,
     holds,
@@ -26,10 +26,12 @@ from headrace.simulator.expressions import (
     parse_projection,
     paths_in,
 )
+from headrace.simulator.indexes import Entry
 from headrace.simulator.items import Item
-from headrace.simulator.keys import RING, Key, KeyAttribute, sortable
-from headrace.simulator.rows import Partition, StoredItem, segment_bounds
+from headrace.simulator.keys import RING, Key, KeyAttribute, KeySchema, sortable
+from headrace.simulator.rows import StoredItem, segment_bounds
 from headrace.simulator.tables import Table, Tables
+from headrace.simulator.targets import Target, target_of
 
 PAGE_BYTES = 1024 * 1024
 _KEY_TRIES = 256
@@ -37,10 +39,14 @@ _KEY_TRIES = 256
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of the items that were read is answered: those that meet a condition, or the projected part of each."""
+    """What of the items that were read is answered: those that meet a condition, or the projected part of each.
+
+    ``names`` are the attributes that condition and projection read.
+    """
 
     condition: Condition | None
     projection: Projection | None
+    names: tuple[str, ...] = ()
 
     def of(self, item: StoredItem) -> bytes | None:
         """The item's answer; None if it is filtered out."""
@@ -89,16 +95,17 @@ class Reads:
         placeholders.finish()
         low, high = _bounds(request)
         table = self._tables.get(request["TableName"])
-        after = _scan_start(table, request, low, high)
-        items = table.rows.between(low, high, after)
-        if as_of is not None and not request.get("ConsistentRead", False):
-            items = table.history.as_of(as_of, items, low, high, after)
-        following = None if empty is None else next(items, None)
+        target = target_of(table, request, view.names)
+        after = _scan_start(target, request, low, high)
+        items = target.between(low, high, after)
+        if as_of is not None and not request.get("ConsistentRead", False) and not isinstance(after, Entry):
+            items = items if target.index else table.history.as_of(as_of, items, low, high, after)
+        following = None if empty is None or target.index else next(items, None)
         if empty is None or following is None:
-            return _page(request, table, items, view)
+            return _page(request, target, items, view)
         cursor = _key_before(following, table, request, low, empty)
         items = iter(()) if cursor else chain((following,), items)
-        return _page(request, table, items, view, cursor)
+        return _page(request, target, items, view, cursor)
 
     def query(self, request: dict[str, Any], _: float) -> bytes:
         """Query, in the order of the sort key or against it."""
@@ -113,38 +120,41 @@ class Reads:
         condition = parse_condition("KeyConditionExpression", text, placeholders)
         view = _view(request, placeholders)
         placeholders.finish()
-        table = self._tables.get(request["TableName"])
-        wanted = key_range(condition, table.schema)
-        _check_filter(view.condition, table)
-        start = _query_start(table, request, wanted)
-        partition = table.rows.partition(wanted.partition[table.schema.hash.kind]) or Partition()
+        target = target_of(self._tables.get(request["TableName"]), request, view.names)
+        wanted = key_range(condition, target.schema)
+        _check_filter(view.condition, target.schema)
+        start = _query_start(target, request, wanted)
+        partition = target.partition(wanted.partition[target.schema.hash.kind])
         forward = request.get("ScanIndexForward", True)
-        return _page(request, table, _in_range(partition, wanted, start, forward=forward), view)
+        return _page(request, target, _in_range(partition, wanted, start, forward=forward), view)
 
 
 def view_of(request: dict[str, Any]) -> View:
     """The view of a request that names its items by key."""
     placeholders = Placeholders(request, (), ("ProjectionExpression",))
-    projection = _projection(request, placeholders)
+    paths = _projected(request, placeholders)
     placeholders.finish()
-    return View(None, projection)
+    return View(None, None if paths is None else Projection(paths))
 
 
 def _view(request: dict[str, Any], placeholders: Placeholders) -> View:
     text = request.get("FilterExpression")
     condition = None if text is None else parse_condition("FilterExpression", text, placeholders)
     _check_select(request)
-    return View(condition, _projection(request, placeholders))
+    paths = _projected(request, placeholders)
+    read = [*(() if condition is None else paths_in(condition)), *(paths or ())]
+    names = tuple(dict.fromkeys(str(path.parts[0]) for path in read))
+    return View(condition, None if paths is None else Projection(paths), names)
 
 
-def _projection(request: dict[str, Any], placeholders: Placeholders) -> Projection | None:
+def _projected(request: dict[str, Any], placeholders: Placeholders) -> Sequence[Path] | None:
     text = request.get("ProjectionExpression")
-    return None if text is None else Projection(parse_projection(text, placeholders))
+    return None if text is None else parse_projection(text, placeholders)
 
 
 def _check_select(request: dict[str, Any]) -> None:
     select, projected = request.get("Select"), "ProjectionExpression" in request
-    if select == "ALL_PROJECTED_ATTRIBUTES":
+    if select == "ALL_PROJECTED_ATTRIBUTES" and "IndexName" not in request:
         raise invalid(
             "One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when "
             "Querying using an IndexName"
@@ -154,17 +164,17 @@ def _check_select(request: dict[str, Any]) -> None:
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get "
             "SPECIFIC_ATTRIBUTES"
         )
-    if projected and select in {"COUNT", "ALL_ATTRIBUTES"}:
-        what = "only the Count" if select == "COUNT" else "ALL_ATTRIBUTES"
+    if projected and select not in {None, "SPECIFIC_ATTRIBUTES"}:
+        what = "only the Count" if select == "COUNT" else select
         raise invalid(f"Cannot specify the ProjectionExpression when choosing to get {what}")
 
 
-def _check_filter(condition: Condition | None, table: Table) -> None:
+def _check_filter(condition: Condition | None, schema: KeySchema) -> None:
     """A Query filters what its key condition left; a key attribute in the filter is a mistake."""
     if condition is None:
         return
     for path in paths_in(condition):
-        if path.parts[0] in table.schema.names:
+        if path.parts[0] in schema.names:
             raise invalid(
                 "Filter Expression can only contain non-primary key attributes: "
                 f"Primary key attribute: {path.parts[0]}"
@@ -193,11 +203,11 @@ def _bounds(request: dict[str, Any]) -> tuple[int, int]:
     return segment_bounds(segment, total)
 
 
-def _scan_start(table: Table, request: dict[str, Any], low: int, high: int) -> Key | None:
+def _scan_start(target: Target, request: dict[str, Any], low: int, high: int) -> Key | Entry | None:
     given = request.get("ExclusiveStartKey")
     if given is None:
         return None
-    key, _ = table.schema.of_request(given)
+    key, _ = target.place(given)
     if not low <= key.token < high:
         raise invalid(
             "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey "
@@ -206,32 +216,27 @@ def _scan_start(table: Table, request: dict[str, Any], low: int, high: int) -> K
     return key
 
 
-def _query_start(table: Table, request: dict[str, Any], wanted: KeyRange) -> Key | None:
+def _query_start(target: Target, request: dict[str, Any], wanted: KeyRange) -> Key | Entry | None:
     given = request.get("ExclusiveStartKey")
     if given is None:
         return None
-    key, attributes = table.schema.of_request(given)
-    if attributes[table.schema.hash.name] != wanted.partition:
+    key, attributes = target.place(given)
+    if attributes[target.schema.hash.name] != wanted.partition:
         raise invalid("The provided starting key is outside query boundaries based on provided conditions")
-    if table.schema.sort is not None:
-        sort = sortable(attributes[table.schema.sort.name])
+    if target.schema.sort is not None:
+        sort = sortable(attributes[target.schema.sort.name])
         if wanted.places([sort]) != (0, 1):
             raise invalid("The provided starting key does not match the range key predicate")
     return key
 
 
 def _in_range(
-    partition: Partition, wanted: KeyRange, start: Key | None, *, forward: bool
+    partition: Any, wanted: KeyRange, start: Key | Entry | None, *, forward: bool
 ) -> Iterator[StoredItem]:
+    """Of a partition of a table or of an index, whose places are ``start``'s."""
     first, last = wanted.places(partition.sorts)
-    if forward:
-        if start is not None:
-            first = max(first, bisect_right(partition.sorts, start.sort))
-        places = range(first, last)
-    else:
-        if start is not None:
-            last = min(last, bisect_left(partition.sorts, start.sort))
-        places = range(last - 1, first - 1, -1)
+    before, behind = (last, first) if start is None else partition.around(start)
+    places = range(max(first, behind), last) if forward else range(min(last, before) - 1, first - 1, -1)
     return (partition.items[place] for place in places)
 
 
@@ -256,7 +261,7 @@ def _made_up(attribute: KeyAttribute, random: Random) -> dict[str, str]:
 
 def _page(
     request: dict[str, Any],
-    table: Table,
+    target: Target,
     items: Iterator[StoredItem],
     view: View,
     cursor: Item | None = None,
@@ -265,6 +270,8 @@ def _page(
     limit = request.get("Limit")
     bodies: list[bytes] = []
     scanned = size = 0
+    fetched = 0.0
+    consistent = request.get("ConsistentRead", False)
     last: StoredItem | None = None
     more = False
     for item in items:
@@ -274,7 +281,9 @@ def _page(
         scanned += 1
         size += item.size
         last = item
-        body = view.of(item)
+        whole, more_bytes = target.whole(item)
+        fetched += read_units(more_bytes, consistent=consistent) if more_bytes else 0
+        body = view.of(whole)
         if body is not None:
             bodies.append(body)
         if scanned == limit:
@@ -285,9 +294,9 @@ def _page(
     if request.get("Select") != "COUNT":
         members.insert(0, b'"Items":[' + b",".join(bodies) + b"]")
     if more and last is not None:
-        cursor = table.schema.attributes_of(last.attributes)
+        cursor = target.cursor(last)
     if cursor is not None:
         members.append(b'"LastEvaluatedKey":' + encode(cursor))
-    units = read_units(size, consistent=request.get("ConsistentRead", False))
-    members += capacity_members(request, table.name, units)
+    units = read_units(size, consistent=consistent)
+    members += capacity_members(request, target.table.name, units, target.index, fetched)
     return b"{" + b",".join(members) + b"}"

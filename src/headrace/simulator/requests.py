@@ -37,6 +37,14 @@ _KEY_SCHEMA = Many(
     1,
     2,
 )
+_INDEX_NAME = Text(3, 255, r"[a-zA-Z0-9_.-]+")
+_PROJECTED = Structure(
+    {
+        "ProjectionType": Text(choices=("ALL", "KEYS_ONLY", "INCLUDE")),
+        "NonKeyAttributes": Many(Text(1, 255), 1, 20),
+    }
+)
+_INDEX: dict[str, Kind] = {"IndexName": _INDEX_NAME, "KeySchema": _KEY_SCHEMA, "Projection": _PROJECTED}
 _TABLE_OPTIONS: dict[str, Kind] = {
     "BillingMode": Text(choices=("PROVISIONED", "PAY_PER_REQUEST")),
     "ProvisionedThroughput": _PROVISIONED,
@@ -69,6 +77,7 @@ _READ_OPTIONS: dict[str, Kind] = {
     **_PROJECTION,
 }
 _PAGE_OPTIONS: dict[str, Kind] = {
+    "IndexName": _INDEX_NAME,
     "Limit": Whole(1),
     "Select": Text(
         choices=("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"),
@@ -102,6 +111,10 @@ OPERATIONS: dict[str, Structure] = {
             "TableName": _NEW_TABLE,
             "AttributeDefinitions": _DEFINITIONS,
             "KeySchema": _KEY_SCHEMA,
+            "LocalSecondaryIndexes": Many(Structure(_INDEX, tuple(_INDEX)), 1),
+            "GlobalSecondaryIndexes": Many(
+                Structure({**_INDEX, "ProvisionedThroughput": _PROVISIONED}, tuple(_INDEX)), 1
+            ),
             **_TABLE_OPTIONS,
         },
         ("TableName", "AttributeDefinitions", "KeySchema"),

@@ -43,6 +43,10 @@ class Partition:
         place = bisect_left(self.sorts, sort)
         return self.items[place] if place < len(self.sorts) and self.sorts[place] == sort else None
 
+    def around(self, key: Key) -> tuple[int, int]:
+        """The places before which, and from which, are the items before and behind a key."""
+        return bisect_left(self.sorts, key.sort), bisect_right(self.sorts, key.sort)
+
     def put(self, item: StoredItem) -> None:
         """Add or replace."""
         place = bisect_left(self.sorts, item.key.sort)

@@ -12,9 +12,16 @@ from uuid import UUID
 
 from headrace.simulator.agenda import Agenda
 from headrace.simulator.answers import in_use, invalid, not_found, timestamp
-from headrace.simulator.definitions import check_definitions, key_schema, throughput_of, view_type_of
+from headrace.simulator.definitions import (
+    check_definitions,
+    indexes_of,
+    key_schema,
+    throughput_of,
+    view_type_of,
+)
 from headrace.simulator.expiry import SERVICE_IDENTITY, TimeToLive, deletion_time, expiry_of
 from headrace.simulator.history import History
+from headrace.simulator.indexes import Index
 from headrace.simulator.items import Item
 from headrace.simulator.keys import RING, Key, KeySchema
 from headrace.simulator.rows import Rows, StoredItem
@@ -43,6 +50,19 @@ class Table:
     history: History = field(default_factory=History)
     stream: Stream | None = None
     time_to_live: TimeToLive = field(default_factory=TimeToLive)
+    indexes: tuple[Index, ...] = ()
+
+    def check(self, attributes: Item) -> None:
+        """Raise for an item whose attributes can be no key of an index."""
+        for index in self.indexes:
+            index.check(attributes)
+
+    def index(self, name: str) -> Index:
+        """The index of this name."""
+        for index in self.indexes:
+            if index.name == name:
+                return index
+        raise invalid(f"The table does not have the specified index: {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +151,8 @@ class Tables:
             table.history.note(old.key, old, now)
         else:
             return
+        for index in table.indexes:
+            index.change(old, new)
         if table.stream is not None and table.stream.is_enabled:
             self._streams.record(table.stream, keys, old, new, now, identity)
 
@@ -138,6 +160,8 @@ class Tables:
         """CreateTable."""
         name = request["TableName"]
         schema = key_schema(request["KeySchema"], request["AttributeDefinitions"])
+        indexes = indexes_of(request, schema)
+        check_definitions(request["AttributeDefinitions"], [schema, *(index.schema for index in indexes)])
         mode, throughput = throughput_of(request)
         view_type = view_type_of(request.get("StreamSpecification"))
         if name in self._tables:
@@ -151,6 +175,7 @@ class Tables:
             mode,
             throughput,
             request.get("DeletionProtectionEnabled", False),
+            indexes=indexes,
         )
         if view_type is not None:
             table.stream = self._streams.enable(name, table.arn, schema, view_type, now)
@@ -180,7 +205,8 @@ class Tables:
                 "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
             )
         if "AttributeDefinitions" in request:
-            check_definitions(request["AttributeDefinitions"], table.schema)
+            schemas = [table.schema, *(index.schema for index in table.indexes)]
+            check_definitions(request["AttributeDefinitions"], schemas)
         billing = None
         if "BillingMode" in request or "ProvisionedThroughput" in request:
             billing = throughput_of({"BillingMode": table.billing_mode} | request)
@@ -282,8 +308,14 @@ class Tables:
             "TableStatus": table.status,
             "CreationDateTime": timestamp(round(table.created_at, 3)),
             "AttributeDefinitions": [
-                {"AttributeName": attribute.name, "AttributeType": attribute.kind}
-                for attribute in sorted(table.schema.attributes, key=lambda attribute: attribute.name)
+                {"AttributeName": name, "AttributeType": kind}
+                for name, kind in sorted(
+                    {
+                        (attribute.name, attribute.kind)
+                        for schema in (table.schema, *(index.schema for index in table.indexes))
+                        for attribute in schema.attributes
+                    }
+                )
             ],
             "KeySchema": key_schema_json(table.schema),
             "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, **table.throughput},
@@ -291,6 +323,9 @@ class Tables:
             "TableSizeBytes": table.rows.size,
             "DeletionProtectionEnabled": table.protected,
         }
+        for index in table.indexes:
+            member = "LocalSecondaryIndexes" if index.local else "GlobalSecondaryIndexes"
+            answer.setdefault(member, []).append(_index_description(table, index))
         if table.billing_mode == "PAY_PER_REQUEST":
             answer["BillingModeSummary"] = {"BillingMode": table.billing_mode}
         stream = table.stream
@@ -299,6 +334,26 @@ class Tables:
             if stream.status in {"ENABLING", "ENABLED"}:
                 answer["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream.view_type}
         return answer
+
+
+def _index_description(table: Table, index: Index) -> dict[str, Any]:
+    """As DescribeTable has it (API reference, GlobalSecondaryIndexDescription and LocalSecondaryIndexDescription)."""
+    projection: dict[str, Any] = {"ProjectionType": index.projection}
+    if index.included:
+        projection["NonKeyAttributes"] = list(index.included)
+    answer = {
+        "IndexName": index.name,
+        "KeySchema": key_schema_json(index.schema),
+        "Projection": projection,
+        "IndexSizeBytes": index.size,
+        "ItemCount": index.count,
+        "IndexArn": f"{table.arn}/index/{index.name}",
+    }
+    if index.local:
+        return answer
+    status = "ACTIVE" if table.status == "UPDATING" else table.status
+    throughput = {"NumberOfDecreasesToday": 0, **index.throughput}
+    return answer | {"IndexStatus": status, "ProvisionedThroughput": throughput}
 
 
 def _equal(old: StoredItem, new: StoredItem) -> bool:
