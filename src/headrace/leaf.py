@@ -157,7 +157,3 @@ class RemoteLeaf(Leaf):
     @abstractmethod
     def begin(self) -> RemoteReading:
         """One reading, for one run of a statement."""
-
-    @abstractmethod
-    def outline(self) -> RemoteReading:
-        """A reading for a statement that is told about and not run: it has no rows, and the columns of a sample."""

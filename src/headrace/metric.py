@@ -84,6 +84,7 @@ METRICS = (
     _counter(
         "query_read_units_total", "Read units that those requests consumed, as far as the service tells."
     ),
+    _counter("query_items_left_out_total", "Items that cannot be decoded, which such an answer lacks."),
     _gauge(
         "checkpoint_age_seconds",
         "Seconds since the last durable checkpoint (an idle table makes none); since the process started "

@@ -114,6 +114,15 @@ class TableAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemsLeftOut:
+    """Items that cannot be decoded, for ``reason`` the first of them, are not among the rows of a statement."""
+
+    dataset: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchApplied:
     """A transaction is durable. ``seconds`` is what it took, ``records`` counts the stream's part."""
 
@@ -325,6 +334,7 @@ Observation = (
     | StreamResumed
     | RecordsRead
     | TableAsked
+    | ItemsLeftOut
     | BatchApplied
     | SchemaEvolved
     | ColumnsKnown

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from headrace.accelerators.widen import widen_rows
 from headrace.dataset import AwsAccess, Dataset, ReadyState
-from headrace.dynamodb import DynamoDBSource, Gathering, Probe, ReadBudget, TableLeaf, place_of
-from headrace.observe import StatusChanged
+from headrace.dynamodb import DynamoDBSource, Probe, ReadBudget, ServedTable, TableLeaf, place_of
+from headrace.observe import Observer, StatusChanged
 from headrace.replicate.scan import choose_segments
 from headrace.wire import Transport
 
 
 class Tables:
-    """Those of ``datasets``, each over a transport of its own that ``connect`` makes."""
+    """Those of ``datasets``, each over a transport of its own that ``connect`` makes. ``observe`` is told what statements ask."""
 
-    def __init__(self, datasets: Iterable[Dataset], connect: Callable[[AwsAccess], Transport]) -> None:
+    def __init__(
+        self,
+        datasets: Iterable[Dataset],
+        connect: Callable[[AwsAccess], Transport],
+        observe: Observer,
+    ) -> None:
+        self._observe = observe
         self._datasets = {dataset.name: dataset for dataset in datasets}
         self._transports = {name: connect(dataset.access) for name, dataset in self._datasets.items()}
         self._budgets = {
@@ -59,8 +64,17 @@ class Tables:
         def segments(items: int, size_bytes: int) -> int:
             return replication.scan_segments or choose_segments(items, size_bytes)
 
-        def gathering() -> Gathering:
-            # What it learns of columns is of this Scan alone.
-            return Gathering(dataset.name, self._source(dataset), widen_rows, segments)
-
-        return TableLeaf(gathering, consistent=replication.consistent_read)
+        table = ServedTable(
+            self._transports[dataset.name],
+            dataset.table,
+            mapping=dataset.mapping,
+            place=place_of(dataset.access),
+        )
+        return TableLeaf(
+            dataset.name,
+            table,
+            consistent=dataset.reads.consistent_queries,
+            segments=segments,
+            budget=self._budgets[dataset.name],
+            observe=self._observe,
+        )

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 
 from headrace.accelerators.duckdb import DuckDBInstance
-from headrace.accelerators.widen import widen_rows
 from headrace.column_type import LONG
-from headrace.dynamodb import DynamoDBSource, Gathering, TableLeaf, gathering
+from headrace.dynamodb import ReadBudget, ServedTable, TableLeaf, asking
 from headrace.errors import QueryError, QueryFault
 from headrace.mapping import Declared, Mapping
+from headrace.observe import ItemsLeftOut
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.watch import Bounds
 from headrace.simulator import Simulator
-from headrace.simulator.faults import Amend, EmptyScanPage, Refuse
+from headrace.simulator.faults import Alter, Amend, EmptyScanPage, Refuse
 from support.deadline import eventually
 
 READY = TableFacts(ready=True)
@@ -33,6 +33,7 @@ class World:
     def __init__(self, instance):
         self.scans = []
         self.asked = set()
+        self.facts = []
         self.refused = None
         self.plant = lambda request: None
         self.simulator = Simulator(lambda: 1_700_000_000.0, faults=self._fault)
@@ -64,14 +65,16 @@ class World:
     def put(self, identity, **item):
         self("PutItem", TableName="orders", Item={"id": {"S": identity}, **item})
 
-    def engine(self, *, segments=1, mapping=None, consistent=True, most_bytes=2**20, bounds=None):
-        def made():
-            source = DynamoDBSource(
-                self.simulator, "orders", mapping=mapping or Mapping(), consistent_read=consistent
-            )
-            return Gathering("orders", source, widen_rows, lambda *_: segments, most_bytes)
-
-        leaf = TableLeaf(made, consistent=consistent)
+    def engine(self, *, segments=1, mapping=None, consistent=True, bounds=None, budget=None):
+        self.table = ServedTable(self.simulator, "orders", mapping=mapping or Mapping())
+        leaf = TableLeaf(
+            "orders",
+            self.table,
+            consistent=consistent,
+            segments=lambda *_: segments,
+            budget=budget,
+            observe=self.facts.append,
+        )
         engine = QueryEngine(
             self._instance.cursor,
             lambda: {"orders": READY, "users": READY},
@@ -168,18 +171,21 @@ def test_answers_are_those_of_plain_duckdb_over_the_same_rows(world, segments):
     plain.close()
 
 
-def test_a_statement_is_one_scan_of_every_segment_that_reads_as_the_dataset_does(world):
+def test_each_reference_is_one_scan_of_every_segment_that_reads_as_it_is_told(world):
     for number in range(7):
         world.put(f"o{number}", n={"N": str(number)})
+    engine = world.engine(segments=2, consistent=True)
+    rows(engine, "DESCRIBE orders")
+    world.scans.clear()
     world.plant = lambda _: SMALL_PAGES
     joined = "SELECT count(*) AS n FROM orders a JOIN orders b USING (id) WHERE a.n > 1"
-    assert rows(world.engine(segments=2, consistent=False), joined) == [{"n": 5}]
+    assert rows(engine, joined) == [{"n": 5}]
     assert {(scan["Segment"], scan["TotalSegments"], scan["ConsistentRead"]) for scan in world.scans} == {
-        (0, 2, False),
-        (1, 2, False),
+        (0, 2, True),
+        (1, 2, True),
     }
     first = [scan for scan in world.scans if "ExclusiveStartKey" not in scan]
-    assert len(first) == 2
+    assert sorted("FilterExpression" in scan for scan in first) == [False, False, True, True]
 
 
 def test_it_is_joined_with_what_is_copied_and_hides_the_half_built_copy(world):
@@ -223,31 +229,68 @@ def test_exact_numbers_stay_exact_whatever_page_they_are_in(world):
     ]
 
 
-def test_explain_and_describe_read_a_sample_and_tell_what_a_scan_costs(world):
+def test_explain_and_describe_read_a_sample_and_tell_what_is_asked(world):
     for number in range(300):
         world.put(f"o{number}", n={"N": "1"}, text={"S": "x" * 1000})
     engine = world.engine(segments=4, consistent=False)
-    told = rows(engine, "EXPLAIN SELECT n FROM orders WHERE id = 'o1'")[-1]["explain_value"]
+
+    def told(sql):
+        return rows(engine, f"EXPLAIN {sql}")[-1]["explain_value"]
+
     size = world("DescribeTable", TableName="orders")["Table"]["TableSizeBytes"]
-    assert told == (
-        f"orders: DynamoDB Scan in 4 segments, eventually consistent; about {-(-size // 4096) / 2:,.0f} read units for "
-        f"300 items of {size:,} bytes; columns id, n; id = 'o1' (not asked)"
+    assert told("SELECT n FROM orders WHERE id = 'o1'") == (
+        "orders: DynamoDB Query: id = 'o1'; attributes id, n; eventually consistent; about 0.5 read units; columns id, n; "
+        "id = 'o1' (exact)"
     )
+    assert told("SELECT n FROM orders WHERE n > 5") == (
+        "orders: DynamoDB Scan in 4 segments; filter n > 5 OR NOT (attribute_not_exists(n) OR attribute_type(n, 'N') OR "
+        "attribute_type(n, 'NULL')); attributes id, n; eventually consistent; "
+        f"about {-(-size // 4096) / 2:,.1f} read units for 300 items of {size:,} bytes; columns n; n > 5 (exact)"
+    )
+    assert "counted by DynamoDB" in told("SELECT count(*) FROM orders")
+    assert "no request to DynamoDB" in told("SELECT * FROM orders WHERE id = 'a' AND id = 'b'")
     assert [row["column_name"] for row in rows(engine, "DESCRIBE orders")] == ["id", "n", "text"]
-    assert [scan.get("Limit") for scan in world.scans] == [100, 100]
+    assert [scan.get("Limit") for scan in world.scans] == [100]
     world.scans.clear()
-    assert "leaf_scan" in str(rows(world.engine(), "EXPLAIN ANALYZE SELECT n FROM orders"))
-    assert len(world.scans) > 1 or world.scans[0].get("Limit") is None
+    assert "leaf_scan" in str(rows(engine, "EXPLAIN ANALYZE SELECT n FROM orders"))
+    assert world.scans[0].get("Limit") is None
 
 
-def test_more_rows_than_may_be_gathered_fail_the_statement_with_the_cure(world):
-    for number in range(60):
-        world.put(f"o{number}", text={"S": "x" * 1000})
-    world.plant = lambda _: SMALL_PAGES
-    error = fault(world.engine(segments=2, most_bytes=20_000), "SELECT count(*) FROM orders")
-    assert error.fault is QueryFault.NOT_READY
-    assert "ask again once the copy is complete" in str(error)
-    assert len(world.scans) < 20
+def test_what_a_statement_consumes_is_told_and_taken_from_the_budget(world):
+    for number in range(40):
+        world.put(f"o{number}", text={"S": "x" * 4000})
+    now = [0.0]
+    budget = ReadBudget(1000, lambda: now[0])
+    engine = world.engine(consistent=False, budget=budget)
+    assert rows(engine, "SELECT count(*) AS n FROM orders") == [{"n": 40}]
+    # A sample of all the items, and the count of them: forty items of about 4 KB each, at half a unit.
+    assert [(fact.operation, fact.units) for fact in world.facts] == [("Scan", 20.0), ("Scan", 20.0)]
+    budget.spend(960)
+    assert budget.pause() == 0
+    budget.spend(1)
+    assert budget.pause() == 0.001
+
+
+def test_a_statement_waits_for_its_budget_and_no_longer_than_it_is_wanted(world):
+    world.put("a")
+    budget = ReadBudget(1)
+    budget.spend(3600)
+    error = fault(world.engine(budget=budget, bounds=Bounds(timeout=0.3)), "SELECT * FROM orders")
+    assert error.fault is QueryFault.TIMEOUT
+    assert world.scans == []
+
+
+def test_items_that_cannot_be_decoded_are_left_out_and_told(world):
+    world.put("a", n={"N": "1"})
+    world.put("b", n={"N": "2"})
+
+    def broken(answer):
+        answer["Items"][0]["n"] = {"N": "one"}
+        return answer
+
+    world.plant = lambda _: Alter(broken)
+    assert len(rows(world.engine(), "SELECT * FROM orders")) == 1
+    assert [fact.count for fact in world.facts if isinstance(fact, ItemsLeftOut)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +307,7 @@ def test_what_waiting_does_not_heal_fails_the_statement_with_dynamodbs_words(wor
     error = fault(world.engine(segments=3), "SELECT * FROM orders")
     assert error.fault is QueryFault.FAILED
     assert words in str(error)
-    assert str(error).startswith("orders is answered from DynamoDB until its copy is complete")
+    assert str(error).startswith("orders is answered from DynamoDB, which does not answer: ")
 
 
 def test_throttles_and_outages_are_waited_out(world):
@@ -283,7 +326,7 @@ def test_throttles_and_outages_are_waited_out(world):
 
 
 def test_a_table_that_is_throttled_for_long_is_given_up_with_its_reason(world, monkeypatch):
-    monkeypatch.setattr(gathering, "PATIENCE", 0.3)
+    monkeypatch.setattr(asking, "PATIENCE", 0.3)
     world.put("a")
     world.plant = lambda _: Refuse("ProvisionedThroughputExceededException")
     error = fault(world.engine(), "SELECT * FROM orders")
@@ -299,7 +342,7 @@ def test_a_statement_that_takes_too_long_is_ended(world):
 
 @pytest.mark.parametrize("operation", ["DescribeTable", "Scan"])
 def test_a_statement_that_is_cancelled_ends_at_once_whatever_it_waits_for(world, monkeypatch, operation):
-    monkeypatch.setattr(gathering, "delay", lambda *_: 3600.0)
+    monkeypatch.setattr(asking, "delay", lambda *_: 3600.0)
     world.put("a")
     world.refused = operation
     engine = world.engine()

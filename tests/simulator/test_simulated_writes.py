@@ -87,7 +87,10 @@ _TEXT = [{"AttributeName": "id", "AttributeType": "S"}]
             {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "ALL"}},
             "at 'streamSpecification.streamViewType' failed",
         ),
-        ({"GlobalSecondaryIndexes": [{}]}, "Value null at 'globalSecondaryIndexes.1.member.indexName' failed"),
+        (
+            {"GlobalSecondaryIndexes": [{}]},
+            "Value null at 'globalSecondaryIndexes.1.member.indexName' failed",
+        ),
         ({"ReplicaSpecification": {}}, "does not support the parameter ReplicaSpecification"),
     ],
 )

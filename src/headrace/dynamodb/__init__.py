@@ -2,20 +2,20 @@
 
 from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
-from headrace.dynamodb.gathering import Gathering
 from headrace.dynamodb.key import Key
 from headrace.dynamodb.leaf import TableLeaf
 from headrace.dynamodb.probe import Probe
+from headrace.dynamodb.served_table import ServedTable
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
 __all__ = [
     "BotocoreTransport",
     "DynamoDBSource",
-    "Gathering",
     "Key",
     "Probe",
     "ReadBudget",
+    "ServedTable",
     "TableLeaf",
     "botocore_transport",
     "explicit_keys",

@@ -97,13 +97,17 @@ class Calls:
             body["Limit"] = limit
         return self._ask("Scan", body)
 
+    def read(self, operation: str, body: Mapping[str, Any]) -> Response:
+        """The answer of Query, Scan or BatchGetItem whole, for the decoder."""
+        return self._ask(operation, body)
+
     def get_item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """The item of this key, read consistently; None if there is none."""
         body = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         item = _object(self._ask("GetItem", body)).get("Item")
         return item if isinstance(item, dict) else None
 
-    def _ask(self, operation: str, body: dict[str, Any], shard: str | None = None) -> Response:
+    def _ask(self, operation: str, body: Mapping[str, Any], shard: str | None = None) -> Response:
         response = self._transport(operation, msgspec.json.encode(body))
         if response.status != _OK:
             raise refusal(response, Request(operation, self._table, self._place, shard))

@@ -28,6 +28,7 @@ from headrace.observe import (
     DeadLettersStored,
     DeadLettersSuperseded,
     GapFound,
+    ItemsLeftOut,
     LateRecordsHeld,
     Observation,
     RecordsRead,
@@ -50,6 +51,7 @@ from headrace.status import SILENCE
 
 _COUNTED: dict[type[Observation], dict[str, str | None]] = {
     RecordsRead: {"records_consumed_total": "records"},
+    ItemsLeftOut: {"query_items_left_out_total": "count"},
     TableAsked: {"query_requests_total": None, "query_read_units_total": "units"},
     BatchApplied: {
         "rows_scanned_total": "scanned",

@@ -9,20 +9,18 @@ from contextlib import contextmanager, suppress
 import pyarrow as pa
 
 from headrace.errors import HeadraceError, InternalError
-from headrace.leaf import Condition, Leaf, LeafReading, RemoteLeaf, RemoteReading
+from headrace.leaf import Condition, Leaf, LeafReading, RemoteReading
 
 
 class Readings:
     """One reading of each of ``leaves``, from ``begin`` to ``close``; all scans of a leaf see one commit.
 
     DuckDB's threads scan, the statement's thread begins and closes, any thread cancels. A reading is used by one
-    thread at a time, and nothing of DuckDB is called meanwhile. ``outline``: the statement is not run, so those that are far
-    away need not give rows.
+    thread at a time, and nothing of DuckDB is called meanwhile.
     """
 
-    def __init__(self, leaves: Mapping[str, Leaf], *, outline: bool = False) -> None:
+    def __init__(self, leaves: Mapping[str, Leaf]) -> None:
         self._leaves = leaves
-        self._outline = outline
         self._open: dict[str, LeafReading] = {}
         self._turns = {name: threading.RLock() for name in leaves}
         self._scans: dict[int, Iterator[pa.RecordBatch]] = {}
@@ -37,8 +35,7 @@ class Readings:
     def begin(self) -> Mapping[str, LeafReading]:
         """Open them all. Raises AcceleratorError, QueryError; ``close`` is due also then."""
         for name, leaf in self._leaves.items():
-            reading = leaf.outline() if self._outline and isinstance(leaf, RemoteLeaf) else leaf.begin()
-            self._open[name] = reading
+            reading = self._open[name] = leaf.begin()
             if self._cancelled:
                 reading.cancel()
         return self._open

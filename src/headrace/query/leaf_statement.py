@@ -41,7 +41,7 @@ class LeafStatement:
             for number, leaf in enumerate(beside.leaves)
         }
         self._leaves = {name: one for name, one in tables.items() if not isinstance(one, Beside)}
-        self.readings = Readings(self._leaves | self._parts, outline=not checked.runs)
+        self.readings = Readings(self._leaves | self._parts)
         self._tables: dict[Relation, LeafTable] = {}
 
     def prepare(self, cursor: duckdb.DuckDBPyConnection) -> str:
