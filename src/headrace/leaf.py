@@ -144,6 +144,10 @@ class RemoteReading(LeafReading):
     """
 
     @abstractmethod
+    def seeks(self, column: str) -> bool:
+        """Whether rows with given values in ``column`` are found without reading all others."""
+
+    @abstractmethod
     def told(self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None) -> str:
         """What such a scan asks of the service, and what that costs, in words for EXPLAIN.
 

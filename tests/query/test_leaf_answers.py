@@ -18,7 +18,7 @@ from headrace.query.pod_views import checked_views, facts_of_views
 from headrace.view import View
 from support.copies import batch, create, work
 from support.engines import harness_of
-from support.leaves import ArrowLeaf
+from support.leaves import ArrowLeaf, FarLeaf
 from support.statements import SCHEMA, statements, tables
 
 ROWS = st.fixed_dictionaries({name: tables() for name in "abc"})
@@ -105,8 +105,9 @@ def world():
 
 def compare(world, rows, asked):
     world.hold(rows)
-    for says in Fit:
-        world.leaves = {name: ArrowLeaf(table_of(rows[name]), says) for name in "ab"}
+    kinds = [*((ArrowLeaf, says) for says in Fit), (FarLeaf, Fit.EXACT)]
+    for kind, says in kinds:
+        world.leaves = {name: kind(table_of(rows[name]), says) for name in "ab"}
         for sql in asked:
             world.expect_same(sql)
         assert [leaf.opened for leaf in world.leaves.values()] == [0, 0]
@@ -169,6 +170,7 @@ CONDITIONS = [
     "y.n IN (0, 2)",
     "n IS NULL",
     "t = 'a'",
+    "x.n = y.n",
 ]
 FEW = {
     "a": [{"id": "k0", "n": 0, "t": "a"}, {"id": "k1", "n": 1, "t": None}, {"id": "k2"}, {"id": "k5", "n": 3, "t": "ab"}],
@@ -180,10 +182,22 @@ FEW = {
 @pytest.mark.parametrize("join", JOINS)
 def test_every_join_with_every_condition_in_every_place(world, join):
     world.hold(FEW)
-    world.leaves = {name: ArrowLeaf(table_of(FEW[name]), batch=1) for name in "ab"}
+    for kind in (ArrowLeaf, FarLeaf):
+        world.leaves = {name: kind(table_of(FEW[name]), batch=1) for name in "ab"}
+        for condition in CONDITIONS:
+            for sql in placed(join, condition):
+                world.expect_same(sql)
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_every_join_of_a_far_table_with_one_of_duckdbs_own(world, join):
+    """In these, c is DuckDB's own: its few values are what the far tables are asked for."""
+    world.hold(FEW)
+    world.leaves = {name: FarLeaf(table_of(FEW[name]), batch=1) for name in "ab"}
     for condition in CONDITIONS:
         for sql in placed(join, condition):
-            world.expect_same(sql)
+            for far, own in (("b y", "c y"), ("a x", "c x")):
+                world.expect_same(sql.replace(f" {far}", f" {own}"))
 
 
 def placed(join, condition):

@@ -52,6 +52,10 @@ class Reading(RemoteReading):
             raise LeafWidened("orders: an item has a column that was not known")
         yield row
 
+    def seeks(self, column):
+        del column
+        return False
+
     def told(self, columns, conditions, limit):
         del columns, conditions, limit
         return "asked"

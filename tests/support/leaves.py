@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate, RemoteLeaf, RemoteReading
 
 
 @dataclass
@@ -109,6 +109,26 @@ class ArrowReading:
 
     def _alone(self) -> Any:
         return _Alone(self._users)
+
+
+@dataclass
+class FarLeaf(ArrowLeaf, RemoteLeaf):
+    """One that is far away, and finds rows by the values of every column but ``m``."""
+
+    def begin(self) -> FarReading:
+        self.opened += 1
+        self.readings += 1
+        return FarReading(self)
+
+    outline = begin
+
+
+class FarReading(ArrowReading, RemoteReading):
+    def seeks(self, column: str) -> bool:
+        return column != "m"
+
+    def told(self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None) -> str:
+        return "asked from afar"
 
 
 class _Alone:

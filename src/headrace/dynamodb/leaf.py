@@ -124,6 +124,11 @@ class TableReading(RemoteReading):
             else:
                 return
 
+    def seeks(self, column: str) -> bool:
+        """DynamoDB is asked for no condition yet."""
+        del column
+        return False
+
     def told(self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None) -> str:
         """The requests, and an estimate of the read units that they consume."""
         planner = self._planner()

@@ -7,13 +7,13 @@ is asked of columns is not decided here: DuckDB says it at every scan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate, RemoteReading
 from headrace.query.catalog import Reference
 from headrace.query.condition import Asks, Every, Test, asks, conjuncts, tests
 from headrace.query.from_clause import FromClause, Standing, Step
@@ -51,11 +51,25 @@ class Questioned(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What a plan asks of DuckDB: casts, and the values in columns of ``native`` tables; see NearKeys.among."""
+
+    cast: Cast
+    native: Collection[str] = ()
+    keys_among: Callable[[Tree, str, Sequence[Tree], pa.DataType], tuple[pa.Scalar, ...] | None] = (
+        lambda *_: None
+    )
+
+
 def asked_of(
-    tree: Tree, references: Sequence[Reference], readings: Mapping[str, Questioned], cast: Cast
+    tree: Tree, references: Sequence[Reference], readings: Mapping[str, Questioned], lookups: Lookups
 ) -> list[Asked]:
-    """What each of ``references``, those of the statement to the tables of ``readings``, is asked."""
-    plan = _Plan(references, readings, cast)
+    """What each of ``references`` is asked, those of the query to the tables of ``readings`` and to native ones.
+
+    The latter are asked for nothing: a table far away that is joined with one of them is asked for its few values.
+    """
+    plan = _Plan(references, readings, lookups)
     for node in _selects(tree):
         plan.visit(node)
     asked = [tuple(plan.conditions[id(reference.node)]) for reference in references]
@@ -75,15 +89,16 @@ class _Place:
 
 class _Plan:
     def __init__(
-        self, references: Sequence[Reference], readings: Mapping[str, Questioned], cast: Cast
+        self, references: Sequence[Reference], readings: Mapping[str, Questioned], lookups: Lookups
     ) -> None:
         self.conditions: dict[int, list[tuple[Condition, Fit]]] = {id(one.node): [] for one in references}
         self.whole = True
         """Whether leaves carry out exactly all that WHERE and ON ask."""
-        self._tables = {id(one.node): one.table for one in references}
+        self._tables = {id(one.node): one.table for one in references if one.table in readings}
+        self._native = {id(one.node) for one in references if one.table in lookups.native}
         self._schemas = {name: reading.schema for name, reading in readings.items()}
         self._readings = readings
-        self._cast = cast
+        self._lookups = lookups
 
     def visit(self, select: Tree) -> None:
         clause = FromClause(select["from_table"])
@@ -94,6 +109,8 @@ class _Plan:
         for join in clause.joins:
             for conjunct in conjuncts(join["condition"]):
                 self._visit_on(conjunct, join, clause)
+        if any(self._is_far(one) for one in clause.tables):
+            self._visit_equalities(select, clause)
 
     def _visit_where(self, conjunct: Tree, clause: FromClause) -> None:
         found = asks(conjunct)
@@ -107,6 +124,55 @@ class _Plan:
             step = next(step for step in target.steps if step.join is join)
             if found is not None and step.may_lose_by_condition():
                 self._ask(found, target, target.within(join) or (), clause, join)
+
+    def _visit_equalities(self, select: Tree, clause: FromClause) -> None:
+        """Ask tables far away for the few rows that DuckDB's own tables may be joined with."""
+        where = [*conjuncts(select["where_clause"])]
+        for conjunct in where:
+            for near, far in self._equal(conjunct, clause):
+                self._ask_for_keys(near, far, far.table.steps, where)
+        for join in clause.joins:
+            for conjunct in (*conjuncts(join["condition"]), *_of_using(join)):
+                for near, far in self._equal(conjunct, clause):
+                    step = next((step for step in far.table.steps if step.join is join), None)
+                    if step is not None and step.may_lose_by_condition():
+                        self._ask_for_keys(near, far, far.table.within(join) or (), where)
+
+    def _equal(self, conjunct: Tree, clause: FromClause) -> Iterator[tuple[_Near, _Place]]:
+        """Where ``conjunct`` says that a column of DuckDB's own table equals one of a table far away: both, in full names."""
+        if conjunct["type"] != "COMPARE_EQUAL":
+            return
+        sides = (conjunct["left"], conjunct["right"])
+        for one, other in (sides, sides[::-1]):
+            near, column = _qualified(one), _qualified(other)
+            if near is None or column is None:
+                continue
+            tables = [each for each in clause.tables if each.name == near[0].casefold()]
+            far = self._place(Test(column, ()), clause, None)
+            plain = len(tables) == 1 and clause.is_only(tables[0].name) and id(tables[0].node) in self._native
+            if plain and tables[0].columns_have_their_names and far and self._is_far(far.table):
+                yield _Near(tables[0], near[1]), far
+
+    def _ask_for_keys(
+        self, near: _Near, far: _Place, around: tuple[Step, ...], where: Sequence[Tree]
+    ) -> None:
+        reading, asked = self._readings[self._tables[id(far.table.node)]], self.conditions[id(far.table.node)]
+        if far.field or not all(step.leaves_others_alone() for step in around) or _is_sought(reading, asked):
+            return
+        if not isinstance(reading, RemoteReading) or not reading.seeks(far.column):
+            return
+        mattering = where if all(step.keeps_values() for step in near.table.steps) else []
+        own = [one for one in mattering if _speaks_only_of(near.table.name, one)]
+        keys = self._lookups.keys_among(near.table.node, near.column, own, far.type)
+        if keys is None:
+            return
+        nothing = (Predicate(far.column, Comparison.IS_NULL), Predicate(far.column, Comparison.IS_NOT_NULL))
+        wanted = (Predicate(far.column, Comparison.IN, keys),) if keys else nothing
+        asked += [(one, reading.fit(one)) for one in wanted]
+
+    def _is_far(self, table: Standing) -> bool:
+        name = self._tables.get(id(table.node))
+        return name is not None and isinstance(self._readings[name], RemoteReading)
 
     def _targets(self, found: Asks | None, clause: FromClause, join: Tree | None = None) -> list[Standing]:
         """The leaves of whose columns ``found`` speaks without doubt; of those in ``join``, if given."""
@@ -129,7 +195,7 @@ class _Plan:
             place = self._place(test, clause, join)
             if place is None or place.table is not target:
                 return None
-            meant = values(test.literals, place.type, self._cast) if test.literals else ()
+            meant = values(test.literals, place.type, self._lookups.cast) if test.literals else ()
             return None if meant is None else test.condition(place.column, place.field, meant)
 
         condition, whole = _resolved(found, condition_of)
@@ -186,6 +252,49 @@ class _Plan:
         schema: Sequence[str] = () if table is None else self._schemas[table].names
         found = [name for name in schema if name.casefold() == column]
         return found[0] if len(found) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A column of DuckDB's own table."""
+
+    table: Standing
+    column: str
+
+
+def _of_using(join: Tree) -> Iterator[Tree]:
+    """What USING says, as conditions; of two tables, whose columns have no other names."""
+    sides = (join["left"], join["right"])
+    if all(side["type"] == "BASE_TABLE" for side in sides):
+        names = [side["alias"] or side["table_name"] for side in sides]
+        for column in join["using_columns"]:
+            one, other = ({"class": "COLUMN_REF", "column_names": [name, column]} for name in names)
+            yield {"type": "COMPARE_EQUAL", "left": one, "right": other}
+
+
+def _qualified(expression: Tree) -> tuple[str, str] | None:
+    """``table.column``; None of anything else."""
+    names = expression["column_names"] if expression["class"] == "COLUMN_REF" else []
+    return (str(names[0]), str(names[1])) if len(names) == 2 else None  # noqa: PLR2004  # The two.
+
+
+def _speaks_only_of(table: str, conjunct: Tree) -> bool:
+    """Whether it is a condition of the kind that leaves are asked, on columns of ``table`` alone, in full names."""
+    found = asks(conjunct)
+    return found is not None and all(
+        len(test.column) > 1 and test.column[0].casefold() == table for test in tests(found)
+    )
+
+
+def _is_sought(reading: Questioned, asked: Sequence[tuple[Condition, Fit]]) -> bool:
+    """Whether it is asked for single values already, by which it finds its rows."""
+    return isinstance(reading, RemoteReading) and any(
+        isinstance(one, Predicate)
+        and one.comparison in (Comparison.EQUAL, Comparison.IN)
+        and not one.field
+        and reading.seeks(one.column)
+        for one, _ in asked
+    )
 
 
 def _resolved(asked: Asks, condition_of: Callable[[Test], Condition | None]) -> tuple[Condition | None, bool]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import duckdb
@@ -17,9 +18,10 @@ from headrace.query.allow_list import Checked
 from headrace.query.catalog import Beside
 from headrace.query.door import translated
 from headrace.query.leaf_names import quoted
-from headrace.query.leaf_plan import Asked
+from headrace.query.leaf_plan import Asked, Lookups
 from headrace.query.leaf_readings import Readings
 from headrace.query.leaf_table import LeafTable
+from headrace.query.near_keys import NearKeys
 from headrace.query.parameters import Given
 from headrace.query.parser import Parser, Verb
 from headrace.query.relations import OWN, Planned, Relation, bodies_of, planned, unplanned
@@ -75,7 +77,9 @@ class LeafStatement:
         if self._checked.verb is Verb.DESCRIBE:
             return unplanned(bodies, self._leaves)
         readings = {name: open_[name] for name in self._leaves}
-        return planned(bodies, readings, lambda texts, type_: _cast(cursor, texts, type_), self._parser)
+        native = self._checked.tables - self._leaves.keys() - self._beside.keys()
+        lookups = Lookups(partial(_cast, cursor), native, NearKeys(cursor).among)
+        return planned(bodies, readings, lookups, self._parser)
 
     def _table(self, relation: Relation, reading: LeafReading) -> LeafTable:
         def scan(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

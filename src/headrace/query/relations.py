@@ -8,8 +8,7 @@ from typing import Final
 
 from headrace.query.allow_list import Checked
 from headrace.query.leaf_names import renamed
-from headrace.query.leaf_plan import Asked, Questioned, asked_of
-from headrace.query.literal import Cast
+from headrace.query.leaf_plan import Asked, Lookups, Questioned, asked_of
 from headrace.query.parameters import Given
 from headrace.query.parser import Parser
 from headrace.query.view_reading import Body, ViewReading
@@ -47,10 +46,10 @@ def bodies_of(checked: Checked, given: Given) -> list[Body]:
 
 
 def planned(
-    bodies: Sequence[Body], readings: Mapping[str, Questioned], cast: Cast, parser: Parser
+    bodies: Sequence[Body], readings: Mapping[str, Questioned], lookups: Lookups, parser: Parser
 ) -> Planned:
     """The relations over the leaves of ``readings``, with names of their own where references ask different things."""
-    asked = _asked_by(bodies, readings, cast)
+    asked = _asked_by(bodies, readings, lookups)
     references = [(body, one) for body in bodies for one in body.references if one.table in readings]
     wants = {
         table: {asked[id(one.node)] for _, one in references if one.table == table} for table in readings
@@ -84,7 +83,9 @@ def common(some: Iterable[Asked]) -> Asked:
     return Asked(tuple(one for one in first.conditions if all(one in other.conditions for other in others)))
 
 
-def _asked_by(bodies: Sequence[Body], readings: Mapping[str, Questioned], cast: Cast) -> Mapping[int, Asked]:
+def _asked_by(
+    bodies: Sequence[Body], readings: Mapping[str, Questioned], lookups: Lookups
+) -> Mapping[int, Asked]:
     """What each reference asks, by the id of its node."""
     every, views = dict(readings), dict[str, ViewReading]()
     for body in reversed(bodies):
@@ -93,8 +94,8 @@ def _asked_by(bodies: Sequence[Body], readings: Mapping[str, Questioned], cast: 
     asked: dict[int, Asked] = {}
     of_table: dict[str, list[Asked]] = {}
     for body in bodies:
-        known = [one for one in body.references if one.table in every]
-        found = asked_of(body.tree, known, every, cast)
+        known = [one for one in body.references if one.table in every or one.table in lookups.native]
+        found = asked_of(body.tree, known, every, lookups)
         own = {id(reference.node): what for reference, what in zip(known, found, strict=True)}
         if body.name is not None:
             view = views[body.name]
