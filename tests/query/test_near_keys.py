@@ -108,3 +108,12 @@ def test_using_names_the_column_of_both(asked):
     rows, wanted = asked("SELECT city FROM likes l JOIN users u USING (id)")
     assert rows == [{"city": "Bonn"}]
     assert wanted == {"id in": ["u2"]}
+
+
+def test_a_condition_that_may_fail_is_left_to_the_statement(asked):
+    """What fails ends the transaction; DuckDB may answer the statement without ever computing it."""
+    sql = "SELECT u.city FROM orders o JOIN users u ON o.buyer = u.id WHERE o.id = 2 AND o.status = "
+    rows, wanted = asked(sql + "'new'")
+    assert wanted == {"id in": ["u3"]}
+    rows, wanted = asked(sql.replace("o.status", "CASE WHEN o.id = 2 THEN 5 ELSE o.status::INT END") + "5")
+    assert (rows, wanted) == ([{"city": "Ulm"}], {"id in": ["u3"]})

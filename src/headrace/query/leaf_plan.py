@@ -57,8 +57,8 @@ class Lookups:
 
     cast: Cast
     native: Collection[str] = ()
-    keys_among: Callable[[Tree, str, Sequence[Tree], pa.DataType], tuple[pa.Scalar, ...] | None] = (
-        lambda *_: None
+    keys_among: Callable[[Tree, str, Sequence[Tree], pa.DataType], tuple[pa.Scalar, ...] | None] = lambda *_: (
+        None
     )
 
 
@@ -161,9 +161,8 @@ class _Plan:
             return
         if not isinstance(reading, RemoteReading) or not reading.seeks(far.column):
             return
-        mattering = where if all(step.keeps_values() for step in near.table.steps) else []
-        own = [one for one in mattering if _speaks_only_of(near.table.name, one)]
-        keys = self._lookups.keys_among(near.table.node, near.column, own, far.type)
+        mattering = where if all(step.keeps_values() for step in near.table.steps) else ()
+        keys = self._lookups.keys_among(near.table.node, near.column, mattering, far.type)
         if keys is None:
             return
         nothing = (Predicate(far.column, Comparison.IS_NULL), Predicate(far.column, Comparison.IS_NOT_NULL))
@@ -276,14 +275,6 @@ def _qualified(expression: Tree) -> tuple[str, str] | None:
     """``table.column``; None of anything else."""
     names = expression["column_names"] if expression["class"] == "COLUMN_REF" else []
     return (str(names[0]), str(names[1])) if len(names) == 2 else None  # noqa: PLR2004  # The two.
-
-
-def _speaks_only_of(table: str, conjunct: Tree) -> bool:
-    """Whether it is a condition of the kind that leaves are asked, on columns of ``table`` alone, in full names."""
-    found = asks(conjunct)
-    return found is not None and all(
-        len(test.column) > 1 and test.column[0].casefold() == table for test in tests(found)
-    )
 
 
 def _is_sought(reading: Questioned, asked: Sequence[tuple[Condition, Fit]]) -> bool:

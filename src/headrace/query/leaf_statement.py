@@ -78,7 +78,8 @@ class LeafStatement:
             return unplanned(bodies, self._leaves)
         readings = {name: open_[name] for name in self._leaves}
         native = self._checked.tables - self._leaves.keys() - self._beside.keys()
-        lookups = Lookups(partial(_cast, cursor), native, NearKeys(cursor).among)
+        cast = partial(_cast, cursor)
+        lookups = Lookups(cast, native, NearKeys(cursor, cast).among)
         return planned(bodies, readings, lookups, self._parser)
 
     def _table(self, relation: Relation, reading: LeafReading) -> LeafTable:

@@ -9,6 +9,8 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from headrace.query.condition import Test, asks, tests
+from headrace.query.literal import Cast, values
 from headrace.query.parser import Tree
 
 MOST_KEYS: Final = 100
@@ -20,27 +22,54 @@ _BIGINT: Final = pa.int64()
 class NearKeys:
     """Looks values up in the connection of one statement, so that they are those of its transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cast: Cast) -> None:
         self._cursor = cursor
+        self._cast = cast
 
     def among(
         self, table: Tree, column: str, conditions: Sequence[Tree], type_: pa.DataType
     ) -> tuple[pa.Scalar, ...] | None:
         """The values other than NULL in ``column`` of the rows of ``table``, a node of FROM, that satisfy ``conditions``.
 
-        None where there are more than MOST_KEYS, where they are not of ``type_``, and where it cannot be asked.
+        Conditions on other columns than the table's, and those that DuckDB must compute for, are left out. None where there
+        are more than MOST_KEYS values, where they are not of ``type_``, and where it cannot be asked.
         """
         name = str(table["alias"] or table["table_name"])
+        types: dict[str, pa.DataType | None] = {}
+
+        def compares(condition: Tree) -> bool:
+            found = asks(condition)
+            return found is not None and all(
+                self._is_plain(test, name, types, table) for test in tests(found)
+            )
+
+        own = self._type(table, name, column)
+        if own is None or _plain(own) != _plain(type_):
+            return None
+        kept = [condition for condition in conditions if compares(condition)]
+        found = self._cursor.execute(self._text(_select(table, [name, column], kept, MOST_KEYS + 1)))
+        known = found.to_arrow_table().column(0).combine_chunks().drop_null()
+        return tuple(known.cast(type_)) if len(known) <= MOST_KEYS else None
+
+    def _is_plain(self, test: Test, name: str, types: dict[str, pa.DataType | None], table: Tree) -> bool:
+        """Whether it compares a column with values of its own type: what fails would end the statement's transaction."""
+        qualifier, *rest = test.column
+        if qualifier.casefold() != name.casefold() or len(rest) != 1 or test.extracted:
+            return False
+        column = rest[0]
+        if column not in types:
+            types[column] = self._type(table, name, column)
+        type_ = types[column]
+        return type_ is not None and values(test.literals, type_, self._cast) is not None
+
+    def _type(self, table: Tree, name: str, column: str) -> pa.DataType | None:
+        """The type of a column of DuckDB's; None where there is none, or not one of that name."""
         try:
-            found = self._cursor.execute(self._text(_select(table, [name, column], conditions)))
-            values = found.to_arrow_table().column(0).combine_chunks()
+            found = self._cursor.execute(self._text(_select(table, [name, column], [], 0)))
         except duckdb.Error:
             # The statement itself will say what is wrong.
             return None
-        if _plain(values.type) != _plain(type_):
-            return None
-        known = values.drop_null()
-        return tuple(known.cast(type_)) if len(known) <= MOST_KEYS else None
+        return found.to_arrow_table().schema.field(0).type
 
     def _text(self, select: Tree) -> str:
         whole = json.dumps({"error": False, "statements": [{"node": select, "named_param_map": []}]})
@@ -56,7 +85,7 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return _BIGINT if pa.types.is_integer(type_) and pa.types.is_signed_integer(type_) else type_
 
 
-def _select(table: Tree, column: Sequence[str], conditions: Sequence[Tree]) -> Tree:
+def _select(table: Tree, column: Sequence[str], conditions: Sequence[Tree], limit: int) -> Tree:
     where: Any = {
         "class": "CONJUNCTION",
         "type": "CONJUNCTION_AND",
@@ -65,7 +94,7 @@ def _select(table: Tree, column: Sequence[str], conditions: Sequence[Tree]) -> T
     }
     if len(conditions) < 2:  # noqa: PLR2004  # AND joins two.
         where = next(iter(conditions), None)
-    most = {"type": {"id": "INTEGER", "type_info": None}, "is_null": False, "value": MOST_KEYS + 1}
+    most = {"type": {"id": "INTEGER", "type_info": None}, "is_null": False, "value": limit}
     return {
         "type": "SELECT_NODE",
         "modifiers": [
