@@ -196,6 +196,22 @@ def test_it_is_joined_with_what_is_copied_and_hides_the_half_built_copy(world):
     assert rows(world.engine(), "SELECT id FROM main.orders") == [{"id": "a"}]
 
 
+def test_a_join_with_a_few_rows_of_duckdbs_own_reads_their_items_alone(world):
+    for number in range(50):
+        world.put(f"o{number}", n={"N": "1"})
+    world.put("a", n={"N": "2"})
+    engine = world.engine()
+    sql = "SELECT u.name, o.n FROM users u JOIN orders o ON o.id = u.id"
+    assert rows(engine, sql) == [{"name": "Ada", "n": 2}]
+    world.scans.clear()
+    world.asked.clear()
+    assert rows(engine, sql) == [{"name": "Ada", "n": 2}]
+    assert (world.scans, world.asked) == ([], {"Query"})
+    world.asked.clear()
+    assert rows(engine, f"{sql} WHERE u.name = 'Bo'") == []
+    assert world.asked == set()
+
+
 def test_a_table_without_items_has_its_key_and_what_is_declared(world):
     mapping = Mapping(declared=(Declared("total", LONG),))
     engine = world.engine(mapping=mapping)

@@ -125,9 +125,8 @@ class TableReading(RemoteReading):
                 return
 
     def seeks(self, column: str) -> bool:
-        """DynamoDB is asked for no condition yet."""
-        del column
-        return False
+        """Whether it is the partition key of the table, or of an index that has all that may be asked for."""
+        return self._planner().seeks(column)
 
     def told(self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None) -> str:
         """The requests, and an estimate of the read units that they consume."""

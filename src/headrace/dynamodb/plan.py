@@ -101,6 +101,15 @@ class Planner:
             return NOTHING_TO_ASK
         return self._made(asked, filters, paths, way)
 
+    def seeks(self, name: str) -> bool:
+        """Whether rows with given values in a column are found by a key, whichever columns are asked for."""
+        attribute, own = self._attribute(name), self.shape.table.key
+        return any(
+            shelf.partition.name == attribute
+            and (shelf.name is None or shelf.sort is None or shelf.sort.name in own)
+            for shelf in self._shelves(None)
+        )
+
     def _shelves(self, paths: tuple[Path, ...] | None) -> Iterator[Shelf]:
         """The table, and the indexes that have all that is needed."""
         yield self.shape.table
