@@ -50,6 +50,7 @@ from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus
 from headrace.tables import Tables
 from headrace.versions import Versions
+from headrace.views import Views
 from headrace.wire import Transport
 
 MOST_EVENTS = 20
@@ -92,10 +93,13 @@ class Runtime:
         self._observers = tuple(observers)
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
+        names = [*(dataset.name for dataset in pod.datasets), DEAD_LETTERS]
+        self._views = Views(pod.views, names, self._parser)
         copied = [dataset for dataset in pod.datasets if dataset.acceleration is not None]
         self._scratch = scratch_of(pod, copied)
         limits = Limits(memory=pod.limits.memory, spill=pod.limits.spill)
-        self._engines = Engines(copied, limits, self._scratch.path if self._scratch is not None else None)
+        scratch = self._scratch.path if self._scratch is not None else None
+        self._engines = Engines(copied, limits, scratch, self._views.stored_names)
         rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in copied}
         self._board = StatusBoard(pod.datasets, rows)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
@@ -110,7 +114,7 @@ class Runtime:
             leaves=self._leaves,
             parser=self._parser,
         )
-        self._versions = Versions(dataset.name for dataset in copied)
+        self._versions = Versions([*(dataset.name for dataset in copied), *self._views.stored_names])
         self._results = Results(
             self._engine, pod.caching, self._versions, self._catalog, self._answered_remotely
         )
@@ -124,8 +128,12 @@ class Runtime:
             leaves=lambda: self._engines.leaves,
             parser=self._parser,
         )
+        self._viewed = QueryEngine(
+            self._engines.cursor, self._catalog, ASKED_BY_REFRESHES, leaves=self._leaves, parser=self._parser
+        )
         # Processes that are throttled together must not come back together.
         self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
+        self._views.keep(self._engines, self._viewed.query, self._catalog, self._versions, self._salt)
         self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
         self._probes = self._remote.probes(self._observe, self._salt)
 
@@ -143,12 +151,15 @@ class Runtime:
             runner.start()
         for probe in self._probes:
             probe.start()
+        self._views.start()
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
         # Statements first: a download without end would use up the server's grace.
         self._engine.close()
         self._copies.close()
+        self._viewed.close()
+        self._views.stop()
         self._servers.stop()
         for runner in self._runners.values():
             runner.stop()
@@ -175,8 +186,8 @@ class Runtime:
         return self._servers.url("metrics")
 
     def statuses(self, *, rows: bool = True) -> tuple[DatasetStatus, ...]:
-        """Every dataset now; without ``rows``, which the engines must count, at once."""
-        return self._board.statuses(rows=rows)
+        """Every dataset and stored view now; without ``rows``, which the engines must count, at once."""
+        return self._board.statuses(rows=rows) + self._views.statuses()
 
     def query(
         self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
@@ -194,7 +205,10 @@ class Runtime:
             return statement.reader().read_all()
 
     def refresh(self, name: str, asked: RefreshAsked) -> int:
-        """Begin a refresh of a dataset, as it is asked for; its number. Raises ConfigError, QueryError."""
+        """Begin a refresh of a dataset or stored view, as it is asked for; its number. Raises ConfigError, QueryError."""
+        number = self._views.refresh(name, asked)
+        if number is not None:
+            return number
         dataset, runner = self._refreshed(name), self._replicated(name)
         if asked.mode not in (None, RefreshMode.FULL, RefreshMode.APPEND):
             raise ConfigError(f"refresh_mode: {asked.mode!r} is not one of full, append")
@@ -207,6 +221,8 @@ class Runtime:
 
     def refresh_outcome(self, name: str, number: int) -> RefreshOutcome | None:
         """What became of a refresh; see ``serve.running``. Raises ConfigError."""
+        if name in self._views:
+            return self._views.outcome(name, number)
         self._refreshed(name)
         asked = self._asked.get(name)
         return None if asked is None else asked.outcome(number)
@@ -218,6 +234,8 @@ class Runtime:
 
     def _refreshed(self, name: str) -> Dataset:
         """The dataset, if it is made by refreshes. Raises ConfigError: one that follows its stream is always current."""
+        if name in self._views:
+            raise ConfigError(f"{name} is a view: what it holds is said by its query, in the Spicepod")
         dataset = next(dataset for dataset in self._datasets if dataset.name == name)
         if dataset.acceleration is None:
             raise ConfigError(
@@ -269,6 +287,10 @@ class Runtime:
 
     def _replicated(self, name: str) -> ThreadRunner:
         runner = self._runners.get(name)
+        if name in self._views:
+            raise QueryError(
+                QueryFault.NOT_READY, f"{name} is a view: it has no stream, snapshots or dead letters"
+            )
         if runner is None:
             raise QueryError(
                 QueryFault.NOT_READY,
@@ -313,7 +335,8 @@ class Runtime:
     def _catalog(self) -> Catalog:
         early = [name for name in self._answered_remotely() if name in self._runners]
         answered = dict.fromkeys(early, TableFacts(ready=True))
-        return {**self._tables, **answered, DEAD_LETTERS: TableFacts(ready=True)}
+        tables = {**self._tables, **answered, DEAD_LETTERS: TableFacts(ready=True)}
+        return {**tables, **self._views.facts(tables)}
 
     def _leaves(self) -> Mapping[str, Leaf | Beside]:
         own, letters = self._engines.letters

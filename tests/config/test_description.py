@@ -59,7 +59,6 @@ def test_validate_says_what_is_doubtful_and_what_is_not_carried_out(folder):
         ),
         "",
         "Not carried out by this version",
-        "  views: views are not built yet; none is there",
         "  orders: params.write_parallelism: no effect; Headrace does not write to DynamoDB",
     ]
 

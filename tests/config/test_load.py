@@ -273,12 +273,10 @@ def test_what_stands_beside_the_datasets_and_is_not_built_is_said(folder):
         "metadata: {team: a}\n"
         "secrets:\n  - {from: env, name: env}\n  - {from: keyring, name: keyring}\n"
         "runtime: {query: {target_partitions: 4}, task_history: {enabled: false}}\n"
-        "views: [{name: v, sql: SELECT 1}]\n"
         "models: [{name: m}]\n" + folder.dataset()
     )
     assert pod.name == "shop"
     assert pod.unbuilt == (
-        "views: views are not built yet; none is there",
         "models: no effect; Headrace has nothing of the kind",
         (
             "secrets[1].from: keyring is not built yet; references are looked up in the environment and the .env files "

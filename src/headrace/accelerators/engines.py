@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import duckdb
 
 from headrace.accelerator import ChangeSink
-from headrace.accelerators.duckdb import ALL_LETTERS, DuckDBAccelerator, DuckDBInstance, Limits
+from headrace.accelerators.duckdb import ALL_LETTERS, DuckDBAccelerator, DuckDBInstance, Limits, StoredRows
 from headrace.dataset import Acceleration, Dataset, Engine, Mode, PostgresAccess
 from headrace.errors import ConfigError
 from headrace.explanation import ItemKey, StoredKey
@@ -46,15 +46,20 @@ class Engines:
     Nothing is opened here but the SQL engine: each dataset's database is opened by its accelerator's
     ``open``. Datasets without acceleration have no accelerator. Raises ConfigError for an engine that
     lacks what it needs, AcceleratorError for two datasets in one file. ``scratch`` is a folder of this process,
-    absolute, in which all folders lie that copies are exported to and restored from; None: none is.
+    absolute, in which all folders lie that copies are exported to and restored from; None: none is. ``stored`` are views
+    whose rows the SQL engine holds in memory.
     """
 
     def __init__(
-        self, datasets: Sequence[Dataset], limits: Limits | None = None, scratch: Path | None = None
+        self,
+        datasets: Sequence[Dataset],
+        limits: Limits | None = None,
+        scratch: Path | None = None,
+        stored: Iterable[str] = (),
     ) -> None:
         accelerated = {one.name: one.acceleration for one in datasets if one.acceleration is not None}
         native = {name: one for name, one in accelerated.items() if one.engine is Engine.DUCKDB}
-        files = {name: _file(name, one) for name, one in native.items()}
+        files = {name: _file(name, one) for name, one in native.items()} | dict.fromkeys(stored)
         limits = limits or Limits()
         memory = limits.memory or _largest_limit(native)
         self._instance = DuckDBInstance(files, replace(limits, memory=memory), scratch)
@@ -67,6 +72,10 @@ class Engines:
     def sink(self, dataset: str) -> Accelerator:
         """The dataset's accelerator; KeyError where it has none."""
         return self._sinks[dataset]
+
+    def stored_rows(self, view: str) -> StoredRows:
+        """Where the rows of a stored view are."""
+        return StoredRows(self._instance, view)
 
     @property
     def leaves(self) -> Mapping[str, Leaf]:

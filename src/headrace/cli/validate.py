@@ -32,4 +32,11 @@ def validate(pod: Path | None, *, schema: bool) -> None:
         from headrace.query.pod_sql import expect_sql
 
         expect_sql(loaded.datasets, Parser())
+    if loaded.views:
+        from headrace.accelerator import DEAD_LETTERS
+        from headrace.query.parser import Parser
+        from headrace.query.pod_views import checked_views
+
+        names = [*(dataset.name for dataset in loaded.datasets), DEAD_LETTERS]
+        checked_views(loaded.views, names, Parser())
     click.echo(describe(loaded).rstrip())

@@ -24,6 +24,7 @@ from headrace.dataset import (
 )
 from headrace.mapping import ListType, Mapping, NumberType
 from headrace.type_name import type_name
+from headrace.view import View
 
 _GAPS = {
     GapBehavior.ERROR: "stop and say so",
@@ -39,7 +40,7 @@ _NUMBERS = {
 
 
 def describe(pod: Pod) -> str:
-    """The text that ``headrace validate`` prints: each dataset, then warnings, then what is not built.
+    """The text that ``headrace validate`` prints: each dataset and view, then warnings, then what is not built.
 
     Secrets are not shown.
     """
@@ -48,6 +49,8 @@ def describe(pod: Pod) -> str:
     for dataset in pod.datasets:
         lines += ["", dataset.name]
         lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
+    for view in pod.views:
+        lines += ["", view.name, *(f"  {label:<12}{text}" for label, text in _view_facts(view))]
     if pod.warnings:
         lines += ["", "Warnings", *(f"  {warning}" for warning in pod.warnings)]
     unbuilt = [*pod.unbuilt]
@@ -75,6 +78,14 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         )
     yield from _columns(dataset.mapping)
     yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
+
+
+def _view_facts(view: View) -> Iterator[tuple[str, str]]:
+    yield "view", view.place
+    if view.refresh is None:
+        yield "rows", "of what it reads, whenever it is read"
+    else:
+        yield "rows", f"stored in memory; {_when(view.refresh)}"
 
 
 def _copied(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str, str]]:

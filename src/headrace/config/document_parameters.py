@@ -32,6 +32,7 @@ from headrace.config.runtime_model import (
 )
 from headrace.config.snapshots import PLACE
 from headrace.config.starter import STARTER
+from headrace.config.views import ViewAccelerationEntry, ViewEntry
 from headrace.dataset import Engine
 
 _INTRODUCTION = """\
@@ -131,6 +132,12 @@ def configuration_page() -> str:
             _section(f"`params` of `engine: {engine}`", _OF_ENGINE.get(engine, ""), _parameters(table))
             for engine, table in ENGINES.items()
         ),
+        _section(
+            "A view",
+            "Under `views`, one item for each ([more](views.md)).",
+            _keys(ViewEntry),
+        ),
+        _section("`acceleration` of a view", "", _keys(ViewAccelerationEntry)),
         _section(
             "`snapshots`",
             "Beside `datasets`: where the snapshots of all of them are kept ([more](snapshots.md)).",

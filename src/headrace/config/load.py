@@ -13,11 +13,12 @@ from headrace.config.environment import BUILT_IN_STORES, Environment, read_envir
 from headrace.config.model import SnapshotsEntry, Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
 from headrace.config.pod import Pod
-from headrace.config.problem import KeyPath, Problem, refuse
+from headrace.config.problem import KeyPath, Problem, refuse, written
 from headrace.config.runtime_model import RuntimeEntry
 from headrace.config.serving import Serving
 from headrace.config.shape import read_shape, unbuilt_sentences
 from headrace.config.snapshots import PLACE, Placing
+from headrace.config.views import Viewing
 from headrace.dataset import Dataset
 from headrace.errors import ConfigError
 
@@ -44,7 +45,9 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
     placed = placing.placed()
     serving = Serving(document, environment, folder, spicepod.runtime or RuntimeEntry())
     access, limits, caching = serving.access(), serving.limits(), serving.caching()
-    problems += [*wrong, *placing.problems, *serving.problems]
+    viewing = Viewing(document, folder, called, spicepod.views or ())
+    views = viewing.views()
+    problems += [*wrong, *placing.problems, *serving.problems, *viewing.problems]
     assemblies = [
         Assembly(document, ("datasets", index), folder, entry, *settings, placed)
         for index, (entry, settings) in enumerate(zip(spicepod.datasets, parameters, strict=True))
@@ -65,6 +68,7 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         folder=folder,
         name=spicepod.name or folder.name or "headrace",
         datasets=tuple(datasets),
+        views=views,
         warnings=tuple(warning.line(called) for warning in warnings),
         unbuilt=(
             *_unbuilt(document),
@@ -146,15 +150,19 @@ def _stores(document: Document) -> frozenset[str]:
 
 
 def _dataset_paths(document: Document) -> list[KeyPath]:
-    block = document.at(("datasets",))
-    return [("datasets", index) for index in range(len(block))] if isinstance(block, list) else []
+    return _items(document, "datasets")
+
+
+def _items(document: Document, key: str) -> list[KeyPath]:
+    block = document.at((key,))
+    return [(key, index) for index in range(len(block))] if isinstance(block, list) else []
 
 
 def _same_names(document: Document) -> list[Problem]:
-    """Datasets whose names SQL cannot tell apart."""
+    """Datasets and views whose names SQL cannot tell apart."""
     first: dict[str, KeyPath] = {}
     problems = []
-    for item in _dataset_paths(document):
+    for item in (*_dataset_paths(document), *_items(document, "views")):
         path = (*item, "name")
         name = document.at(path)
         if not isinstance(name, str):
@@ -162,7 +170,7 @@ def _same_names(document: Document) -> list[Problem]:
         earlier = first.setdefault(name.lower(), path)
         if earlier is not path:
             message = (
-                f"'{name}' is the name of datasets[{earlier[1]}] too ({document.value_place(earlier)}); names must "
+                f"'{name}' is the name of {written(earlier[:2])} too ({document.value_place(earlier)}); names must "
                 "differ, and not in capitals only"
             )
             problems.append(document.at_value(path, message))

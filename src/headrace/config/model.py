@@ -26,6 +26,7 @@ from headrace.config.kind import (
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Unbuilt
 from headrace.config.runtime_model import ApiKeyEntry, AuthEntry, CachingEntry, RuntimeEntry
+from headrace.config.views import ViewAccelerationEntry, ViewEntry
 from headrace.dataset import RestoreFailure, TimeFormat
 
 METRICS = tuple(metric.name for metric in headrace.metric.METRICS)
@@ -221,7 +222,9 @@ class Spicepod(Entry):
     snapshots: Annotated[
         SnapshotsEntry | None, Field(description="Where snapshots are kept, and how many.")
     ] = None
-    views: Annotated[Any, Key(None, "Named SQL.", Unbuilt("views are not built yet; none is there"))] = None
+    views: Annotated[
+        list[ViewEntry] | None, Field(description="Queries under names, which statements read like tables.")
+    ] = None
     event_source_mappings: Annotated[
         Any,
         Key(
@@ -255,6 +258,8 @@ MODELS: dict[tuple[str, ...], type[Entry]] = {
     ("runtime", "auth"): AuthEntry,
     ("runtime", "auth", "api-key"): ApiKeyEntry,
     ("runtime", "caching"): CachingEntry,
+    ("views",): ViewEntry,
+    ("views", "acceleration"): ViewAccelerationEntry,
     ("datasets",): DatasetEntry,
     ("datasets", "acceleration"): AccelerationEntry,
     ("datasets", "columns"): ColumnEntry,

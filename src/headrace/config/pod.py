@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.access import Access
 from headrace.dataset import Dataset
 from headrace.limits import Caching, QueryLimits
+from headrace.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,4 @@ class Pod:
     access: Access = field(default_factory=Access)
     limits: QueryLimits = field(default_factory=QueryLimits)
     caching: Caching | None = field(default_factory=Caching)
+    views: tuple[View, ...] = ()

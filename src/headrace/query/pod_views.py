@@ -48,11 +48,16 @@ def facts_of_views(
         if name in stored:
             facts[name] = TableFacts(stored[name].ready, stored[name].reason, query, stored=True)
             continue
-        reads = {one.table: facts.get(one.table) or catalog.get(one.table) for one in query.references}
-        waiting = [(table, one) for table, one in reads.items() if one is not None and not one.ready]
-        reason = "; ".join(f"{table}: {one.reason or 'it is loading'}" for table, one in waiting)
-        facts[name] = TableFacts(not waiting, reason or None, query)
+        reason = waits_for(query, {**catalog, **facts})
+        facts[name] = TableFacts(reason is None, reason, query)
     return facts
+
+
+def waits_for(query: ViewQuery, catalog: Catalog) -> str | None:
+    """Which of the tables that ``query`` reads are not ready, and why; None if all are."""
+    reads = {one.table: catalog[one.table] for one in query.references if one.table in catalog}
+    waiting = [(table, one) for table, one in reads.items() if not one.ready]
+    return "; ".join(f"{table}: {one.reason or 'it is loading'}" for table, one in waiting) or None
 
 
 def _query(view: View, names: Catalog, parser: Parser) -> ViewQuery:
