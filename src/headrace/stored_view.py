@@ -149,8 +149,8 @@ class StoredView:
             return True
         try:
             self._rows.rows()
-        except HeadraceError as error:
-            self._tell(ready=False, status=State.LOADING, reason=str(error))
+        except HeadraceError:
+            self._tell(ready=False, status=State.LOADING, reason="its rows were lost, and are made anew")
             return False
         return True
 
