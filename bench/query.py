@@ -16,12 +16,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+import adbc_driver_flightsql.dbapi
 import duckdb
 import pyarrow as pa
 import urllib3
@@ -31,11 +32,13 @@ from changes import Workload
 from children import first_line, start, stop
 from headrace.access import Access
 from headrace.dataset import Acceleration, Engine, Mode
+from headrace.limits import Freshness
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
-from headrace.serve.http import app
-from headrace.serve.server import Server
+from headrace.query.results import AnyAnswer, Results
+from headrace.serve.servers import Addresses, Servers
 from headrace.status import DatasetStatus
+from headrace.versions import Versions
 from report import table
 
 STATEMENTS: Final = {
@@ -68,8 +71,15 @@ class Running:
 
     def __init__(self, copy: Headrace) -> None:
         ready = {"orders": TableFacts(ready=True)}
-        self._engine = QueryEngine(copy.cursor, lambda: ready)
-        self.query = self._engine.query
+        engine = QueryEngine(copy.cursor, lambda: ready)
+        self._results = Results(engine, None, Versions(()), lambda: ready, lambda: ())
+        self.prepare = engine.prepare
+
+    def query(
+        self, sql: str, parameters: Sequence[pa.Scalar] = (), *, freshness: Freshness = Freshness.KEPT
+    ) -> AnyAnswer:
+        """The answer, which is never one that was kept."""
+        return self._results.query(sql, parameters, freshness)
 
     def statuses(self, *, rows: bool = True) -> list[DatasetStatus]:
         """None is asked for."""
@@ -91,10 +101,11 @@ def serve(folder: Path, rows: int) -> None:
         copy = Headrace(held, "text")
         stack.callback(copy.close)
         writes = [copy.ready(workload.changes(BATCH)) for _ in range(BATCHES)]
-        http = Server(app(Running(copy), Access()), "--http")
-        host, port = http.start("127.0.0.1", 0)
-        stack.callback(http.stop)
-        print(json.dumps({"http": f"http://{host}:{port}/v1/sql"}), flush=True)
+        free = ("127.0.0.1", 0)
+        servers = Servers(Running(copy), Access(), lambda: (b"", ""), Addresses(http=free, flight=free))
+        servers.start()
+        stack.callback(servers.stop)
+        print(json.dumps({"http": servers.url("http"), "flight": servers.url("flight")}), flush=True)
         for line in sys.stdin:
             with _applying(writes, float(line)) as reached:
                 print("{}", flush=True)
@@ -133,7 +144,11 @@ def asked(folder: Path, addresses: Mapping[str, str], stack: ExitStack) -> dict[
 
     def over_http(sql: str) -> pa.Table:
         reply = pool.request(
-            "POST", addresses["http"], body=sql.encode(), headers={"Accept": ARROW}, preload_content=False
+            "POST",
+            addresses["http"] + "/v1/sql",
+            body=sql.encode(),
+            headers={"Accept": ARROW},
+            preload_content=False,
         )
         try:
             if reply.status != HTTPStatus.OK:
@@ -142,7 +157,19 @@ def asked(folder: Path, addresses: Mapping[str, str], stack: ExitStack) -> dict[
         finally:
             reply.release_conn()
 
-    return {"direct": lambda sql: direct.execute(sql).to_arrow_table(), "HTTP": over_http}
+    connection = adbc_driver_flightsql.dbapi.connect(addresses["flight"], autocommit=True)
+    stack.callback(connection.close)
+
+    def over_flight(sql: str) -> pa.Table:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetch_arrow_table()
+
+    return {
+        "direct": lambda sql: direct.execute(sql).to_arrow_table(),
+        "HTTP": over_http,
+        "Flight SQL": over_flight,
+    }
 
 
 def rounds(ways: Mapping[str, Ask], statements: Mapping[str, str], count: int) -> dict[str, dict[str, float]]:

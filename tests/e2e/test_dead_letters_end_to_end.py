@@ -73,7 +73,9 @@ def settles(running, expected):
 
 
 @pytest.mark.parametrize(
-    "engine", ["duckdb", pytest.param("sqlite", marks=pytest.mark.long), "postgres"], indirect=True
+    "engine",
+    ["duckdb", *(pytest.param(engine, marks=pytest.mark.long) for engine in ("sqlite", "postgres"))],
+    indirect=True,
 )
 def test_the_life_of_a_dead_letter(world, headrace):
     put, folder = world

@@ -233,7 +233,10 @@ def test_a_sort_key_of_any_look_finds_updates_and_deletes_its_item(server, clien
     until_rows(process, [], "SELECT n FROM orders")
 
 
-@pytest.mark.parametrize(("layout", "text"), DOCUMENTED)
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [*DOCUMENTED[:2], *(pytest.param(*one, marks=pytest.mark.long) for one in DOCUMENTED[2:])],
+)
 def test_a_time_format_makes_times_of_strings_and_text_of_them_again(
     server, client, pod, headrace, layout, text
 ):

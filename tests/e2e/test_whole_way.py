@@ -32,8 +32,8 @@ INDEXES = ", indexes: {revision: enabled, '(created, QUANTITY)': enabled, '(revi
 @pytest.mark.parametrize(
     ("endpoint", "engine", "items"),
     [
-        ("simulator", "duckdb", 6000),
-        ("ministack", "duckdb", 6000),
+        ("simulator", "duckdb", 4000),
+        ("ministack", "duckdb", 4000),
         ("simulator", "sqlite", 1500),
         ("simulator", "postgres", 1500),
     ],

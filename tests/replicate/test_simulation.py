@@ -30,19 +30,19 @@ def seeds(simulation, first, count, engine="memory"):
             pytest.fail("\n".join(lines), pytrace=False)
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(6))
 def test_no_seed_breaks_a_promise(simulation, block):
     seeds(simulation, 20 * block, 20)
 
 
 @pytest.mark.parametrize("block", range(2))
 def test_no_seed_breaks_a_promise_on_duckdb(simulation, block):
-    seeds(simulation, 4 * block, 4, "duckdb")
+    seeds(simulation, 3 * block, 3, "duckdb")
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_no_seed_breaks_a_promise_on_engines_with_a_key(simulation, engine):
-    seeds(simulation, 0, 4, engine)
+    seeds(simulation, 0, 3, engine)
 
 
 def test_no_seed_breaks_a_promise_on_cayenne(simulation):
