@@ -29,7 +29,11 @@ generous = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 VIEWS = {
     "a": "SELECT * FROM inner_a",
     "inner_a": "FROM a_table SELECT * ORDER BY id",
-    "b": "SELECT id, n, m, t, f, d, seen, z, ok, s FROM b_table x WHERE x.n IS NOT NULL OR t LIKE 'a%'",
+    "b": """
+        SELECT x.id, y.n, x.m, y.t, f0.f, x.d, y.seen, x.z, x.ok, x.s FROM b_table x
+        LEFT JOIN a_table y ON y.id = x.id AND y.n < 3 JOIN c f0 ON f0.id >= x.id
+        WHERE x.n IS NOT NULL OR x.t LIKE 'a%'
+    """,
 }
 
 

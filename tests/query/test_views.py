@@ -112,16 +112,44 @@ def test_conditions_in_the_view_and_on_its_plain_columns_reach_the_leaf():
         "SELECT k, n FROM far QUALIFY row_number() OVER (ORDER BY n) < 3",
         "SELECT k, n FROM far UNION ALL SELECT k, n FROM far",
         "WITH far AS (SELECT * FROM far) SELECT k, n FROM far",
-        "SELECT l.k, r.n FROM far l JOIN far r USING (k)",
+        "SELECT l.k, r.n FROM far l POSITIONAL JOIN far r",
+        "SELECT * FROM far JOIN own USING (k)",
+        "SELECT o.*, f.k, f.n FROM far f JOIN own o ON o.k <> f.k",
         "SELECT * REPLACE (upper(k) AS k) FROM far",
         "SELECT a AS k, b AS n FROM far AS f(a, b)",
     ],
 )
 def test_no_condition_is_carried_into_a_view_that_does_more_than_leave_out_rows_and_columns(sql):
     leaf = ArrowLeaf(FAR)
-    engine = world({"v": sql}, leaves={"far": leaf})
+    engine = world({"v": sql}, {"own": "SELECT 'a' AS k, 1 AS m"}, {"far": leaf})
     rows(engine, "SELECT k FROM v WHERE k IN ('a', '2') AND n IS NOT NULL")
     assert not any(scan.conditions for scan in leaf.scans)
+
+
+def test_conditions_on_the_columns_of_a_join_reach_each_table_where_the_join_allows_it():
+    leaf = ArrowLeaf(FAR)
+    sql = "SELECT a.*, b.n AS m, own.name FROM far a LEFT JOIN far b ON b.k = a.k JOIN own ON own.k = a.k"
+    engine = world({"v": sql}, {"own": "SELECT 'a' AS k, 'Ada' AS name"}, {"far": leaf})
+    assert rows(engine, "SELECT k, m, name FROM v WHERE k = 'a' AND m = 1 AND name = 'Ada'") == [
+        ("a", 1, "Ada")
+    ]
+    of_a, of_b = (
+        Predicate("k", Comparison.EQUAL, (pa.scalar("a"),)),
+        Predicate("n", Comparison.EQUAL, (pa.scalar(1),)),
+    )
+    assert {scan.conditions for scan in leaf.scans} == {(of_a,), (of_b,)}
+    leaf.scans.clear()
+    # Of the side that the join fills with NULL, it cannot be told that a value is missing.
+    assert rows(engine, "SELECT k FROM v WHERE m IS NULL") == []
+    assert not any(scan.conditions for scan in leaf.scans)
+    rows(engine, "SELECT k FROM v WHERE n IS NULL OR k = 'b'")
+    assert sorted(len(scan.conditions) for scan in leaf.scans[-2:]) == [0, 1]
+
+
+def test_a_view_of_all_columns_is_described_without_end():
+    engine = world({"v": "SELECT * FROM information_schema.columns"}, {"own": "SELECT 1 AS x"})
+    sql = "SELECT table_name, count(*) FROM v GROUP BY ALL ORDER BY ALL"
+    assert rows(engine, sql) == [("own", 1), ("v", 8)]
 
 
 def test_a_view_that_is_read_twice_is_asked_what_both_ask():

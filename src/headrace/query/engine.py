@@ -135,7 +135,11 @@ class QueryEngine:
         told = {table: HIDDEN[table] for table in checked.tables if table in HIDDEN}
         if told:
             catalog = self._catalog()
-            leaves |= {name: Information(table, catalog, self._described) for name, table in told.items()}
+            # A view of what describes tables is described too.
+            leaves |= {
+                name: Information(table, catalog, self._described, outline=not checked.runs)
+                for name, table in told.items()
+            }
         return leaves
 
     def _described(self, table: str) -> pa.Table:

@@ -48,16 +48,18 @@ HIDDEN: Final = {hidden_name(table): table for table in TABLES}
 
 
 class Information:
-    """One table of information_schema as a leaf."""
+    """One table of information_schema as a leaf; with ``outline`` it has no rows, and describes nothing."""
 
-    def __init__(self, table: str, catalog: Catalog, describe: Described) -> None:
+    def __init__(self, table: str, catalog: Catalog, describe: Described, *, outline: bool) -> None:
         self._table = table
         self._catalog = catalog
         self._describe = describe
+        self._outline = outline
 
     def begin(self) -> InformationReading:
         """Its rows as they are now."""
-        return InformationReading(pa.Table.from_pylist(list(self._rows()), TABLES[self._table]))
+        rows = [] if self._outline else list(self._rows())
+        return InformationReading(pa.Table.from_pylist(rows, TABLES[self._table]))
 
     def _rows(self) -> Iterator[dict[str, object]]:
         if self._table == "schemata":

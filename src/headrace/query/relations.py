@@ -98,10 +98,7 @@ def _asked_by(
         found = asked_of(body.tree, known, every, lookups)
         own = {id(reference.node): what for reference, what in zip(known, found, strict=True)}
         if body.name is not None:
-            view = views[body.name]
-            if view.beneath is not None:
-                place = id(view.beneath.node)
-                own[place] = view.carried(common(of_table[body.name]), own[place])
+            own = dict(views[body.name].carried(common(of_table[body.name]), own))
         for reference in known:
             of_table.setdefault(reference.table, []).append(own[id(reference.node)])
         asked |= own
