@@ -6,15 +6,16 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
 from headrace.address import Address, parse_address
 from headrace.config import Pod, load_pod
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
+from headrace.program.interruptible import interruptible
 from headrace.program.result import Result
 from headrace.refresh import RefreshAsked, RefreshOutcome, RefreshState
 from headrace.runtime import Runtime
@@ -100,7 +101,7 @@ class Headrace:
         dict, or a ``pyarrow.Scalar`` for another type.
         """
         with self._statement(statement, parameters) as running:
-            return Result(running.reader().read_all())
+            return Result(interruptible(lambda: running.reader().read_all(), running.cancel))
 
     def stream(self, statement: str, parameters: Sequence[object] = ()) -> Rows:
         """The rows batch by batch, for an answer that is larger than memory: read it in a ``with`` block.
@@ -172,7 +173,16 @@ class Rows:
 
     def __init__(self, statement: AnyAnswer) -> None:
         self._statement = statement
-        self.reader: pa.RecordBatchReader = statement.reader()
+        schema = interruptible(statement.run, statement.cancel)
+        self.reader: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        batches = self._statement.batches()
+        while True:
+            batch = interruptible(lambda: next(batches, None), self._statement.cancel)
+            if batch is None:
+                return
+            yield batch
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +190,7 @@ class Rows:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
         return iter(self.reader)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:

@@ -19,7 +19,7 @@ HEADER = "adbc.flight.sql.authorization_header"
 CALL_HEADER = "adbc.flight.sql.rpc.call_header."
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def flying():
     with flown(SmallSystem(), ACCESS) as flying:
         yield flying

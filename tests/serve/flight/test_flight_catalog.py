@@ -37,8 +37,15 @@ def system():
 
 
 @pytest.fixture
-def flying(system):
+def changing(system):
     with flown(system) as flying:
+        yield flying
+
+
+@pytest.fixture(scope="module")
+def flying():
+    """For tests that change nothing."""
+    with flown(SmallSystem()) as flying:
         yield flying
 
 
@@ -69,12 +76,12 @@ def test_tables_that_every_filter_lets_through_are_listed(flying, asked, found):
     assert flying.table(asked).to_pylist() == ([ORDERS] if found else [])
 
 
-def test_a_table_that_is_not_ready_is_listed_without_columns(flying, system):
+def test_a_table_that_is_not_ready_is_listed_without_columns(changing, system):
     system.status = replace(system.status, ready=False, status=State.LOADING, reason="loading")
-    (row,) = flying.table(CommandGetTables(include_schema=True)).to_pylist()
+    (row,) = changing.table(CommandGetTables(include_schema=True)).to_pylist()
     assert row["table_name"] == "orders"
     assert pa.ipc.read_schema(pa.py_buffer(row["table_schema"])) == pa.schema([])
-    with flying.plain() as client:
+    with changing.plain() as client:
         assert list(client.list_flights()) == []
 
 
@@ -99,7 +106,7 @@ TYPES = (
 )
 
 
-def test_the_columns_of_a_table_are_told_alike_everywhere(flying, system):
+def test_the_columns_of_a_table_are_told_alike_everywhere(changing, system):
     writer = system.instance.writer("orders")
 
     @settings(max_examples=15, deadline=None)
@@ -108,12 +115,12 @@ def test_the_columns_of_a_table_are_told_alike_everywhere(flying, system):
         selected = ", ".join(f'{type_} AS "c{number} ü"' for number, type_ in enumerate(types))
         with system.versions.changed("orders"):
             writer.execute(f"CREATE OR REPLACE TABLE orders AS SELECT {selected}")
-        (row,) = flying.table(CommandGetTables(include_schema=True)).to_pylist()
+        (row,) = changing.table(CommandGetTables(include_schema=True)).to_pylist()
         told = pa.ipc.read_schema(pa.py_buffer(row["table_schema"]))
-        assert told.equals(flying.table(query("SELECT * FROM orders")).schema, check_metadata=True)
-        with flying.adbc() as connection:
+        assert told.equals(changing.table(query("SELECT * FROM orders")).schema, check_metadata=True)
+        with changing.adbc() as connection:
             assert connection.adbc_get_table_schema("orders").equals(told)
-        with flying.plain() as client:
+        with changing.plain() as client:
             (listed,) = client.list_flights()
             assert listed.schema.equals(told)
             assert client.do_get(listed.endpoints[0].ticket).read_all().schema.equals(told)

@@ -33,9 +33,16 @@ def flying(system):
         yield flying
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """For tests that change nothing."""
+    with flown(SmallSystem()) as flying:
+        yield flying
+
+
 @pytest.fixture
-def cursor(flying):
-    with flying.adbc() as connection, connection.cursor() as cursor:
+def cursor(shared):
+    with shared.adbc() as connection, connection.cursor() as cursor:
         yield cursor
 
 
@@ -86,13 +93,13 @@ def test_arrows_own_values_are_bound(cursor, value, type_):
     assert cursor.execute("SELECT ? AS x", batch).fetch_arrow_table()["x"].to_pylist() == [value]
 
 
-def test_a_prepared_statement_runs_again_with_other_values(cursor, flying):
+def test_a_prepared_statement_runs_again_with_other_values(cursor, shared):
     sql = "SELECT status FROM orders WHERE id = ?"
     found = [cursor.execute(sql, (number,)).fetchall() for number in (1, 2, 3, 1)]
     assert found == [[("new",)], [("paid",)], [], [("new",)]]
-    assert len(flying.statements.handles) == 1
+    assert len(shared.statements.handles) == 1
     cursor.close()
-    assert len(flying.statements.handles) == 0
+    assert len(shared.statements.handles) == 0
 
 
 def test_numbered_parameters_may_be_used_twice(cursor):
@@ -195,9 +202,9 @@ def test_what_was_closed_or_never_made_is_told_so(flying):
         ("CancelFlightInfo", b"\x0a\x01x", pa.ArrowInvalid, "not a FlightInfo"),
     ],
 )
-def test_other_actions_are_refused_in_words(flying, type_, body, class_, words):
+def test_other_actions_are_refused_in_words(shared, type_, body, class_, words):
     with pytest.raises(class_, match=words):
-        flying.act(type_, body)
+        shared.act(type_, body)
 
 
 def test_changes_are_refused_in_words(flying):

@@ -1,9 +1,11 @@
 """Statements over Flight SQL: by ADBC's driver, by a plain Flight client, and what becomes of their rows."""
 
+import os
 import socket
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 
 import adbc_driver_manager
 import pyarrow as pa
@@ -13,7 +15,15 @@ from pyarrow import flight
 from headrace.access import Access
 from headrace.errors import ConfigError
 from headrace.query.watch import Bounds
-from headrace.serve.flight.messages import CommandPreparedStatementQuery, TicketStatementQuery, unwrap, wrap
+from headrace.serve.flight import runs
+from headrace.serve.flight.messages import (
+    ActionCancelQueryRequest,
+    ActionCancelQueryResult,
+    CommandPreparedStatementQuery,
+    TicketStatementQuery,
+    unwrap,
+    wrap,
+)
 from headrace.serve.flight.server import FlightServer
 from headrace.serve.flight.ticket import decoded
 from headrace.status import State
@@ -59,9 +69,16 @@ def flying(system):
         yield flying
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """For tests that change nothing."""
+    with flown(SmallSystem()) as flying:
+        yield flying
+
+
 @pytest.fixture
-def cursor(flying):
-    with flying.adbc() as connection, connection.cursor() as cursor:
+def cursor(shared):
+    with shared.adbc() as connection, connection.cursor() as cursor:
         yield cursor
 
 
@@ -78,12 +95,12 @@ def test_no_rows_have_columns(cursor):
 
 
 @pytest.mark.parametrize("sql", TYPES)
-def test_each_type_comes_as_arrow_has_it(cursor, flying, sql):
+def test_each_type_comes_as_arrow_has_it(cursor, shared, sql):
     type_, value = TYPES[sql]
     table = cursor.execute(f"SELECT {sql} AS x").fetch_arrow_table()
     assert table.schema.field("x").type == type_
     assert table["x"].to_pylist() == [value]
-    assert flying.table(query(f"SELECT {sql} AS x")).equals(table)
+    assert shared.table(query(f"SELECT {sql} AS x")).equals(table)
 
 
 def test_pandas_and_polars_take_the_rows(cursor):
@@ -94,8 +111,8 @@ def test_pandas_and_polars_take_the_rows(cursor):
 
 
 @pytest.mark.parametrize("sql", ["DESCRIBE orders", "SHOW TABLES", "EXPLAIN SELECT * FROM orders"])
-def test_what_is_told_of_a_table_comes_too(flying, cursor, sql):
-    assert flying.table(query(sql)).num_rows
+def test_what_is_told_of_a_table_comes_too(shared, cursor, sql):
+    assert shared.table(query(sql)).num_rows
     assert cursor.execute(sql).fetchall()
 
 
@@ -151,7 +168,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("sql", REFUSED, ids=lambda sql: sql[:30])
-def test_an_error_has_its_code_and_the_words_of_http_and_no_more(cursor, system, sql):
+def test_an_error_has_its_code_and_the_words_of_http_and_no_more(cursor, sql):
     class_, code, words = REFUSED[sql]
     with pytest.raises(class_) as caught:
         cursor.execute(sql)
@@ -196,12 +213,18 @@ def test_what_nobody_expected_tells_the_log_alone(flying, system, monkeypatch, c
     assert "a secret of the inside" in capsys.readouterr().out
 
 
-def test_a_statement_that_takes_too_long_is_ended():
+@pytest.mark.parametrize("sql", [ENDLESS, LONG])
+def test_a_statement_that_takes_too_long_is_ended_before_or_amid_its_rows(sql):
     system = SmallSystem(Bounds(timeout=0.2))
     with flown(system) as flying:
-        ticket = flying.info(query(ENDLESS)).endpoints[0].ticket
-        with flying.plain() as client, pytest.raises(flight.FlightTimedOutError, match=r"longer than 0\.2 s"):
-            client.do_get(ticket).read_all()
+        ticket = flying.info(query(sql)).endpoints[0].ticket
+        with (
+            flying.plain() as client,
+            pytest.raises(flight.FlightTimedOutError, match=r"longer than 0\.2 s") as caught,
+        ):
+            for _ in client.do_get(ticket):
+                pass
+    assert "Traceback" not in str(caught.value)
     assert system.engine.running == 0
 
 
@@ -292,8 +315,8 @@ def test_other_names_of_this_machine_are_listened_on(system, host):
         (wrap(TicketStatementQuery(b"x"))[:-1], "none of Headrace's"),
     ],
 )
-def test_a_ticket_of_somebody_elses_is_refused(flying, ticket, words):
-    with flying.plain() as client, pytest.raises(pa.ArrowInvalid, match=words):
+def test_a_ticket_of_somebody_elses_is_refused(shared, ticket, words):
+    with shared.plain() as client, pytest.raises(pa.ArrowInvalid, match=words):
         client.do_get(flight.Ticket(ticket))
 
 
@@ -310,3 +333,69 @@ def test_a_large_item_does_not_make_a_large_message(flying):
     with flying.adbc() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT repeat('x', 100000) || i AS x FROM range(300) t(i)")
         assert cursor.fetch_arrow_table().num_rows == 300
+
+
+def cancelling(info):
+    """The body of CancelFlightInfo: a FlightInfo in field 1, its length in base 128."""
+    encoded, length, prefix = info.serialize(), len(info.serialize()), b""
+    while length > 127:
+        prefix, length = prefix + bytes([length & 127 | 128]), length >> 7
+    return b"\x0a" + prefix + bytes([length]) + encoded
+
+
+def test_a_statement_is_cancelled_by_whoever_has_its_flight_info(flying, system):
+    info = flying.info(query(LONG))
+    with pytest.raises(KeyError, match="no statement runs"):
+        flying.act("CancelFlightInfo", cancelling(info))
+    with flying.plain() as client:
+        reader = client.do_get(info.endpoints[0].ticket)
+        reader.read_chunk()
+        with flying.plain() as other:
+            (result,) = other.do_action(("CancelFlightInfo", cancelling(info)))
+        assert result.body.to_pybytes() == b"\x08\x01"
+        with pytest.raises(flight.FlightServerError, match="was cancelled"):
+            reader.read_all()
+    eventually(lambda: len(flying.statements.runs) == 0, within=10, what="the run forgotten")
+
+
+def test_older_clients_cancel_in_their_own_way(flying, system):
+    info = flying.info(query(LONG))
+    with flying.plain() as client:
+        reader = client.do_get(info.endpoints[0].ticket)
+        reader.read_chunk()
+        assert flying.act("CancelQuery", ActionCancelQueryRequest(info.serialize())) == [
+            ActionCancelQueryResult(1)
+        ]
+        with pytest.raises(flight.FlightServerError, match="was cancelled"):
+            reader.read_all()
+
+
+def test_too_many_calls_at_once_are_told_to_come_back(flying, monkeypatch):
+    monkeypatch.setattr(runs, "MOST", 1)
+    with flying.plain() as client:
+        reader = client.do_get(flying.info(query(LONG)).endpoints[0].ticket)
+        reader.read_chunk()
+        with pytest.raises(flight.FlightUnavailableError, match="under way already"):
+            flying.table("SELECT 1 AS x")
+        reader.cancel()
+
+
+@pytest.mark.long
+def test_a_wide_result_of_a_million_rows_takes_bounded_memory(flying):
+    """The rows have some 500 MB; the server, which shares this process, holds a few batches of them at a time."""
+    columns = ", ".join(f"repeat(chr(97 + {number}), 20) || i AS c{number}" for number in range(20))
+    flying.table(query(f"SELECT {columns} FROM range(1000) t(i)"))
+    before, most = resident(), 0
+    with flying.plain() as client:
+        info = flying.info(query(f"SELECT {columns} FROM range(1000000) t(i)"))
+        rows = 0
+        for chunk in client.do_get(info.endpoints[0].ticket):
+            rows += chunk.data.num_rows
+            most = max(most, resident() - before)
+    assert rows == 1_000_000
+    assert most < 200 * 2**20
+
+
+def resident():
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -89,7 +89,8 @@ class Service(flight.FlightServerBase):  # type: ignore[misc] # pyarrow is untyp
         with told():
             value = _unwrapped(ticket.ticket)
             if isinstance(value, TicketStatementQuery):
-                return flight.RecordBatchStream(self.statements.rows(call, value.statement_handle))
+                # Not as a RecordBatchReader: that would make every error amid the rows one of Python's, with its traceback.
+                return flight.GeneratorStream(*self.statements.rows(call, value.statement_handle))
             table = None if value is None else metadata.answer(value, self._running)
             if table is None:
                 raise Invalid("this ticket is none of Headrace's; GetFlightInfo gives them")

@@ -98,7 +98,7 @@ class Statements:
         if statement is None or not self.runs.cancel(statement.number):
             raise NotFound("no statement runs for this ticket: it has ended, or has not begun")
 
-    def rows(self, call: Any, ticket: bytes) -> pa.RecordBatchReader:
+    def rows(self, call: Any, ticket: bytes) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The rows, which the engine makes as they are read; ``call`` is pyarrow's object of the client's call."""
         statement = decoded(ticket)
         if statement is None:
@@ -107,7 +107,7 @@ class Statements:
         rows = self._streamed(call, answer, statement)
         # The generator has begun when Flight gets it, so that it ends the statement however Flight drops it.
         schema = next(rows)
-        return pa.RecordBatchReader.from_batches(schema, rows)
+        return schema, rows
 
     def _streamed(self, call: Any, answer: Answer, statement: StatementTicket) -> Iterator[Any]:
         """The schema, then the batches. It runs on the thread of the call, while the call lives."""
@@ -136,7 +136,8 @@ class Statements:
                     yield
                 except QueryError:
                     if run.cancelled or call.is_cancelled():
-                        raise flight.FlightCancelledError("the statement was cancelled") from None
+                        # Not CANCELLED: pyarrow's clients take that for a Ctrl-C of their own, and raise KeyboardInterrupt.
+                        raise flight.FlightServerError("the statement was cancelled") from None
                     raise
         finally:
             with suppress(QueryError):
