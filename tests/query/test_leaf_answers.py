@@ -1,28 +1,20 @@
 """Statements over leaves are answered as over the same rows in DuckDB's own tables, whatever the leaves carry out."""
 
-from collections import Counter
 from contextlib import ExitStack
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.errors import QueryError
 from headrace.leaf import Fit
-from headrace.query.catalog import TableFacts
-from headrace.query.engine import QueryEngine
-from headrace.query.parser import Parser
-from headrace.query.pod_views import checked_views, facts_of_views
-from headrace.view import View
 from support.copies import batch, create, work
 from support.engines import harness_of
 from support.leaves import ArrowLeaf, FarLeaf
 from support.statements import SCHEMA, statements, tables
+from support.two_engines import TwoEngines, answer
 
 ROWS = st.fixed_dictionaries({name: tables() for name in "abc"})
-READY = TableFacts(ready=True)
 generous = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
@@ -37,67 +29,16 @@ VIEWS = {
 }
 
 
-class World:
-    """Tables ``a``, ``b`` and ``c`` twice: DuckDB's own, and ``a`` and ``b`` as leaves beside DuckDB's ``c``.
-
-    With ``views``, ``a`` and ``b`` are views of such tables.
-    """
-
-    def __init__(self, views=None):
-        self._databases = [duckdb.connect(), duckdb.connect()]
-        for database in self._databases:
-            database.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL threads = 2")
-        own, mixed = self._databases
-        self.leaves = {}
-        self._named = {name: f"{name}_table" if views and name != "c" else name for name in "abc"}
-        catalog = dict.fromkeys(self._named.values(), READY)
-        listed = [View(name, sql, "") for name, sql in (views or {}).items()]
-        catalog |= facts_of_views(checked_views(listed, catalog, Parser()), catalog, {})
-        self._own = QueryEngine(own.cursor, lambda: catalog)
-        self._mixed = QueryEngine(mixed.cursor, lambda: catalog, leaves=self._leaves)
-
-    def _leaves(self):
-        return {self._named[name]: leaf for name, leaf in self.leaves.items()}
+class World(TwoEngines):
+    """Both over rows of one shape."""
 
     def hold(self, rows):
-        """Give the tables of DuckDB these rows."""
-        for database, names in zip(self._databases, ("abc", "c"), strict=True):
-            for name in names:
-                database.register("given", table_of(rows[name]))
-                database.execute(f"CREATE OR REPLACE TABLE {self._named[name]} AS FROM given")
-                database.unregister("given")
-
-    def expect_same(self, sql):
-        """Ask both. Of errors DuckDB may have more over its own tables: it computes over rows that leaves leave out."""
-        expected, error = answer(self._own, sql)
-        found, problem = answer(self._mixed, sql)
-        if expected is None:
-            assert found is not None or problem.fault is error.fault, sql
-        else:
-            assert problem is None, (sql, problem.__cause__)
-            assert found == expected, sql
-
-    def close(self):
-        for engine in (self._own, self._mixed):
-            engine.close()
-        for database in self._databases:
-            database.close()
+        super().hold({name: table_of(some) for name, some in rows.items()})
 
 
 def table_of(rows):
     whole = [dict.fromkeys(SCHEMA.arrow().names) | row for row in rows]
     return pa.Table.from_pylist(whole, schema=SCHEMA.arrow())
-
-
-def answer(engine, sql):
-    """The names and types of the columns, and the rows: in order where they are ordered, else counted."""
-    try:
-        with engine.query(sql) as statement:
-            table = statement.reader().read_all()
-    except QueryError as error:
-        return None, error
-    rows = [repr(row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-    return (table.schema, rows if "ORDER BY ALL" in sql else Counter(rows)), None
 
 
 @pytest.fixture(scope="module")
@@ -229,9 +170,9 @@ def test_a_limited_answer_is_part_of_the_whole_one(world, rows, condition):
     world.hold(rows)
     for says in Fit:
         world.leaves = {name: ArrowLeaf(table_of(rows[name]), says) for name in "ab"}
-        (_, whole), _ = answer(world._mixed, f"SELECT * FROM a {condition}")
+        (_, whole), _ = answer(world.mixed, f"SELECT * FROM a {condition}")
         for limit in range(4):
-            (_, part), _ = answer(world._mixed, f"SELECT * FROM a {condition} LIMIT {limit}")
+            (_, part), _ = answer(world.mixed, f"SELECT * FROM a {condition} LIMIT {limit}")
             assert part <= whole
             assert part.total() == min(limit, whole.total())
 

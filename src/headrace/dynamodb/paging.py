@@ -24,12 +24,13 @@ class Paging:
         self._next = _FIRST if plan.limit is None else max(_FIRST, plan.limit * _GROWTH)
 
     def next_limit(self) -> int | None:
-        """What still lacks, where each item is a row; else ever more. None is no limit."""
+        """What still lacks, where each item is a row; else ever more. None is no limit, 0 says that there is enough."""
         if self._limit is None:
             return None
         with self._lock:
-            if self._whole:
-                return max(1, self._limit - self._found)
+            lacking = max(0, self._limit - self._found)
+            if self._whole or not lacking:
+                return lacking
             most, self._next = self._next, self._next * _GROWTH
         return most if most < _NO_LIMIT else None
 

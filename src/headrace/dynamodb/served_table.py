@@ -121,14 +121,17 @@ class ServedTable:
             self._learning.release()
 
     def pages(self, request: Request, asking: Asking, limit: Callable[[], int | None]) -> Iterator[Response]:
-        """The answers to a request, page after page; ``limit`` says how many items the next one may look at."""
+        """The answers to a request, page after page; ``limit`` says how many items the next one may look at, 0 ends it."""
         if request.operation == BATCH:
             yield from self._batches(request, asking)
             return
         cursor: msgspec.Raw | None = None
         while True:
             body: dict[str, Any] = dict(request.body)
-            if (most := limit()) is not None:
+            most = limit()
+            if most == 0:
+                return
+            if most is not None:
                 body["Limit"] = most
             if cursor is not None:
                 body["ExclusiveStartKey"] = cursor
