@@ -146,7 +146,7 @@ def test_a_limit_ends_the_reading(table, limit):
     table.forget()
     (rows,) = list(reading.scan(COLUMNS, [is_("n", ">=", 0)], limit))
     assert rows.num_rows == limit
-    assert [body["Limit"] for _, body in table.asked] == [100]
+    assert [body["Limit"] for _, body in table.asked] == [25]
 
 
 def test_a_small_limit_begins_one_segment_after_another():
@@ -165,7 +165,7 @@ def test_a_small_limit_begins_one_segment_after_another():
 def test_pages_grow_where_few_items_satisfy_the_filter(table):
     reading = table.leaf(knowing=True).begin()
     assert list(reading.scan(COLUMNS, [is_("at", "=", 599)], 1))
-    assert [body.get("Limit") for _, body in table.asked][:2] == [100, 400]
+    assert [body.get("Limit") for _, body in table.asked][:2] == [25, 100]
 
 
 def test_what_reads_consistently_uses_no_global_index(table):

@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.dynamodb.plan import Plan
 
-_FIRST: Final = 100
+_FIRST: Final = 25
 _GROWTH: Final = 4
 _NO_LIMIT: Final = 10_000
 """Items that are likely more than a page has."""
@@ -21,7 +21,7 @@ class Paging:
         self._whole = plan.whole
         self._lock = threading.Lock()
         self._found = 0
-        self._next = _FIRST if plan.limit is None else max(_FIRST, plan.limit * _GROWTH)
+        self._next = _FIRST if plan.limit is None else max(_FIRST, plan.limit * 2)
 
     def next_limit(self) -> int | None:
         """What still lacks, where each item is a row; else ever more. None is no limit, 0 says that there is enough."""
