@@ -269,6 +269,30 @@ def test_late_columns_are_told_and_known_by_the_next_reading(table):
     assert "more" in again.schema.names
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        is_("place", "=", 1, field=("x",)),
+        is_("place", "<>", 1, field=("x",)),
+        is_("place", ">", 1, field=("x",)),
+        is_("place", "is null", field=("x",)),
+        is_("place", "is not null", field=("x",)),
+        AnyOf((is_("place", "in", 1, 2, field=("x",)), is_("n", "=", 7))),
+    ],
+    ids=str,
+)
+def test_what_is_no_map_comes_through_a_condition_on_a_field(condition):
+    table = AskedTable(PLAIN)
+    table.put({"id": {"S": "a"}, "n": {"N": "1"}, "place": {"M": {"x": {"N": "1"}}}})
+    leaf = table.leaf(knowing=True)
+    table.put({"id": {"S": "b"}, "n": {"N": "1"}, "place": {"NULL": True}})
+    reading = leaf.begin()
+    list(reading.scan(["id", "place"], [condition]))
+    table.put({"id": {"S": "c"}, "n": {"N": "1"}, "place": {"S": "home"}})
+    with pytest.raises(LeafWidened):
+        list(reading.scan(["id", "place"], [condition]))
+
+
 def test_an_attribute_that_is_new_is_noticed_where_all_columns_are_asked_for():
     table = AskedTable(PLAIN)
     table.put({"id": {"S": "a"}, "n": {"N": "1"}})

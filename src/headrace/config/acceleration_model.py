@@ -208,7 +208,7 @@ class AccelerationEntry(Entry):
         Key(
             choice("on_load", "on_registration"),
             "When queries are answered: once the copy is complete (`on_load`), or at once, until then from DynamoDB "
-            "itself, by a Scan for each query (`on_registration`). Under the dataset or under `acceleration`.",
+            "itself (`on_registration`). Under the dataset or under `acceleration`.",
         ),
     ] = None
     partition_by: Annotated[Any, Key(None, "How the copy is partitioned.", NO_PARTITIONS)] = None

@@ -101,7 +101,7 @@ class DatasetEntry(Entry):
         Key(
             choice("on_load", "on_registration"),
             "When queries are answered: once the copy is complete (`on_load`), or at once, until then from DynamoDB "
-            "itself, by a Scan for each query (`on_registration`). Under the dataset or under `acceleration`.",
+            "itself (`on_registration`). Under the dataset or under `acceleration`.",
         ),
     ] = None
     time_column: Annotated[
