@@ -53,6 +53,13 @@ class Checked:
         places = [self.references, *(view.references for view in self.views.values())]
         return frozenset(one.table for references in places for one in references) - self.views.keys()
 
+    @property
+    def runs(self) -> bool:
+        """Whether the query's rows are wanted, and not only what is known of it."""
+        return self.verb is Verb.RUN or (
+            self.verb is Verb.EXPLAIN and "ANALYZE" in self.parsed.options.upper()
+        )
+
 
 def check(sql: str, catalog: Catalog, parser: Parser) -> Checked:
     """``sql``, if it only reads, and only what ``catalog`` names.
