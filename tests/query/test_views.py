@@ -1,5 +1,8 @@
 """Views: queries under names, expanded in each statement, through which conditions reach leaves."""
 
+import re
+from pathlib import Path
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -17,19 +20,38 @@ READY = TableFacts(ready=True)
 FAR = pa.table({"k": ["a", "b", "c"], "n": [1, 2, None], "tags": [["x"], None, ["y", "z"]]})
 
 
-def world(views, tables=None, leaves=None, facts=None):
-    """An engine over DuckDB's ``tables``, by the queries that make them, ``leaves``, and views by their SQL."""
-    database = duckdb.connect()
-    for name, query in (tables or {}).items():
-        database.execute(f"CREATE TABLE {name} AS {query}")
-    names = [*(tables or {}), *(leaves or {})]
-    listed = [
-        View(name, sql, f"pod.yaml:{line}:1") for line, (name, sql) in enumerate(views.items(), start=1)
-    ]
-    queries = checked_views(listed, names, Parser())
-    catalog = {**dict.fromkeys(names, READY), **(facts or {})}
-    known = {**catalog, **facts_of_views(queries, catalog, {})}
-    return QueryEngine(database.cursor, lambda: known, leaves=lambda: leaves or {})
+@pytest.fixture(scope="module")
+def parser():
+    parser = Parser()
+    yield parser
+    parser.close()
+
+
+@pytest.fixture
+def world(parser):
+    made = []
+
+    def make(views, tables=None, leaves=None, facts=None):
+        """An engine over DuckDB's ``tables``, by the queries that make them, ``leaves``, and views by their SQL."""
+        database = duckdb.connect()
+        for name, query in (tables or {}).items():
+            database.execute(f"CREATE TABLE {name} AS {query}")
+        names = [name.strip('"') for name in (*(tables or {}), *(leaves or {}))]
+        queries = checked_views(listed(views), names, parser)
+        catalog = {**dict.fromkeys(names, READY), **(facts or {})}
+        known = {**catalog, **facts_of_views(queries, catalog, {})}
+        engine = QueryEngine(database.cursor, lambda: known, leaves=lambda: leaves or {}, parser=parser)
+        made.append((engine, database))
+        return engine
+
+    yield make
+    for engine, database in made:
+        engine.close()
+        database.close()
+
+
+def listed(views):
+    return [View(name, sql, f"pod.yaml:{line}:1") for line, (name, sql) in enumerate(views.items(), start=1)]
 
 
 def rows(engine, sql, *values):
@@ -43,7 +65,7 @@ def asked(leaf):
     return [(predicate.column, predicate.comparison) for predicate in leaf.scans[-1].conditions]
 
 
-def test_a_view_is_read_like_a_table_and_joined_with_others():
+def test_a_view_is_read_like_a_table_and_joined_with_others(world):
     engine = world(
         {"ranked": "SELECT k, n, rank() OVER (ORDER BY n) AS place FROM far;"},
         {"own": "SELECT 'a' AS k, 'Ada' AS name"},
@@ -59,7 +81,7 @@ def test_a_view_is_read_like_a_table_and_joined_with_others():
     assert rows(engine, "WITH ranked AS (SELECT 7) FROM ranked") == [(7,)]
 
 
-def test_a_view_of_a_view_over_a_table_of_information_schema():
+def test_a_view_of_a_view_over_a_table_of_information_schema(world):
     engine = world(
         {"two": "SELECT * FROM one WHERE table_name <> 'own'", "one": "FROM spice.information_schema.tables"},
         {"own": "SELECT 1 AS x"},
@@ -77,7 +99,7 @@ def test_a_view_of_a_view_over_a_table_of_information_schema():
     assert [name for name, _ in rows(engine, "SHOW TABLES")] == ["one", "own", "two"]
 
 
-def test_conditions_in_the_view_and_on_its_plain_columns_reach_the_leaf():
+def test_conditions_in_the_view_and_on_its_plain_columns_reach_the_leaf(world):
     leaf = ArrowLeaf(FAR)
     engine = world(
         {
@@ -119,14 +141,14 @@ def test_conditions_in_the_view_and_on_its_plain_columns_reach_the_leaf():
         "SELECT a AS k, b AS n FROM far AS f(a, b)",
     ],
 )
-def test_no_condition_is_carried_into_a_view_that_does_more_than_leave_out_rows_and_columns(sql):
+def test_no_condition_is_carried_into_a_view_that_does_more_than_leave_out_rows_and_columns(sql, world):
     leaf = ArrowLeaf(FAR)
     engine = world({"v": sql}, {"own": "SELECT 'a' AS k, 1 AS m"}, {"far": leaf})
     rows(engine, "SELECT k FROM v WHERE k IN ('a', '2') AND n IS NOT NULL")
     assert not any(scan.conditions for scan in leaf.scans)
 
 
-def test_conditions_on_the_columns_of_a_join_reach_each_table_where_the_join_allows_it():
+def test_conditions_on_the_columns_of_a_join_reach_each_table_where_the_join_allows_it(world):
     leaf = ArrowLeaf(FAR)
     sql = "SELECT a.*, b.n AS m, own.name FROM far a LEFT JOIN far b ON b.k = a.k JOIN own ON own.k = a.k"
     engine = world({"v": sql}, {"own": "SELECT 'a' AS k, 'Ada' AS name"}, {"far": leaf})
@@ -146,13 +168,45 @@ def test_conditions_on_the_columns_of_a_join_reach_each_table_where_the_join_all
     assert sorted(len(scan.conditions) for scan in leaf.scans[-2:]) == [0, 1]
 
 
-def test_a_view_of_all_columns_is_described_without_end():
+def test_columns_that_duckdb_renames_are_not_taken_for_others(world):
+    leaf = ArrowLeaf(FAR)
+    sql = "SELECT a.n, b.n, a.k AS n_1 FROM far a JOIN far b ON b.k = a.k"
+    engine = world({"v": sql}, leaves={"far": leaf})
+    assert rows(engine, "DESCRIBE v")[1] == ("n_1", "Int64", "YES")
+    assert rows(engine, "SELECT n FROM v WHERE n_1 = 1") == [(1,)]
+    assert not any(scan.conditions for scan in leaf.scans)
+
+
+def test_an_honest_query_may_be_a_view(world):
+    honest = [
+        line.replace("\\n", "\n")
+        for line in (Path(__file__).parent / "honest.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    other = re.compile("EXPLAIN|DESC|SHOW|SUMMARIZE|SAMPLE", re.IGNORECASE)
+    views = {f"v{number}": sql for number, sql in enumerate(honest) if not other.search(sql)}
+    detail = """'{"city": "Ulm", "n": 1}'::JSON"""
+    tables = {
+        "orders": f"SELECT 1 AS id, 'new' AS status, 1 AS user_id, ['a', 'b'] AS tags, {detail} AS detail",
+        "users": "SELECT 1 AS id, 'Ada' AS name",
+        '"my-table"': "SELECT 1 AS id",
+        "headrace_dead_letter": "SELECT 1 AS x",
+    }
+    engine = world(views, tables)
+    assert len(views) > 100
+    for name, sql in views.items():
+        with engine.query(sql) as own, engine.query(f"FROM {name}") as view:
+            expected, found = own.reader().read_all(), view.reader().read_all()
+        assert (expected.num_rows, expected.schema.types) == (found.num_rows, found.schema.types), sql
+
+
+def test_a_view_of_all_columns_is_described_without_end(world):
     engine = world({"v": "SELECT * FROM information_schema.columns"}, {"own": "SELECT 1 AS x"})
     sql = "SELECT table_name, count(*) FROM v GROUP BY ALL ORDER BY ALL"
     assert rows(engine, sql) == [("own", 1), ("v", 8)]
 
 
-def test_a_view_that_is_read_twice_is_asked_what_both_ask():
+def test_a_view_that_is_read_twice_is_asked_what_both_ask(world):
     leaf = ArrowLeaf(FAR)
     engine = world({"v": "SELECT k, n FROM far"}, leaves={"far": leaf})
     sql = "SELECT a.k, b.k AS l FROM v a, v b WHERE a.k = 'a' AND b.k = 'b' AND a.n = 1 AND b.n IS NOT NULL"
@@ -164,7 +218,7 @@ def test_a_view_that_is_read_twice_is_asked_what_both_ask():
     assert {len(scan.conditions) for scan in leaf.scans[-3:]} == {1}
 
 
-def test_a_limit_is_carried_where_every_row_is_a_row():
+def test_a_limit_is_carried_where_every_row_is_a_row(world):
     leaf = ArrowLeaf(FAR, batch=1)
     engine = world({"v": "SELECT n, k FROM far", "w": "SELECT * FROM v WHERE n > 0"}, leaves={"far": leaf})
     assert len(rows(engine, "SELECT k FROM v LIMIT 1")) == 1
@@ -175,7 +229,7 @@ def test_a_limit_is_carried_where_every_row_is_a_row():
     assert leaf.scans[-1].limit is None
 
 
-def test_a_view_is_ready_when_all_that_it_reads_is():
+def test_a_view_is_ready_when_all_that_it_reads_is(world):
     late = {"late": TableFacts(ready=False, reason="bootstrap at 10 %")}
     engine = world(
         {"v": "SELECT 1 AS x FROM late, own", "w": "FROM v"},
@@ -189,7 +243,7 @@ def test_a_view_is_ready_when_all_that_it_reads_is():
     assert "late: bootstrap at 10 %" in str(caught.value)
 
 
-def test_an_error_in_a_view_names_the_view():
+def test_an_error_in_a_view_names_the_view(world):
     engine = world({"v": "SELECT missing FROM own"}, {"own": "SELECT 1 AS x"})
     with pytest.raises(QueryError) as caught:
         rows(engine, "SELECT 1 FROM v")
@@ -221,10 +275,7 @@ def test_an_error_in_a_view_names_the_view():
         ),
     ],
 )
-def test_a_view_that_cannot_be_is_refused_at_start_with_its_place(views, words):
-    listed = [
-        View(name, sql, f"pod.yaml:{line}:1") for line, (name, sql) in enumerate(views.items(), start=1)
-    ]
+def test_a_view_that_cannot_be_is_refused_at_start_with_its_place(views, words, parser):
     with pytest.raises(ConfigError) as caught:
-        checked_views(listed, ["orders"], Parser())
+        checked_views(listed(views), ["orders"], parser)
     assert words in str(caught.value)

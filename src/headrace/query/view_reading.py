@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ _CHANGES_OF_STAR: Final = (
     "columns",
     "expr",
 )
+_NUMBERED: Final = re.compile(r"_\d+\Z")
 _OF_SEVERAL_ROWS: Final = ("WINDOW", "SUBQUERY", "LAMBDA", "POSITIONAL_REFERENCE")
 
 
@@ -130,7 +132,11 @@ class ViewReading:
             names = self._schema(table).names
             found += [(name, None if changed else _Origin(standing, table, name)) for name in names]
         several = Counter(own.casefold() for own, _ in found)
-        return {own: origin for own, origin in found if origin is not None and several[own.casefold()] == 1}
+        doubtful = {own for own, count in several.items() if count > 1}
+        if doubtful:
+            # DuckDB calls the second of two `id` by the name `id_1`, whichever else has that.
+            doubtful |= {own for own in several if _NUMBERED.search(own)}
+        return {own: origin for own, origin in found if origin is not None and own.casefold() not in doubtful}
 
     def _starred(self, star: Tree) -> Standing | None:
         """The one known table whose columns ``*`` means."""
