@@ -60,6 +60,9 @@ class KeptAnswer:
         """The datasets that it was read from."""
         return self._entry.tables
 
+    def limit(self, seconds: float) -> None:
+        """It takes no time."""
+
     def run(self) -> pa.Schema:
         """The schema of the rows."""
         return self._entry.schema
@@ -92,6 +95,7 @@ class Recording:
         self._made_at = results.clock()
         self._schema: pa.Schema | None = None
         self.tables = statement.tables
+        self.limit = statement.limit
         self.cancel = statement.cancel
         self.close = statement.close
 

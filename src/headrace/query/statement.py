@@ -68,6 +68,7 @@ class Statement:
         self._inside = threading.Lock()
         self._working_since: float | None = None
         self._idle_since = watch.clock()
+        self._timeout = watch.bounds.timeout
         self._worked = 0.0
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._cursor_gate = threading.Lock()
@@ -88,6 +89,10 @@ class Statement:
         """Whether its rows are the same as long as its tables are."""
         trees = [self._checked.parsed.tree, *(view.parsed.tree for view in self._checked.views.values())]
         return self._checked.verb is Verb.RUN and all(is_repeatable(tree) for tree in trees)
+
+    def limit(self, seconds: float) -> None:
+        """Have it end after so many seconds of the engine's work, where that is less than all may have."""
+        self._timeout = min(self._timeout, seconds)
 
     def run(self) -> pa.Schema:
         """Start, and give the schema of the rows.
@@ -149,9 +154,9 @@ class Statement:
             self._interrupt()
             self._abandon()
         elif since is not None:
-            if self._worked + now - since > bounds.timeout:
+            if self._worked + now - since > self._timeout:
                 self._stop(
-                    QueryError(QueryFault.TIMEOUT, f"the statement took longer than {bounds.timeout:g} s")
+                    QueryError(QueryFault.TIMEOUT, f"the statement took longer than {self._timeout:g} s")
                 )
         elif now - self._idle_since > bounds.idle:
             self._stop(QueryError(QueryFault.TIMEOUT, f"nobody read the rows for {bounds.idle:g} s"))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,13 +15,13 @@ from starlette.types import ASGIApp
 
 from headrace.access import Access
 from headrace.errors import QueryError, QueryFault
-from headrace.limits import Freshness
 from headrace.serve import refreshes
+from headrace.serve.asked import TIMEOUT_HEADER, read_asked, read_freshness, read_timeout
 from headrace.serve.explanation import family, key_json, stream_json, time_text
 from headrace.serve.fault import HANDLERS, Missing, complaint
 from headrace.serve.guard import ADMITTED, Guard
 from headrace.serve.letters import discard, retry
-from headrace.serve.media import is_json, wanted
+from headrace.serve.media import wanted
 from headrace.serve.running import Running
 from headrace.serve.snapshots import last_snapshot_json, snapshot_json
 from headrace.serve.streamed import Streamed, Workers
@@ -183,18 +182,16 @@ class _Endpoints:
     async def sql(self, request: Request) -> ASGIApp:
         """Run the statement in the body."""
         form = wanted(request.headers.get("accept", ""))
-        statement = _statement(await _body(request), request.headers.get("content-type", ""))
-        freshness = _freshness(request.headers.get("cache-control", ""))
-        answer = await self._workers.start(lambda: self._running.query(statement, freshness=freshness))
+        headers = request.headers
+        timeout = read_timeout(headers.get(TIMEOUT_HEADER))
+        freshness = read_freshness(headers.get("cache-control", ""))
+        asked = read_asked(await _body(request), headers.get("content-type", ""))
+        answer = await self._workers.start(
+            lambda: self._running.query(asked.sql, asked.parameters, freshness=freshness)
+        )
+        if timeout is not None:
+            answer.limit(timeout)
         return Streamed(answer, form, self._workers)
-
-
-def _freshness(cache_control: str) -> Freshness:
-    """What a request's header Cache-Control takes (RFC 9111, section 5.2.1)."""
-    directives = {directive.strip().lower() for directive in cache_control.split(",")}
-    if "no-store" in directives:
-        return Freshness.PRIVATE
-    return Freshness.NEW if directives & {"no-cache", "max-age=0"} else Freshness.KEPT
 
 
 def _reason(status: DatasetStatus) -> str:
@@ -257,24 +254,3 @@ async def _body(request: Request) -> bytes:
     except TimeoutError:
         raise QueryError(QueryFault.TIMEOUT, f"the body has not come within {BODY_SECONDS:g} s") from None
     raise QueryError(QueryFault.TOO_LARGE, f"the body is larger than {LARGEST_BODY:,} bytes")
-
-
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/sql in JSON."""
-
-    sql: str
-
-
-def _statement(body: bytes, content_type: str) -> str:
-    """The statement in a body, which is its text, or JSON with the key ``sql``. Raises QueryError INVALID."""
-    if is_json(content_type):
-        try:
-            return msgspec.json.decode(body, type=_Asked).sql
-        except msgspec.MsgspecError as error:
-            raise QueryError(
-                QueryFault.INVALID, f'the body is not JSON of the form {{"sql": "SELECT 1"}}: {error}'
-            ) from None
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise QueryError(QueryFault.INVALID, "the statement is not UTF-8 text") from None

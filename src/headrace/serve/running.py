@@ -28,6 +28,10 @@ class Answer(Protocol):
         """Where it comes from."""
         ...
 
+    def limit(self, seconds: float) -> None:
+        """Let the engine work on it no longer than so many seconds, before it is run."""
+        ...
+
     def run(self) -> pa.Schema:
         """Start; the schema of the rows."""
         ...
