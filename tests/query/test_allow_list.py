@@ -1,7 +1,5 @@
 """What a statement may and may not do, by two corpora: attacks.txt and honest.txt beside this file."""
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
@@ -11,17 +9,10 @@ from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
 from headrace.query.parser import LONGEST, Parser, Verb
+from support.statements_corpus import corpus
 
-HERE = Path(__file__).parent
 READY = TableFacts(ready=True)
 CATALOG = dict.fromkeys(("orders", "users", "my-table", "headrace_dead_letter"), READY)
-
-
-def corpus(name):
-    lines = (HERE / name).read_text().splitlines()
-    return [
-        line.replace("\\n", "\n").replace("\\0", "\0") for line in lines if line and not line.startswith("#")
-    ]
 
 
 ATTACKS = corpus("attacks.txt")
@@ -78,7 +69,7 @@ def contents(database):
 
 
 def test_the_corpora_are_large_and_hold_nothing_twice():
-    assert len(ATTACKS) > 200
+    assert len(ATTACKS) > 500
     assert len(HONEST) > 80
     assert len(set(ATTACKS)) == len(ATTACKS)
     assert not set(ATTACKS) & set(HONEST)

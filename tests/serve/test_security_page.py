@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from headrace.limits import QueryLimits
-from headrace.query.allow_list import MOST_PARTS
+from headrace.query.allow_list import LARGEST_COUNT, MOST_PARTS
 from headrace.query.parser import LONGEST
 from headrace.query.watch import Bounds
 from headrace.serve.http import BODY_SECONDS, LARGEST_BODY
@@ -25,3 +25,4 @@ def test_the_table_of_limits_is_that_of_the_code():
     assert f"after {bounds.wait:g} s 503" in PAGE
     assert table["time of the engine for one"] == f"{limits.timeout:g} s" == f"{bounds.timeout:g} s"
     assert table["time between two reads of the client"] == f"{bounds.idle:g} s"
+    assert table["one value that a function makes (`repeat`, `lpad`, `range`, ...)"] == f"{LARGEST_COUNT:,}"

@@ -106,7 +106,10 @@ def run(
         raise click.UsageError(
             "--tls-certificate-file and --tls-key-file belong together: give both, or neither"
         )
+    from headrace.cli.memory import bound_memory
     from headrace.cli.stopping import told_to_stop
+
+    bound_memory()
 
     # First of all: what follows imports for most of a second, in which a signal may come.
     with told_to_stop() as told, ExitStack() as closing:

@@ -14,7 +14,7 @@ from headrace.errors import QueryError, QueryFault
 from headrace.namespace import CATALOGS, INFORMATION_SCHEMA, SCHEMAS
 from headrace.query.catalog import Catalog, Reference, TableFacts, ViewQuery, known_as, nearest
 from headrace.query.described import is_plain
-from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
+from headrace.query.functions import FUNCTIONS, MULTIPLYING, TABLE_FUNCTIONS
 from headrace.query.in_short import in_short, is_in_full
 from headrace.query.information import HIDDEN, TABLES, hidden_name
 from headrace.query.nodes import EXPRESSION_CLASSES, TREE_KINDS
@@ -22,6 +22,9 @@ from headrace.query.parser import ANSWERED, Parsed, Parser, Tree, Verb, too_deep
 
 MOST_PARTS: Final = 1000
 """Queries and joins in one statement: beyond, planning alone takes seconds that nothing interrupts."""
+
+LARGEST_COUNT: Final = 10_000_000
+"""How often, or how wide, one call may repeat a value."""
 
 _PATH_SIGNS = frozenset("./\\:")
 _INTERNAL = ("duckdb_", "headrace_", "pg_", "pragma_", "sqlite_", "information_schema")
@@ -181,6 +184,7 @@ class _Walk:
         if node.get("export_state"):
             raise QueryError(QueryFault.REFUSED, "EXPORT_STATE is refused")
         if name in FUNCTIONS:
+            _expect_modest(name, node)
             return
         if name in self._existing or name in _OUTSIDE:
             raise QueryError(
@@ -233,6 +237,21 @@ def _table_of_information(name: str) -> str:
             QueryFault.UNKNOWN_NAME, f"there is no table {INFORMATION_SCHEMA}.{name}; there are {there}"
         )
     return hidden_name(table)
+
+
+def _expect_modest(name: str, node: Tree) -> None:
+    """Refuse a call that would make one value of gigabytes: DuckDB neither counts that memory nor interrupts the call."""
+    if name not in MULTIPLYING:
+        return
+    for argument in node.get("children") or ():
+        told = argument.get("value") if argument.get("class") == "CONSTANT" else None
+        number = told.get("value") if isinstance(told, dict) else None
+        if isinstance(number, int) and number > LARGEST_COUNT:
+            raise QueryError(
+                QueryFault.REFUSED,
+                f"{name}() of {number:,} is refused: one value may be made of {LARGEST_COUNT:,} at most; in FROM, range() gives "
+                "rows without holding them",
+            )
 
 
 def _table_function(function: Tree) -> Any:

@@ -124,6 +124,11 @@ FUNCTIONS: Final = _names(_OPERATORS, _AGGREGATES, _NUMBERS, _TEXT, _TIMES, _LIS
 AGGREGATES: Final = _names(_AGGREGATES)
 """Those of several rows."""
 
+MULTIPLYING: Final = _names(
+    "repeat lpad rpad range generate_series list_resize array_resize bar printf format"
+)
+"""Those that make as much of a value as a number says."""
+
 CHANGING: Final = _names(_CHANCE, _CLOCK, "age current_time current_timestamp localtime localtimestamp")
 """Those whose answer may be another the next time, with SQL's own words that name the clock. ``age`` of one time asks it too."""
 

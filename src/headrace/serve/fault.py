@@ -72,7 +72,7 @@ def on_http(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     code = HTTPStatus(error.status_code).name.lower()
-    answer = complaint(error.status_code, code, f"{error.detail}; see the README for what is served")
+    answer = complaint(error.status_code, code, f"{error.detail}; GET /v1/openapi.json says what there is")
     answer.headers.update(error.headers or {})
     return answer
 

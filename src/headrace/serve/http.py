@@ -22,6 +22,7 @@ from headrace.serve.fault import HANDLERS, Missing, complaint
 from headrace.serve.guard import ADMITTED, Guard
 from headrace.serve.letters import discard, retry
 from headrace.serve.media import wanted
+from headrace.serve.openapi import openapi
 from headrace.serve.running import Running
 from headrace.serve.snapshots import last_snapshot_json, snapshot_json
 from headrace.serve.streamed import Streamed, Workers
@@ -37,14 +38,13 @@ BODY_SECONDS: Final = 30.0
 def app(running: Running, access: Access) -> ASGIApp:
     """The interface over ``running`` for whoever ``access`` admits, as an ASGI application.
 
-    POST /v1/sql, GET /v1/ready, GET /v1/datasets, GET /health; under /v1/datasets/NAME: GET shards,
-    shards/SHARD, key and acceleration/refresh/NUMBER, PATCH acceleration, POST acceleration/refresh,
-    acceleration/snapshots, dead-letters/retry and dead-letters/discard.
-    Errors are ``{"error": {"code", "message"}}``.
+    ``serve.openapi`` says what there is, and so does GET /v1/openapi.json. Errors are ``{"error": {"code", "message"}}``.
     """
     ends = _Endpoints(running)
+    described = openapi(authenticates=access.authenticates)
     interface = Starlette(
         routes=[
+            Route("/v1/openapi.json", lambda _: JSONResponse(described), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/v1/ready", ends.ready, methods=["GET"]),
             Route("/v1/sql", ends.sql, methods=["POST"]),
