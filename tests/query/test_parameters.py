@@ -172,6 +172,8 @@ def test_a_value_comes_back_as_it_was_given(engine, value, type_):
         ("SELECT ?", ([1],), "the value of $1 cannot be a parameter: List(Int64)"),
         ("SELECT ?, ?", (1, {"a": 1}), "the value of $2 cannot be a parameter: Struct"),
         ("SELECT ?::INT", ("x",), "Could not convert"),
+        ("SELECT 1 ORDER BY ?", (1,), "Parameter not supported in ORDER BY clause; write the value there"),
+        ("SELECT 1 GROUP BY $1", (1,), "Parameter not supported in GROUP BY clause"),
     ],
 )
 def test_what_cannot_be_bound_is_told(engine, sql, values, words):

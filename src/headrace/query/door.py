@@ -39,6 +39,9 @@ _UNKNOWN_NAME = re.compile(
     r'\AReferenced (?:column|table) "|does not have a column named|Values list .* does not have'
 )
 _ADVICE = re.compile(r'\s*Use "SET [^"]*"[^.\n]*\.?')
+_NO_PARAMETER: Final = "Parameter not supported in "
+"""How DuckDB begins what it says of a parameter in a place where there may be none, without naming a kind."""
+
 _PATH = re.compile(r"""(?<![\w:/\\.])(?:[A-Za-z]:)?[\\/][^\s'"<>|:,;()]*[\\/][^\s'"<>|:,;()]*""")
 
 
@@ -86,10 +89,11 @@ def fault_of(error: Exception, sql: str, tables: Collection[str] = ()) -> QueryE
         )
     if "read-only mode" in text:
         return QueryError(QueryFault.REFUSED, "the statement would write; statements only read")
-    fault = _TO_BLAME.get(kind)
-    if match is None or fault is None:
+    misplaced = text.startswith(_NO_PARAMETER)
+    fault = QueryFault.INVALID if misplaced else _TO_BLAME.get(kind)
+    if fault is None:
         return QueryError(QueryFault.FAILED, _INSIDE)
-    words = text[match.end() :]
+    words = f"{text}; write the value there" if misplaced else text[match.end() if match else 0 :]
     if fault is QueryFault.INVALID and _UNKNOWN_NAME.search(words):
         fault = QueryFault.UNKNOWN_NAME
     return QueryError(fault, _without_paths(_ADVICE.sub("", words).strip(), sql))
