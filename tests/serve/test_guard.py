@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 from starlette.applications import Starlette
@@ -18,14 +19,32 @@ KEYS = Access((ApiKey(Secret(READS), Scope.READ), ApiKey(Secret(OPERATES))))
 REFRESH = "/v1/datasets/orders/acceleration/refresh"
 
 
-@pytest.fixture
-def system():
-    return SmallSystem()
-
-
-@pytest.fixture
-def call(system):
+@pytest.fixture(scope="module")
+def shared():
+    system = SmallSystem()
     with served(system, KEYS) as call:
+        yield system, call
+
+
+@pytest.fixture
+def system(shared):
+    """It answers to keys; what it was asked to do is forgotten before each test."""
+    system, _ = shared
+    system.refreshed.clear()
+    system.reselected.clear()
+    system.settled.clear()
+    system.status = replace(system.status, ready=True, live=True, reason=None)
+    return system
+
+
+@pytest.fixture
+def call(shared, system):
+    return shared[1]
+
+
+@pytest.fixture(scope="module")
+def without_keys():
+    with served(SmallSystem()) as call:
         yield call
 
 
@@ -98,9 +117,7 @@ def test_a_key_that_only_reads_changes_nothing(call, system):
 def test_what_watches_over_processes_needs_no_key_and_learns_no_names(call, system):
     assert call("GET", "/health").body == b"ok"
     assert call("GET", "/v1/ready").body == b"Ready"
-    system.status = type(system.status)(
-        "orders", "dynamodb:orders", "duckdb", "Loading", False, False, False, None, 0, "copying 7 of 9"
-    )
+    system.status = replace(system.status, ready=False, live=False, reason="copying 7 of 9")
     for headers, told in (({}, False), (by("wrong"), False), (by(READS), True)):
         reply = call("GET", "/v1/ready", headers=headers)
         assert reply.status == 503
@@ -108,7 +125,7 @@ def test_what_watches_over_processes_needs_no_key_and_learns_no_names(call, syst
 
 
 def test_a_page_of_another_site_is_refused_even_with_a_key(call, system):
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://[", ""):
         reply = call("POST", REFRESH, None, {**by(OPERATES), "Origin": origin})
         assert (reply.status, reply.code) == (403, "refused")
     assert system.refreshed == []
@@ -116,13 +133,20 @@ def test_a_page_of_another_site_is_refused_even_with_a_key(call, system):
     assert call("POST", REFRESH, None, {**by(OPERATES), "Origin": own}).status == 201
 
 
-def test_where_no_key_is_asked_for_only_names_of_this_machine_and_addresses_are_answered(system):
-    with served(system) as call:
-        for host in ("evil.example", "evil.example:8090", "127.0.0.1.evil.example", "[x"):
-            refused = call("POST", "/v1/sql", "SELECT 1", {"Host": host})
-            assert (refused.status, "--insecure" in refused.message) == (403, True)
-        for host in ("localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1:8090", "[::1]:8090", "10.0.0.7"):
-            assert call("POST", "/v1/sql", "SELECT 1", {"Host": host}).status == 200
+def test_where_no_key_is_asked_for_only_names_of_this_machine_and_addresses_are_answered(without_keys):
+    call = without_keys
+    for host in (
+        "evil.example",
+        "evil.example:8090",
+        "127.0.0.1.evil.example",
+        "[x",
+        "[x]",
+        "a@evil.example",
+    ):
+        refused = call("POST", "/v1/sql", "SELECT 1", {"Host": host})
+        assert (refused.status, "--insecure" in refused.message) == (403, True)
+    for host in ("localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1:8090", "[::1]:8090", "10.0.0.7"):
+        assert call("POST", "/v1/sql", "SELECT 1", {"Host": host}).status == 200
 
 
 def test_whoever_wants_it_open_has_it_open():
@@ -130,10 +154,10 @@ def test_whoever_wants_it_open_has_it_open():
         assert call("POST", "/v1/sql", "SELECT 1", {"Host": "warehouse.example"}).status == 200
 
 
-def test_answers_come_encrypted_and_from_whom_they_should(system, tmp_path):
+def test_answers_come_encrypted_and_from_whom_they_should(tmp_path):
     issued = made(tmp_path)
     access = Access(tls=Tls(issued.certificate.read_text(), Secret(issued.key.read_text())))
-    with served(system, access, issued.authority) as call:
+    with served(SmallSystem(), access, issued.authority) as call:
         assert call("POST", "/v1/sql", "SELECT 1 AS n").json() == [{"n": 1}]
         with pytest.raises(ssl.SSLCertVerificationError):
             Caller(call.address, made(tmp_path / "..").authority)("GET", "/health")
@@ -154,14 +178,14 @@ def test_a_head_without_end_is_given_up(start):
     server.stop()
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(system, monkeypatch):
+def test_a_body_that_does_not_come_is_not_waited_for(without_keys, monkeypatch):
     monkeypatch.setattr("headrace.serve.http.BODY_SECONDS", 0.1)
-    with served(system) as call:
-        connection = call.connection()
-        connection.putrequest("POST", "/v1/sql")
-        connection.putheader("Content-Length", "8")
-        connection.endheaders(b"SELECT")
-        reply = connection.getresponse()
-        assert reply.status == 408
-        assert b"within 0.1 s" in reply.read()
-        connection.close()
+    call = without_keys
+    connection = call.connection()
+    connection.putrequest("POST", "/v1/sql")
+    connection.putheader("Content-Length", "8")
+    connection.endheaders(b"SELECT")
+    reply = connection.getresponse()
+    assert reply.status == 408
+    assert b"within 0.1 s" in reply.read()
+    connection.close()

@@ -77,7 +77,7 @@ class Guard:
 
     def _of_another_site(self, headers: Headers) -> ASGIApp | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
             return complaint(
                 HTTPStatus.FORBIDDEN,
                 QueryFault.REFUSED,
@@ -94,12 +94,11 @@ class Guard:
 
 
 def _is_of_this_machine(host: str) -> bool:
-    """Whether no other site can have the name in a header Host; one that has none is no browser's."""
-    name = (urlsplit(f"//{host}").hostname or "") if host.count("[") == host.count("]") else host
-    if name in ("", "localhost") or name.endswith(".localhost"):
-        return True
+    """Whether no other site can have the name in a header Host; a request without one is no browser's."""
     try:
-        ip_address(name.partition("%")[0])
+        name = urlsplit(f"//{host}").hostname or ""
+        if name and name != "localhost" and not name.endswith(".localhost"):
+            ip_address(name.partition("%")[0])
     except ValueError:
         return False
     return True
