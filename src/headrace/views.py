@@ -22,6 +22,7 @@ class Views:
 
     def __init__(self, views: Sequence[View], tables: Collection[str], parser: Parser) -> None:
         self._views = {view.name: view for view in views}
+        self._parser = parser
         self._queries = checked_views(views, tables, parser)
         self._stored: dict[str, StoredView] = {}
 
@@ -87,9 +88,12 @@ class Views:
         versions: Versions,
         salt: str,
     ) -> StoredView:
+        _, text = self._parser.only_statement(view.sql)
+        # As in a view that is not stored, of two columns of one name the second has another.
+        whole = f"SELECT * FROM ({text}\n)"  # noqa: S608  # It was checked, and is again.
         return StoredView(
             view,
-            lambda: query(view.sql),
+            lambda: query(whole),
             engines.stored_rows(view.name),
             lambda: waits_for(self._queries[view.name], catalog()),
             versions,

@@ -65,13 +65,14 @@ def test_views_are_read_like_tables_and_stored_ones_when_they_are_refreshed(worl
     wrong = "totals.sql:1:1: view totals: there is no dataset 'open_orders2'; did you mean 'open_orders'?"
     assert wrong in refusal.output
     (folder / "totals.sql").write_text(
-        "SELECT who AS customer, sum(total) AS total FROM open_orders GROUP BY ALL"
+        "SELECT who AS customer, sum(total) AS total, min(id) AS total FROM open_orders GROUP BY who; -- each"
     )
 
     running = headrace(folder)
     running.until_ready()
     named = "SELECT * FROM named"
     assert running.sql(named) == [{"id": "c1", "name": "Ada", "total": 5}]
+    assert running.sql("SELECT total_1 FROM totals") == [{"total_1": "o1"}]
     told = running.sql("EXPLAIN SELECT total FROM open_orders WHERE who = 'c1'")[-1]["explain_value"]
     assert told == "orders: columns customer, total; total > 0 (exact); customer = 'c1' (exact)"
     types = "SELECT table_name, table_type FROM information_schema.tables WHERE table_name <> 'headrace_dead_letter'"
