@@ -32,7 +32,9 @@ from headrace.dynamodb.expression import (
 )
 from headrace.dynamodb.time_texts import exact_text, first_text, last_text
 from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
+from headrace.mapping import Mapping
 from headrace.schema import REST, Column, TableSchema
+from headrace.time_text import ISO_8601
 
 _TAGS: Final = {Kind.BOOL: "BOOL", Kind.NUMBER: "N", Kind.BINARY: "B", Kind.TIME: "S", Kind.TEXT: "S"}
 _SIGNS: Final = {
@@ -68,7 +70,8 @@ class Place:
     """Where the values of a column, or of a field within its structs, are in the items.
 
     ``above`` are the maps around it, which another type may stand for; ``apart``: a map with members is not a value
-    there, but taken apart for other columns.
+    there, but taken apart for other columns. ``spelled``: the Spicepod says how times are written, so that nobody writes
+    them otherwise.
     """
 
     column: Column
@@ -76,6 +79,7 @@ class Place:
     type: ColumnType
     above: tuple[Path, ...] = ()
     apart: bool = False
+    spelled: bool = False
 
     @property
     def sure(self) -> bool:
@@ -93,7 +97,7 @@ class Place:
         return bool(self.above)
 
 
-def place_of(predicate: Predicate, schema: TableSchema, unnest_depth: int | None) -> Place | None:
+def place_of(predicate: Predicate, schema: TableSchema, mapping: Mapping) -> Place | None:
     """Where the values are that ``predicate`` asks for; None where they are nowhere, or in JSON."""
     column = next((column for column in schema.columns if column.name == predicate.column), None)
     if column is None or column.path == REST:
@@ -106,17 +110,19 @@ def place_of(predicate: Predicate, schema: TableSchema, unnest_depth: int | None
         place = replace(
             place, path=(*place.path, member.attribute), type=member.type, above=(*place.above, place.path)
         )
-    apart = unnest_depth is not None and len(column.path) <= unnest_depth
-    return replace(place, apart=apart) if all(place.path) else None
+    depth = mapping.unnest_depth
+    apart = depth is not None and len(column.path) <= depth
+    spelled = mapping.layouts != ISO_8601
+    return replace(place, apart=apart, spelled=spelled) if all(place.path) else None
 
 
 def filter_of(  # noqa: PLR0911  # One return per kind of condition, and for what it lacks.
-    condition: Condition, schema: TableSchema, unnest_depth: int | None
+    condition: Condition, schema: TableSchema, mapping: Mapping
 ) -> Filter:
     """The filter of a condition on items that are read by ``schema``."""
     match condition:
         case Predicate():
-            place = place_of(condition, schema, unnest_depth)
+            place = place_of(condition, schema, mapping)
             if place is None:
                 return NOTHING
             try:
@@ -124,14 +130,14 @@ def filter_of(  # noqa: PLR0911  # One return per kind of condition, and for wha
             except Unsayable:
                 return NOTHING
         case AllOf(conditions=inner):
-            parts = [filter_of(one, schema, unnest_depth) for one in inner]
+            parts = [filter_of(one, schema, mapping) for one in inner]
             said = [part.expression for part in parts if part.expression is not None]
             if not said:
                 return NOTHING
             fit = Fit.EXACT if all(part.fit is Fit.EXACT for part in parts) else Fit.SUPERSET
             return Filter(all_of(said), fit, sure=fit is Fit.EXACT and all(part.sure for part in parts))
         case AnyOf(conditions=inner):
-            parts = [filter_of(one, schema, unnest_depth) for one in inner]
+            parts = [filter_of(one, schema, mapping) for one in inner]
             said = [part.expression for part in parts if part.expression is not None]
             if len(said) < len(parts):
                 return NOTHING
@@ -219,7 +225,7 @@ def _equal_texts(place: Place, texts: Sequence[str]) -> Filter:
 
 
 def _equal_times(place: Place, times: Times, values: Sequence[pa.Scalar]) -> Filter:
-    exact = [exact_text(times, one, sorting=False) for one in values]
+    exact = [exact_text(times, one, sorting=False) if place.spelled else None for one in values]
     if None not in exact:
         strings = [text(one) for one in exact if one is not None]
         return _with_others(place, [one_of(place.path, strings)], Fit.EXACT)
@@ -279,7 +285,7 @@ def _ordered(  # noqa: PLR0911  # One return per kind of column.
 
 
 def _ordered_times(place: Place, times: Times, sign: str, value: pa.Scalar) -> Filter:
-    exact = exact_text(times, value, sorting=True)
+    exact = exact_text(times, value, sorting=True) if place.spelled else None
     if exact is not None:
         return _with_others(place, [compared(place.path, sign, text(exact))], Fit.EXACT)
     bound = first_text(times, value) if sign[0] == ">" else last_text(times, value)

@@ -158,7 +158,7 @@ class TableReading(RemoteReading):
             self._table.name,
             self._table.shape(self._asking),
             columns,
-            self._table.mapping.unnest_depth,
+            self._table.mapping,
             self._consistent,
             self._segments,
             self._table.denied,

@@ -23,6 +23,7 @@ from headrace.dynamodb.key_way import MOST_PARTITION_BYTES, MOST_SORT_BYTES, Way
 from headrace.dynamodb.request_writer import BATCH, Request, RequestWriter
 from headrace.dynamodb.table_shape import Shelf, TableShape
 from headrace.leaf import Condition, Fit
+from headrace.mapping import Mapping as ColumnMapping
 from headrace.schema import REST, Column, TableSchema
 
 MOST_KEYS: Final = 1000
@@ -78,14 +79,14 @@ class Planner:
     name: str
     shape: TableShape
     schema: TableSchema
-    unnest_depth: int | None
+    mapping: ColumnMapping
     consistent: bool
     segments: Callable[[int, int], int]
     denied: Collection[str] = ()
 
     def filter(self, condition: Condition) -> Filter:
         """What a filter can do for a condition."""
-        return filter_of(condition, self.schema, self.unnest_depth)
+        return filter_of(condition, self.schema, self.mapping)
 
     def plan(self, asked: Asked) -> Plan:
         """The requests for one scan."""

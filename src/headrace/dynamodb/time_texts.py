@@ -1,7 +1,7 @@
 """Times as the texts that DynamoDB compares: exactly where a layout's texts sort as its times do, else by whole days.
 
 Texts of one instant differ by their fraction and their offset from UTC, of which layouts take up to a day. So bounds of
-days hold all spellings, those of other offsets among them.
+days, and some more on each side, hold all spellings, those of other offsets among them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from headrace.time_token import Fraction, Number, Verbatim
 _DATE: Final = ("2006", "01", "02")
 _ORDER: Final = (*_DATE, "15", "04", "05")
 _DAY: Final = 24 * 3600
+_SLACK: Final = 2
+"""Days by which a text's date may differ from that of its instant in UTC: offsets reach to 24:59:59."""
 
 
 def first_text(times: Times, time: pa.Scalar) -> str | None:
     """What no text of a time at or after ``time`` is less than; None where texts do not sort by their days."""
-    return _day_text(times, time, -_slack(times))
+    return _day_text(times, time, -_SLACK)
 
 
 def last_text(times: Times, time: pa.Scalar) -> str | None:
     """What every text of a time at or before ``time`` is less than; None where texts do not sort by their days."""
-    return _day_text(times, time, _slack(times) + 1)
+    return _day_text(times, time, _SLACK + 1)
 
 
 def exact_text(times: Times, time: pa.Scalar, *, sorting: bool) -> str | None:
@@ -48,11 +50,6 @@ def _only(times: Times) -> Layout | None:
         return None
     (text,) = times.layouts
     return Layout.of(text)
-
-
-def _slack(times: Times) -> int:
-    """Days by which a text's date may differ from that of its instant in UTC."""
-    return 0 if _only(times) is not None else 2
 
 
 def _day_text(times: Times, time: pa.Scalar, days: int) -> str | None:
