@@ -3,6 +3,7 @@
 import pytest
 
 from headrace.access import Scope
+from headrace.config import describe
 from headrace.limits import Caching, QueryLimits
 from support.certificates import made
 
@@ -67,6 +68,13 @@ def test_a_short_key_is_taken_with_a_warning(load):
     (warning,) = pod.warnings
     assert "openssl rand -hex 32" in warning
     assert "1234567890" not in warning
+
+
+def test_validate_says_how_many_keys_there_are_and_none_of_them(load):
+    told = describe(load(api_key(f"'{KEY}1:ro'", f"{KEY}2")))
+    assert "keys        2, 1 of them only to ask" in told
+    assert KEY not in told
+    assert "runtime" not in describe(load("{query: {timeout: 5s}}"))
 
 
 def test_keys_that_are_turned_off_ask_for_none(load):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace.access import Access, Scope
 from headrace.column_reference import format_reference
 from headrace.config.pod import Pod
 from headrace.config.quantity import SECOND, format_duration, format_size
@@ -51,6 +52,7 @@ def describe(pod: Pod) -> str:
         lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
     for view in pod.views:
         lines += ["", view.name, *(f"  {label:<12}{text}" for label, text in _view_facts(view))]
+    lines += _guard(pod.access)
     if pod.warnings:
         lines += ["", "Warnings", *(f"  {warning}" for warning in pod.warnings)]
     unbuilt = [*pod.unbuilt]
@@ -59,6 +61,18 @@ def describe(pod: Pod) -> str:
     if unbuilt:
         lines += ["", "Not carried out by this version", *(f"  {sentence}" for sentence in unbuilt)]
     return "\n".join(lines)
+
+
+def _guard(access: Access) -> list[str]:
+    """Who may ask, where the Spicepod says it."""
+    facts = []
+    if access.authenticates:
+        reading = sum(key.scope is Scope.READ for key in access.keys)
+        only = f", {reading} of them only to ask" if reading else ""
+        facts.append(("keys", f"{len(access.keys)}{only}"))
+    if access.tls is not None:
+        facts.append(("encryption", "TLS, with the certificate of the Spicepod"))
+    return ["", "runtime", *(f"  {label:<12}{text}" for label, text in facts)] if facts else []
 
 
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
