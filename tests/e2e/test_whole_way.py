@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from headrace import connect
 from headrace.simulator import Simulator
 from headrace.simulator.faults import Refuse
 from headrace.simulator.server import SimulatorServer
@@ -24,6 +25,16 @@ def until_equal(headrace, table, within=60):
     while found := differences(headrace, table):
         assert time.monotonic() < deadline, found
     assert headrace.sql("SELECT count(*) AS n FROM orders") == [{"n": len(table.items)}]
+
+
+def expect_the_same_over_flight(process, table):
+    """Whatever engine holds them: the columns are told as they come, and a key finds its row."""
+    key = next(iter(table.items))
+    with connect(process.flight_url) as connection, connection.cursor() as cursor:
+        rows = cursor.execute("SELECT * FROM orders").fetch_arrow_table()
+        assert rows.num_rows == len(table.items)
+        assert connection.adbc_get_table_schema("orders").equals(rows.schema)
+        assert cursor.execute("SELECT id FROM orders WHERE id = ?", (key,)).fetchall() == [(key,)]
 
 
 INDEXES = ", indexes: {revision: enabled, '(created, QUANTITY)': enabled, '(revision, never)': enabled}"
@@ -49,6 +60,7 @@ def test_every_value_survives_bootstrap_stream_and_restart(endpoint, engine, pod
     first.until_ready()
     assert len(first.events("bootstrap_started")) == 1
     until_equal(first, table)
+    expect_the_same_over_flight(first, table)
     table.change(items // 8, seed=1)
     first.kill()
     table.change(items // 8, seed=2)

@@ -103,7 +103,7 @@ def test_where_no_key_is_asked_for_whoever_shows_one_is_let_in_too():
                 assert cursor.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_over_tls(tmp_path):
+def test_over_tls_and_in_silence(tmp_path, capfd):
     files = made(tmp_path)
     tls = Tls(files.certificate.read_text(), Secret(files.key.read_text()))
     with flown(SmallSystem(), Access(ACCESS.keys, tls)) as flying:
@@ -116,6 +116,7 @@ def test_over_tls(tmp_path):
         unencrypted = flying.uri.replace("grpc+tls", "grpc")
         with flight.connect(unencrypted) as client, pytest.raises(flight.FlightUnavailableError):
             list(client.list_actions())
+    assert capfd.readouterr().err == ""
 
 
 def test_a_certificate_that_cannot_be_used_is_refused_before_anything_listens():

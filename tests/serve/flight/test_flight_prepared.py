@@ -102,6 +102,16 @@ def test_a_prepared_statement_runs_again_with_other_values(cursor, shared):
     assert len(shared.statements.handles) == 0
 
 
+def test_a_prepared_statement_gets_the_columns_that_its_table_has_got(flying, system):
+    with flying.adbc() as connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT * FROM orders").fetch_arrow_table().num_columns == 2
+        with system.versions.changed("orders"):
+            system.instance.writer("orders").execute("ALTER TABLE orders ADD COLUMN city VARCHAR")
+        with pytest.raises(adbc_driver_manager.OperationalError, match="ask again"):
+            cursor.execute("SELECT * FROM orders").fetch_arrow_table()
+        assert cursor.execute("SELECT * FROM orders").fetch_arrow_table().num_columns == 3
+
+
 def test_numbered_parameters_may_be_used_twice(cursor):
     cursor.execute("SELECT $2 || $1 || $2 AS x", ("a", "b"))
     assert cursor.fetchone() == ("bab",)

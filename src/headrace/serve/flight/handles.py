@@ -71,6 +71,13 @@ class Handles:
             if statement is not None:
                 self._put(handle, replace(statement, bound=bound))
 
+    def renew(self, sql: str, schema: pa.Schema) -> None:
+        """Have every handle of this statement know that its rows have these columns now."""
+        with self._lock:
+            for handle, (statement, used) in self._held.items():
+                if statement.sql == sql:
+                    self._held[handle] = (replace(statement, schema=schema), used)
+
     def drop(self, handle: bytes) -> None:
         """Forget the handle. Safe to call twice."""
         with self._lock:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS: Final = 3.0
 """What calls that are under way get when the server stops; then their connections are cut."""
+
+_VERBOSITY: Final = "GRPC_VERBOSITY"
+"""https://grpc.github.io/grpc/core/md_doc_environment_variables.html."""
 
 _OPEN_FILES: Final = "/dev/fd"
 
@@ -52,16 +56,15 @@ class FlightServer:
         # gRPC's own library would only say on standard error why it cannot listen.
         with listen(self._flag, host, port) as free:
             numeric = str(free.getsockname()[0])
-        # gRPC and Google's library for its messages take 60 ms to import.
-        from headrace.serve.flight.service import Service
-
         named = f"[{numeric}]" if ":" in numeric else numeric
         try:
-            self._service = Service(f"{self.scheme}://{named}:{port}", self._running, self._access)
+            with _grpc_silent():
+                # gRPC and Google's library for its messages take 60 ms to import.
+                from headrace.serve.flight.service import Service
+
+                self._service = Service(f"{self.scheme}://{named}:{port}", self._running, self._access)
         except pa.ArrowException as error:
-            raise ConfigError(
-                f"{self._flag} {host}:{port}: the server did not start: {error}; the lines before say why"
-            ) from error
+            raise ConfigError(f"{self._flag} {host}:{port}: the server did not start: {error}") from error
         self._address = (numeric, self._service.port)
         return self._address
 
@@ -77,6 +80,19 @@ class FlightServer:
             _cut_off(self._address[1])
             stopping.join()
         service.statements.close()
+
+
+@contextmanager
+def _grpc_silent() -> Iterator[None]:
+    """Keep gRPC, which reads this when it begins, from writing to standard error whatever strangers send to its port."""
+    if _VERBOSITY in os.environ:
+        yield
+        return
+    os.environ[_VERBOSITY] = "NONE"
+    try:
+        yield
+    finally:
+        del os.environ[_VERBOSITY]
 
 
 def _cut_off(port: int) -> None:

@@ -26,6 +26,8 @@ _FORGOTTEN: Final = (
     f"and of more than {MOST:,} the one used longest ago; prepare it again"
 )
 
+_STRANGE: Final = "this ticket is none of Headrace's; ask for the statement anew"
+
 
 class Statements:
     """What clients make of statements. Any thread may call any method; all raise QueryError or errors of Flight.
@@ -102,8 +104,12 @@ class Statements:
         """The rows, which the engine makes as they are read; ``call`` is pyarrow's object of the client's call."""
         statement = decoded(ticket)
         if statement is None:
-            raise Invalid("this ticket is none of Headrace's; ask for the statement anew")
-        answer = self._running.query(statement.sql, scalars(statement.parameters))
+            raise Invalid(_STRANGE)
+        try:
+            parameters = scalars(statement.parameters)
+        except (pa.ArrowException, OSError):
+            raise Invalid(_STRANGE) from None
+        answer = self._running.query(statement.sql, parameters)
         rows = self._streamed(call, answer, statement)
         # The generator has begun when Flight gets it, so that it ends the statement however Flight drops it.
         schema = next(rows)
@@ -115,8 +121,9 @@ class Statements:
             with self._leaving.watching(call, answer):
                 schema = answer.run()
             if statement.digest not in (ANY_SCHEMA, digest(schema)):
+                self.handles.renew(statement.sql, schema)
                 raise flight.FlightUnavailableError(
-                    "the columns of the tables have changed since the statement was prepared; prepare it again"
+                    "the columns of the tables have changed since the client was told of them; ask again"
                 )
             yield schema
             batches = answer.batches()
