@@ -107,7 +107,7 @@ class _Writer:
         """A SELECT with the columns of a table, or others."""
         from_, names = self._from(depth, known)
         where = self._where(depth, names, outer)
-        form = self._one(["rows", "rows", "some", "named", "total", "groups", "ranked"])
+        form = self._one(["rows", "rows", "some", "named", "total", "count", "groups", "ranked"])
         column = self._column(names)
         match form:
             case "rows":
@@ -120,6 +120,8 @@ class _Writer:
                 return (
                     f"SELECT count(*) AS x, count({column}) AS y, sum({names[0]}.n) AS z FROM {from_}{where}"
                 )
+            case "count":
+                return f"SELECT count(*) AS x FROM {from_}{where}"
             case "groups":
                 having = self._one(["", " HAVING count(*) > 1"])
                 return f"SELECT {column} AS x, count(*) AS y FROM {from_}{where} GROUP BY ALL{having}"

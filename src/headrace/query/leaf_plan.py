@@ -27,10 +27,14 @@ _NO_OFFSET: Final = {"class": "CONSTANT", "value": {"type": {"id": "INTEGER"}, "
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the scan of a leaf is asked of rows: each condition with how far the leaf carries it out."""
+    """What the scan of a leaf is asked of rows: each condition with how far the leaf carries it out.
+
+    ``whole``: the query reads this table alone, and these conditions are all of its WHERE, exactly.
+    """
 
     conditions: tuple[tuple[Condition, Fit], ...] = ()
     limit: int | None = None
+    whole: bool = False
 
     @property
     def carried_out(self) -> tuple[Condition, ...]:
@@ -73,8 +77,9 @@ def asked_of(
     for node in _selects(tree):
         plan.visit(node)
     asked = [tuple(plan.conditions[id(reference.node)]) for reference in references]
-    limit = _limit(tree, references[0].node) if len(references) == 1 and plan.whole else None
-    return [Asked(conditions, limit) for conditions in asked]
+    whole = len(references) == 1 and plan.whole and tree.get("from_table") is references[0].node
+    limit = _limit(tree, references[0].node) if whole else None
+    return [Asked(conditions, limit, whole) for conditions in asked]
 
 
 @dataclass(frozen=True, slots=True)

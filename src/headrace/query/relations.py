@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from headrace.leaf import RemoteReading
 from headrace.query.allow_list import Checked
+from headrace.query.counting import counts_alone, without_where
 from headrace.query.leaf_names import renamed
 from headrace.query.leaf_plan import Asked, Lookups, Questioned, asked_of
 from headrace.query.parameters import Given
@@ -65,7 +67,17 @@ def planned(
     if None in texts:
         relations = [Relation(table, table, common(some)) for table, some in wants.items()]
         texts = [body.parsed.query for body in bodies]
+    elif _is_counted(bodies[0], asked, readings):
+        texts[0] = without_where(bodies[0].parsed, parser) or texts[0]
     return _of(bodies, [str(text) for text in texts], list(dict.fromkeys(relations)))
+
+
+def _is_counted(body: Body, asked: Mapping[int, Asked], readings: Mapping[str, Questioned]) -> bool:
+    """Whether the number of rows that a table far away gives is the whole answer."""
+    if len(body.references) != 1 or not counts_alone(body.tree) or body.tree["where_clause"] is None:
+        return False
+    (only,) = body.references
+    return isinstance(readings.get(only.table), RemoteReading) and asked[id(only.node)].whole
 
 
 def unplanned(bodies: Sequence[Body], tables: Iterable[str]) -> Planned:
