@@ -160,6 +160,16 @@ def test_what_follows_its_stream_is_not_refreshed(unreachable):
         unreachable.refresh("orders")
 
 
+def test_what_is_probably_not_meant_is_said_to_the_log(folder, tmp_path, caplog):
+    pod = (folder / "spicepod.yaml").read_text()
+    unused = pod.rstrip() + "\n      snapshots: enabled\nsnapshots: {enabled: false, location: kept}\n"
+    (tmp_path / "spicepod.yaml").write_text(unused)
+    with headrace.open(tmp_path):
+        pass
+    said = [record for record in caplog.records if "snapshots.enabled is false" in record.message]
+    assert [record.name for record in said] == ["headrace"]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:x", "::1:0", "127.0.0.1:70000"])
 def test_an_address_that_is_none_is_refused(folder, address):
     with pytest.raises(ConfigError, match="http: "):

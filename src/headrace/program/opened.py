@@ -72,8 +72,12 @@ class Headrace:
         flight: Address | None = None,
         metrics: Address | None = None,
     ) -> None:
-        for warning in pod.warnings:
-            _LOG.warning("%s", warning)
+        for sentence in (
+            *pod.warnings,
+            *pod.unbuilt,
+            *(part for one in pod.datasets for part in one.unbuilt),
+        ):
+            _LOG.warning("%s", sentence)
         self._runtime = Runtime(pod, http=http, flight=flight, metrics=metrics)
         # Held by the interpreter until it is closed: a program that forgets to must not lose a transaction.
         atexit.register(self.close)

@@ -229,6 +229,15 @@ def test_changes_are_refused_in_words(flying):
             cursor.adbc_ingest("other", pa.table({"x": [1]}))
 
 
+def test_an_exchange_is_refused_in_words(shared):
+    with (
+        shared.plain() as client,
+        pytest.raises(NotImplementedError, match="GetFlightInfo and DoGet") as caught,
+    ):
+        client.do_exchange(described("SELECT 1"))[1].read_chunk()
+    assert "Traceback" not in str(caught.value)
+
+
 class Clock:
     now = 0.0
 

@@ -105,6 +105,11 @@ class Service(flight.FlightServerBase):  # type: ignore[misc] # pyarrow is untyp
             batches = (chunk.data for chunk in reader)
             self.statements.bind(command.prepared_statement_handle, reader.schema, batches)
 
+    def do_exchange(self, _: Any, __: Any, ___: Any, ____: Any) -> None:
+        """Nothing of Flight SQL's."""
+        with told():
+            raise Unimplemented("DoExchange is not supported: GetFlightInfo and DoGet give rows")
+
     def do_action(self, _: Any, action: Any) -> list[bytes]:
         """Prepare, close, cancel."""
         with told():
