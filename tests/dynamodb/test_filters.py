@@ -45,23 +45,23 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize("asked", [0.1, 0.0, -0.0, 1.5, 1e100, 5e-324])
-@pytest.mark.parametrize("comparison", COMPARED)
-def test_numbers_that_round_to_one_double_are_found(comparison, asked):
+def test_numbers_that_round_to_one_double_are_found():
     table = table_of([{"N": text} for text in NEAR])
-    fit = compared(table, FLOATS, Predicate("v", comparison, (pa.scalar(asked),)))
-    assert fit is not Fit.EXACT
+    for asked in (0.1, 0.0, -0.0, 1.5, 1e100, 5e-324):
+        for comparison in COMPARED:
+            fit = compared(table, FLOATS, Predicate("v", comparison, (pa.scalar(asked),)))
+            assert fit is not Fit.EXACT
 
 
 @pytest.mark.parametrize("zone", ["+02:00", "-11:00", "+14:00"])
-@pytest.mark.parametrize("comparison", COMPARED)
-def test_times_of_one_offset_are_found_by_their_instants(comparison, zone):
+def test_times_of_one_offset_are_found_by_their_instants(zone):
     texts = [f"2024-01-{day:02}T{hour:02}:30:00{zone}" for day in (1, 2, 3) for hour in (0, 12, 23)]
     table = table_of([{"S": text} for text in texts])
     instant = table.rows().column("v")[4]
     for count in (instant.value - 1, instant.value, instant.value + 1):
         asked = pa.scalar(count, instant.type)
-        assert compared(table, Mapping(), Predicate("v", comparison, (asked,))) is Fit.SUPERSET
+        for comparison in COMPARED:
+            assert compared(table, Mapping(), Predicate("v", comparison, (asked,))) is Fit.SUPERSET
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ MIXED = [
 @pytest.mark.parametrize(
     ("type_", "asked"), [(LONG, 5), (DOUBLE, 1.5), (TEXT, "5"), (TEXT, "five"), (TEXT, "true")]
 )
-@pytest.mark.parametrize("comparison", COMPARED)
-def test_a_declared_column_hides_what_does_not_fit_it(type_, asked, comparison):
-    mapping = Mapping(declared=(Declared("v", type_),), json_column="rest")
-    fit = compared(table_of(MIXED), mapping, Predicate("v", comparison, (pa.scalar(asked, type_.arrow()),)))
-    assert (fit is Fit.EXACT) == (type_ is TEXT and comparison not in ORDERS)
+def test_a_declared_column_hides_what_does_not_fit_it(type_, asked):
+    mapping, table = Mapping(declared=(Declared("v", type_),), json_column="rest"), table_of(MIXED)
+    for comparison in COMPARED:
+        fit = compared(table, mapping, Predicate("v", comparison, (pa.scalar(asked, type_.arrow()),)))
+        assert (fit is Fit.EXACT) == (type_ is TEXT and comparison not in ORDERS)
 
 
 @pytest.mark.parametrize("type_", [LONG, DOUBLE, TEXT])

@@ -145,6 +145,9 @@ def test_a_limit_ends_the_reading(table, limit):
     assert asked[1]["Limit"] == limit
     assert table.units == units(limit * 1000)
     table.forget()
+    assert sum(batch.num_rows for batch in reading.scan([], [], limit)) == limit
+    assert [(body["Select"], body["Limit"]) for _, body in table.asked] == [("COUNT", limit)]
+    table.forget()
     (rows,) = list(reading.scan(COLUMNS, [is_("n", ">=", 0)], limit))
     assert rows.num_rows == limit
     assert [body["Limit"] for _, body in table.asked] == [25]

@@ -10,6 +10,7 @@ from support.asked_law import MAPPINGS, expect_law
 from support.asked_tables import INDEXED, PLAIN, AskedTable
 from support.ministack import Ministack
 
+# Each example fills a table anew, so that to make one smaller takes minutes.
 generous = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.generate]}
 
 

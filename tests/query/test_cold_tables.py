@@ -11,6 +11,7 @@ from support.asked_items import items
 from support.asked_tables import INDEXED, PLAIN, AskedTable
 from support.two_engines import TwoEngines, answer
 
+# Each example fills a table anew, so that to make one smaller takes minutes.
 generous = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.generate]}
 
 CONDITIONS = [
@@ -78,7 +79,7 @@ def knowing_one(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", ["indexed", "plain"])
-@settings(max_examples=20, **generous)
+@settings(max_examples=8, **generous)
 @given(data=st.data())
 def test_what_is_not_known_is_not_missed(world, knowing_one, shape, data):
     rows = data.draw(items(indexed=shape == "indexed", mixed=0.4))

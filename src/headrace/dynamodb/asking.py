@@ -12,7 +12,7 @@ from headrace.backoff import delay
 from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.capacity import consumed
 from headrace.errors import QueryError, QueryFault, Throttled, Unavailable
-from headrace.observe import Observer, TableAsked
+from headrace.observe import Observer, TableAsked, TransientFault
 from headrace.wire import Response
 
 PATIENCE: Final = 30.0
@@ -78,4 +78,6 @@ class Asking:
                 since = now if since is None else since
                 if now - since > PATIENCE:
                     raise
-                self.wait(delay(error, failures, f"{self._salt}/{what}"))
+                pause = delay(error, failures, f"{self._salt}/{what}")
+                self._observe(TransientFault(self.dataset, what, str(error), pause))
+                self.wait(pause)

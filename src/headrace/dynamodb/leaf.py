@@ -18,6 +18,7 @@ from headrace.dynamodb.plan import Asked, Plan, Planner
 from headrace.dynamodb.request_writer import BATCH, Request
 from headrace.dynamodb.row_filter import kept
 from headrace.dynamodb.served_table import ServedTable, counted
+from headrace.dynamodb.table_shape import TableShape
 from headrace.dynamodb.told import told
 from headrace.errors import (
     AccessDenied,
@@ -143,20 +144,24 @@ class TableReading(RemoteReading):
         self._asking.stop()
 
     @cached_property
-    def _columns(self) -> TableSchema:
+    def _known(self) -> tuple[TableShape, TableSchema]:
         try:
-            self._table.shape(self._asking)
+            shape = self._table.shape(self._asking)
         except QueryError:
             raise
         except HeadraceError as error:
             raise self._failed(error) from error
-        return self._table.schema
+        return shape, self._table.schema
+
+    @property
+    def _columns(self) -> TableSchema:
+        return self._known[1]
 
     def _planner(self) -> Planner:
-        columns = self._columns
+        shape, columns = self._known
         return Planner(
             self._table.name,
-            self._table.shape(self._asking),
+            shape,
             columns,
             self._table.mapping,
             self._consistent,
@@ -182,7 +187,9 @@ class TableReading(RemoteReading):
     ) -> Iterator[pa.RecordBatch]:
         for answer in self._table.pages(request, self._asking, paging.next_limit):
             if plan.counting:
-                yield _bare(counted(answer))
+                count = counted(answer)
+                paging.count(count)
+                yield _bare(count)
                 continue
             page = self._table.decoded(answer)
             self._tell_left_out(page)

@@ -171,6 +171,8 @@ class ServedTable:
 
     def _sample(self, shape: TableShape, asking: Asking) -> None:
         freezing = self._decoder.wants_sample
+        if self.mapping.freeze and not freezing:
+            return
         wanted = self.mapping.sample if self.mapping.freeze else SAMPLED
         segments = min(wanted, MOST_SEGMENTS) if shape.table.size_bytes > SMALL_BYTES or freezing else 1
         each = -(-wanted // segments)
