@@ -71,4 +71,4 @@ def bearer(authorization: str | None) -> str | None:
 
 
 def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -28,6 +28,8 @@ STORIES = {
     "Access denied": "test_a_denial_names_its_cure_is_tried_slowly_and_heals_without_a_restart",
     "Credentials": "test_a_denial_names_its_cure_is_tried_slowly_and_heals_without_a_restart",
     "A record": "test_letters_are_kept_once_whole_and_with_the_rows",
+    "An item cannot be decoded": "test_items_that_cannot_be_decoded_are_left_out_and_told",
+    "A dataset without a copy": "test_a_table_that_may_not_be_read_says_why_and_answers_once_it_may",
     "The disk is full": "test_a_full_disk_moves_no_checkpoint_says_so_and_heals",
     "Another process": "test_a_file_that_another_process_holds_is_named_and_taken_when_it_is_free",
     "The database gives": "test_a_database_that_gives_up_is_reopened_for_the_writer_and_for_readers",
