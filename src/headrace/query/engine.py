@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.errors import QueryError, QueryFault
-from headrace.leaf import Leaf
+from headrace.leaf import Leaf, RemoteLeaf
 from headrace.prepared import Prepared
 from headrace.query.allow_list import Checked, check
 from headrace.query.catalog import Beside, Catalog
@@ -20,6 +20,7 @@ from headrace.query.described import DESCRIBED, EXPLAINED, DeclaredColumns, as_d
 from headrace.query.information import HIDDEN, Information, listed
 from headrace.query.leaf_names import quoted
 from headrace.query.leaf_readings import Readings
+from headrace.query.outlines import Facts, Outlines
 from headrace.query.parameters import Given, given, nulls, ones
 from headrace.query.parser import Parser, Tree, Verb
 from headrace.query.statement import Connect, Read, Statement
@@ -59,6 +60,7 @@ class QueryEngine:
         # A statement that asks for the columns of all tables has a place, and describes one table at a time.
         self._aside = Watch(bounds or Bounds())
         self._parser = parser or Parser()
+        self._outlines = Outlines()
 
     def query(self, sql: str, parameters: Sequence[pa.Scalar] = ()) -> Statement:
         """The statement in ``sql``, checked and not yet run, with the values of ``?`` or ``$1`` and so on.
@@ -84,8 +86,30 @@ class QueryEngine:
         if checked.verb.lists:
             return Prepared(listed(checked.verb, catalog).schema, 0)
         known = {Verb.DESCRIBE: DESCRIBED, Verb.EXPLAIN: EXPLAINED}.get(checked.verb)
-        schema = self._schema(checked) if known is None else known
-        return Prepared(schema, max(checked.parsed.parameters, default=0))
+        count = max(checked.parsed.parameters, default=0)
+        if known is not None:
+            return Prepared(known, count)
+        facts = self._facts(checked, catalog)
+        prepared = None if facts is None else self._outlines.found(sql, facts)
+        if prepared is None:
+            prepared = Prepared(self._schema(checked), count)
+            if facts is not None:
+                self._outlines.keep(sql, facts, prepared)
+        return prepared
+
+    def _facts(self, checked: Checked, catalog: Catalog) -> Facts | None:
+        """What decides on the columns of its rows; None where that cannot be told."""
+        declared = self._declared
+        if declared is None or not checked.tables.isdisjoint(HIDDEN):
+            return None
+        leaves = self._leaves()
+        columns = {table: declared(table) for table in checked.tables}
+        if not all(columns.values()) or any(isinstance(leaves.get(one), RemoteLeaf) for one in columns):
+            return None
+        facts: dict[str, tuple[object, Mapping[str, str]]] = {
+            view: (catalog[view], {}) for view in checked.views
+        }
+        return facts | {table: (catalog[table], known) for table, known in columns.items()}
 
     def _schema(self, checked: Checked) -> pa.Schema:
         """The columns of its rows."""
