@@ -9,6 +9,7 @@ from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.functions import FUNCTIONS, TABLE_FUNCTIONS
 from headrace.query.parser import LONGEST, Parser, Verb
+from support.honest_tables import make_honest_tables
 from support.statements_corpus import corpus
 
 READY = TableFacts(ready=True)
@@ -30,14 +31,7 @@ def parser():
 def database():
     """An engine without any lock-down, so that only the allow-list stands between it and the attacks."""
     database = duckdb.connect(":memory:")
-    database.execute(
-        "CREATE TABLE orders AS SELECT * FROM (VALUES "
-        "(1, 'new', 1, ['a', 'b'], '{\"city\": \"Ulm\", \"n\": 1}'::JSON), (2, 'paid', 2, ['c'], '{}'::JSON)) "
-        "t(id, status, user_id, tags, detail)"
-    )
-    database.execute("CREATE TABLE users AS SELECT 1 AS id, 'Ada' AS name")
-    database.execute('CREATE TABLE "my-table" AS SELECT 1 AS id')
-    database.execute("CREATE TABLE headrace_dead_letter AS SELECT 1 AS x")
+    make_honest_tables(database)
     database.execute("CREATE TABLE headrace_checkpoint AS SELECT 1 AS x")
     database.execute("CREATE TABLE headrace_building AS SELECT 1 AS x")
     database.execute("CREATE TABLE secret AS SELECT 42 AS x")

@@ -14,6 +14,7 @@ from headrace.errors import QueryError, QueryFault
 from headrace.leaf import Comparison, Predicate
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
+from support.honest_tables import make_honest_tables
 from support.leaves import ArrowLeaf
 
 HONEST = [
@@ -75,14 +76,7 @@ def database():
     database.register("given", ROWS)
     database.execute("CREATE TABLE own AS FROM given")
     database.unregister("given")
-    database.execute(
-        "CREATE TABLE orders AS SELECT * FROM (VALUES "
-        "(1, 'new', 1, ['a', 'b'], '{\"city\": \"Ulm\", \"n\": 1}'::JSON), (2, 'paid', 2, ['c'], '{}'::JSON)) "
-        "t(id, status, user_id, tags, detail)"
-    )
-    database.execute("CREATE TABLE users AS SELECT 1 AS id, 'Ada' AS name")
-    database.execute('CREATE TABLE "my-table" AS SELECT 1 AS id')
-    database.execute("CREATE TABLE headrace_dead_letter AS SELECT 1 AS x")
+    make_honest_tables(database)
     yield database
     database.close()
 

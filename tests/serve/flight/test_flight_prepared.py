@@ -18,32 +18,7 @@ from headrace.serve.flight.messages import (
     wrap,
 )
 from headrace.serve.flight.parameters import MOST_BYTES, bound_row, scalars
-from support.flying import described, flown
-from support.serving import SmallSystem
-
-
-@pytest.fixture
-def system():
-    return SmallSystem()
-
-
-@pytest.fixture
-def flying(system):
-    with flown(system) as flying:
-        yield flying
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """For tests that change nothing."""
-    with flown(SmallSystem()) as flying:
-        yield flying
-
-
-@pytest.fixture
-def cursor(shared):
-    with shared.adbc() as connection, connection.cursor() as cursor:
-        yield cursor
+from support.flying import described
 
 
 def put(client, descriptor):

@@ -57,30 +57,6 @@ TYPES = {
 }
 
 
-@pytest.fixture
-def system():
-    return SmallSystem()
-
-
-@pytest.fixture
-def flying(system):
-    with flown(system) as flying:
-        yield flying
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """For tests that change nothing."""
-    with flown(SmallSystem()) as flying:
-        yield flying
-
-
-@pytest.fixture
-def cursor(shared):
-    with shared.adbc() as connection, connection.cursor() as cursor:
-        yield cursor
-
-
 def test_a_statement_gives_its_rows(cursor):
     cursor.execute("SELECT id, status FROM orders ORDER BY id")
     assert [column[0] for column in cursor.description] == ["id", "status"]
