@@ -48,6 +48,15 @@ def test_the_body_travels_as_it_is_and_the_answer_comes_back_as_it_is():
     assert "headrace/" in request.headers["user-agent"]
 
 
+@pytest.mark.parametrize("operation", ["DescribeTable", "Scan", "Query", "GetItem", "BatchGetItem"])
+def test_every_operation_travels_as_it_is(operation):
+    sent = b'{"odd":  1}'
+    with CannedServer(lambda _: Canned()) as server:
+        assert botocore_transport(access(server.url))(operation, sent).status == 200
+    (request,) = server.received
+    assert (request.body, request.headers["x-amz-target"]) == (sent, f"DynamoDB_20120810.{operation}")
+
+
 @pytest.mark.parametrize("operation", ["DescribeStream", "GetShardIterator", "GetRecords"])
 def test_streams_have_their_own_target_at_the_same_endpoint(operation):
     with CannedServer(lambda _: Canned()) as server:

@@ -30,4 +30,6 @@ def tables():
 @settings(max_examples=60, **generous)
 @given(data=st.data())
 def test_no_row_is_missing_and_exact_is_exact(tables, shape, mapping, data):
-    expect_law(data, tables[shape], MAPPINGS[mapping], consistent=data.draw(st.booleans()))
+    # Its begins_with refuses items whose attribute is of another type (support.differences).
+    consistent = data.draw(st.booleans())
+    expect_law(data, tables[shape], MAPPINGS[mapping], consistent=consistent, prefixes=False)

@@ -173,8 +173,8 @@ _NULLS = [Comparison.IS_NULL, Comparison.IS_NOT_NULL]
 
 
 @st.composite
-def predicates(draw: Any, schema: pa.Schema, names: list[str]) -> Predicate:
-    """A predicate on one of the columns, or on a field within it."""
+def predicates(draw: Any, schema: pa.Schema, names: list[str], *, prefixes: bool) -> Predicate:
+    """A predicate on one of the columns, or on a field within it; of a prefix only where they may be asked for."""
     column = draw(st.sampled_from(names))
     type_, field = schema.field(column).type, []
     while pa.types.is_struct(type_) and type_.num_fields and draw(st.integers(0, 3)):
@@ -183,7 +183,7 @@ def predicates(draw: Any, schema: pa.Schema, names: list[str]) -> Predicate:
     choices = [*_NULLS]
     if is_comparable(type_):
         choices = [*_COMPARED, *_NULLS[draw(st.integers(0, 1)) :]]
-    if pa.types.is_string(type_):
+    if prefixes and pa.types.is_string(type_):
         choices += _PREFIXED
     comparison = draw(st.sampled_from(choices))
     most = {Comparison.IS_NULL: 0, Comparison.IS_NOT_NULL: 0, Comparison.IN: 3, Comparison.NOT_IN: 3}.get(
@@ -193,9 +193,9 @@ def predicates(draw: Any, schema: pa.Schema, names: list[str]) -> Predicate:
     return Predicate(column, comparison, tuple(pa.scalar(one, type_) for one in values), tuple(field))
 
 
-def conditions(schema: pa.Schema, names: list[str]) -> st.SearchStrategy[Condition]:
+def conditions(schema: pa.Schema, names: list[str], *, prefixes: bool = True) -> st.SearchStrategy[Condition]:
     """Trees of predicates."""
-    some = predicates(schema, names)
+    some = predicates(schema, names, prefixes=prefixes)
     return st.recursive(
         some,
         lambda inner: st.builds(

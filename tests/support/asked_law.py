@@ -26,7 +26,9 @@ MAPPINGS = {
 }
 
 
-def expect_law(data: Any, table: AskedTable, mapping: Mapping, *, consistent: bool) -> None:
+def expect_law(
+    data: Any, table: AskedTable, mapping: Mapping, *, consistent: bool, prefixes: bool = True
+) -> None:
     """No row is missing; where all conditions are exact, none is too many, and counts and limits are right."""
     table.hold(data.draw(items(indexed=table.shape is INDEXED), label="items"))
     segments = data.draw(st.sampled_from([1, 3]))
@@ -39,7 +41,11 @@ def expect_law(data: Any, table: AskedTable, mapping: Mapping, *, consistent: bo
     names = list(reading.schema.names)
     keys = [name for name in names if name in table.shape["key"] | table.shape["kinds"]]
     weighed = names + keys * 4
-    asked = tuple(data.draw(st.lists(conditions(reading.schema, weighed), max_size=3), label="conditions"))
+    asked = tuple(
+        data.draw(
+            st.lists(conditions(reading.schema, weighed, prefixes=prefixes), max_size=3), label="conditions"
+        )
+    )
     sought = data.draw(st.none() | st.sampled_from(sorted(SOUGHT)), label="sought")
     if sought is not None and sought in names and reading.schema.field(sought).type == SOUGHT[sought].type:
         asked = (Predicate(sought, Comparison.EQUAL, (SOUGHT[sought],)), *asked)

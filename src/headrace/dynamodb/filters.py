@@ -43,6 +43,7 @@ _SIGNS: Final = {
     Comparison.GREATER: ">",
     Comparison.GREATER_OR_EQUAL: ">=",
 }
+_EMPTY: Final = ({"S": ""}, {"B": ""})
 _LEAST: Final = 1e-130
 """The smallest number of DynamoDB beside zero."""
 
@@ -160,6 +161,8 @@ def _of_predicate(predicate: Predicate, place: Place) -> Filter:  # noqa: PLR091
         case Comparison.NOT_STARTS_WITH:
             return _not_starts_with(place, predicate.values[0])
         case comparison:
+            if place.sure and predicate.values[0].as_py() in ("", b""):
+                return NOTHING
             return _ordered(place, comparison, predicate.values[0])
 
 
@@ -203,16 +206,17 @@ def _equal(place: Place, values: Sequence[pa.Scalar]) -> Filter:
         case ColumnType(Kind.TEXT):
             return _equal_texts(place, [one.as_py() for one in values])
         case ColumnType(Kind.BOOL | Kind.NUMBER | Kind.BINARY):
-            said = _said(values, place.type)
+            said = [one for one in _said(values, place.type) if not place.sure or one not in _EMPTY]
             return _with_others(place, [one_of(place.path, said)] if said else [], Fit.EXACT)
         case _:
             return NOTHING
 
 
 def _equal_texts(place: Place, texts: Sequence[str]) -> Filter:
-    strings: list[AttributeValue] = [text(one) for one in texts]
+    # A key is never empty, and it is not sure that the service lets it be compared with what is.
+    strings: list[AttributeValue] = [text(one) for one in texts if one or not place.sure]
     if place.sure:
-        return Filter(one_of(place.path, strings), Fit.EXACT, sure=True)
+        return Filter(one_of(place.path, strings), Fit.EXACT, sure=True) if strings else NOTHING
     if place.within:
         return _with_others(place, [one_of(place.path, strings)], Fit.EXACT)
     alike = [written_alike(one) for one in texts]
@@ -253,7 +257,7 @@ def _not_equal(place: Place, values: Sequence[pa.Scalar]) -> Filter:
             value for one, values in zip(texts, alike, strict=True) for value in values or [text(one)]
         ]
     else:
-        said = _said(values, place.type)
+        said = [one for one in _said(values, place.type) if not place.sure or one not in _EMPTY]
         if place.type.digits is not None and _rounds(place.type.digits):
             fit = Fit.SUPERSET
     if place.apart:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 import zlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from headrace import __version__
@@ -25,6 +26,9 @@ from headrace.wire import Response
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 CONNECTIONS = 32
+
+_LOOKED_INTO: Final[Mapping[str, dict[str, Any]]] = {"BatchGetItem": {"RequestItems": {}}}
+"""Parameters that botocore looks into for the endpoint, although they are in the body; of none it finds nothing."""
 
 _BODY = "headrace_body"
 _RESPONSE = "headrace_response"
@@ -152,7 +156,7 @@ def _send(client: Any, operation: str, body: bytes) -> Response:
 
     call = getattr(client, xform_name(operation))
     try:
-        parsed = call(**{_BODY: body})
+        parsed = call(**{_BODY: body}, **_LOOKED_INTO.get(operation, {}))
     except ClientError as error:
         # botocore raises for an error answer, around the same dictionary; other operations are its own.
         if _RESPONSE not in error.response:
