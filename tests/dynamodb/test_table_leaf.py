@@ -15,12 +15,13 @@ from headrace.column_type import LONG
 from headrace.dynamodb import ReadBudget, ServedTable, TableLeaf, asking
 from headrace.errors import QueryError, QueryFault
 from headrace.mapping import Declared, Mapping
-from headrace.observe import ItemsLeftOut
+from headrace.observe import ItemsLeftOut, TransientFault
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.watch import Bounds
 from headrace.simulator import Simulator
 from headrace.simulator.faults import Alter, Amend, EmptyScanPage, Refuse
+from headrace.wire import Response
 from support.deadline import eventually
 
 READY = TableFacts(ready=True)
@@ -339,6 +340,24 @@ def test_throttles_and_outages_are_waited_out(world):
 
     world.plant = plant
     assert rows(world.engine(), "SELECT count(*) AS n FROM orders") == [{"n": 7}]
+
+
+def test_an_answer_that_is_not_whole_is_asked_for_again(world):
+    for number in range(7):
+        world.put(f"o{number}")
+    cut = iter([True, False, True])
+    whole = world.simulator
+
+    def transport(operation, body):
+        answer = whole(operation, body)
+        if operation == "Scan" and next(cut, False):
+            return Response(answer.status, {}, answer.body[:-20])
+        return answer
+
+    world.simulator = transport
+    assert rows(world.engine(), "SELECT count(*) AS n FROM orders") == [{"n": 7}]
+    assert next(cut, None) is None
+    assert [fact.what for fact in world.facts if isinstance(fact, TransientFault)] == ["Scan", "Scan"]
 
 
 def test_a_table_that_is_throttled_for_long_is_given_up_with_its_reason(world, monkeypatch):

@@ -55,8 +55,12 @@ class Asking:
 
     def read(self, operation: str, ask: Callable[[], Response]) -> Response:
         """The answer to a request that consumes read units, once the budget allows it. Raises SourceError, QueryError."""
-        answer = self.ask(operation, ask, budget=self._budget)
-        units = consumed(answer.body)
+
+        def measured() -> tuple[Response, float]:
+            answer = ask()
+            return answer, consumed(answer.body)
+
+        answer, units = self.ask(operation, measured, budget=self._budget)
         if self._budget is not None:
             self._budget.spend(units)
         self._observe(TableAsked(self.dataset, operation, units))
