@@ -16,7 +16,7 @@ from headrace.accelerator import Target
 from headrace.accelerators.plain import plain_rows
 from headrace.column_type import INT, TEXT, ColumnType, list_of, struct_of
 from headrace.errors import AcceleratorError, QueryError
-from headrace.leaf import Comparison, Fit, Predicate
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
 from support.copies import batch, create, dead, schema_of, work
 from support.engines.sqlite import SQLiteHarness
 from support.typed_values import VALUES, in_column, number, times, type_of
@@ -251,3 +251,24 @@ def test_values_of_any_type_come_through_a_leaf_as_they_were(items):
     finally:
         harness.close()
     assert plain_rows(read) == written
+
+
+def numbers_are(*numbers: int) -> list[Condition]:
+    return [Predicate("n", Comparison.EQUAL, (pa.scalar(number, pa.int64()),)) for number in numbers]
+
+
+def test_conditions_that_one_statement_of_sqlite_has_no_room_for_are_left_out(copy):
+    copy.sink.apply(work(2, batch(ORDERS, *({"id": str(n), "n": n} for n in range(3)))))
+    one = reading(copy)
+    either = AnyOf(tuple(numbers_are(*range(1, 5000))))
+    assert one.fit(either) is Fit.EXACT
+    assert rows(one, ["n"], either) == [{"n": 1}, {"n": 2}]
+    assert rows(one, ["n"], *[either] * 7, limit=1) == [{"n": 1}, {"n": 2}]
+    never = Predicate("n", Comparison.NOT_EQUAL, (pa.scalar(1, pa.int64()),))
+    assert rows(one, ["n"], *[never] * 5000, limit=1) == [{"n": 0}]
+    nested: Condition = never
+    for place in range(40):
+        nested = (AnyOf if place % 2 else AllOf)((*numbers_are(2), nested))
+    assert one.fit(nested) is Fit.NO
+    assert len(rows(one, ["n"], nested)) == 3
+    one.close()

@@ -380,6 +380,17 @@ def test_explain_tells_what_leaves_are_asked(make_engine, orders):
     assert [scan.given for scan in orders.scans] == [3]
 
 
+def test_explain_tells_times_that_python_does_not_have(make_engine):
+    times = {"seen": pa.array([0], pa.timestamp("us")), "fine": pa.array([0], pa.timestamp("ns"))}
+    engine = make_engine(events=ArrowLeaf(pa.table(times)))
+    told = rows(
+        engine,
+        "EXPLAIN FROM events WHERE seen < TIMESTAMP '20000-01-01' AND fine > '2024-01-01 00:00:00.000000001'",
+    )[-1]
+    assert "'20000-01-01 00:00:00.000000'" in told["explain_value"]
+    assert "'2024-01-01 00:00:00.000000001'" in told["explain_value"]
+
+
 @pytest.mark.parametrize("sql", ["FROM orders", "DESCRIBE orders", "EXPLAIN FROM orders"])
 def test_a_leaf_that_is_not_ready_is_not_opened(make_engine, orders, sql):
     engine = make_engine(facts={"orders": TableFacts(ready=False, reason="bootstrap at 10 %")})

@@ -72,13 +72,7 @@ def bounds_of(parts: Sequence[Condition]) -> Mapping[Target, Bounds]:
 
 def holds(condition: Condition, value: pa.Scalar) -> bool:
     """Whether a value that is not NULL satisfies a condition about it alone."""
-    match condition:
-        case AllOf(conditions=inner):
-            return all(holds(one, value) for one in inner)
-        case AnyOf(conditions=inner):
-            return any(holds(one, value) for one in inner)
-        case Predicate():
-            return _compares(condition, comparable(value))
+    return _test_of(condition)(comparable(value))
 
 
 def comparable(value: pa.Scalar) -> Any:
@@ -91,23 +85,36 @@ def comparable(value: pa.Scalar) -> Any:
     return plain.encode("utf-8", "surrogatepass") if isinstance(plain, str) else plain
 
 
-def _compares(predicate: Predicate, own: Any) -> bool:
-    if predicate.comparison in (Comparison.IS_NULL, Comparison.IS_NOT_NULL):
-        return predicate.comparison is Comparison.IS_NOT_NULL
-    return bool(_COMPARE[predicate.comparison](own, [comparable(value) for value in predicate.values]))
+def _test_of(condition: Condition) -> _Test:
+    """The condition as what it says of a ``comparable`` value: one that is asked of thousands turns its own but once."""
+    match condition:
+        case AllOf(conditions=inner):
+            tests = [_test_of(one) for one in inner]
+            return lambda own: all(test(own) for test in tests)
+        case AnyOf(conditions=inner):
+            tests = [_test_of(one) for one in inner]
+            return lambda own: any(test(own) for test in tests)
+        case Predicate(comparison=Comparison.IS_NULL | Comparison.IS_NOT_NULL as comparison):
+            return lambda _: comparison is Comparison.IS_NOT_NULL
+        case Predicate(comparison=comparison, values=values):
+            wanted = frozenset(map(comparable, values))
+            first = comparable(values[0])
+            compare = _COMPARE[comparison]
+            return lambda own: compare(own, wanted, first)
 
 
-_COMPARE: Final[Mapping[Comparison, Callable[[Any, list[Any]], bool]]] = {
-    Comparison.EQUAL: lambda own, values: own in values,
-    Comparison.IN: lambda own, values: own in values,
-    Comparison.NOT_EQUAL: lambda own, values: own not in values,
-    Comparison.NOT_IN: lambda own, values: own not in values,
-    Comparison.STARTS_WITH: lambda own, values: own.startswith(values[0]),
-    Comparison.NOT_STARTS_WITH: lambda own, values: not own.startswith(values[0]),
-    Comparison.LESS: lambda own, values: own < values[0],
-    Comparison.LESS_OR_EQUAL: lambda own, values: own <= values[0],
-    Comparison.GREATER: lambda own, values: own > values[0],
-    Comparison.GREATER_OR_EQUAL: lambda own, values: own >= values[0],
+_Test = Callable[[Any], bool]
+_COMPARE: Final[Mapping[Comparison, Callable[[Any, frozenset[Any], Any], bool]]] = {
+    Comparison.EQUAL: lambda own, wanted, _: own in wanted,
+    Comparison.IN: lambda own, wanted, _: own in wanted,
+    Comparison.NOT_EQUAL: lambda own, wanted, _: own not in wanted,
+    Comparison.NOT_IN: lambda own, wanted, _: own not in wanted,
+    Comparison.STARTS_WITH: lambda own, _, first: bool(own.startswith(first)),
+    Comparison.NOT_STARTS_WITH: lambda own, _, first: not own.startswith(first),
+    Comparison.LESS: lambda own, _, first: bool(own < first),
+    Comparison.LESS_OR_EQUAL: lambda own, _, first: bool(own <= first),
+    Comparison.GREATER: lambda own, _, first: bool(own > first),
+    Comparison.GREATER_OR_EQUAL: lambda own, _, first: bool(own >= first),
 }
 
 
@@ -128,7 +135,8 @@ class _Gathered:
         null = any(_is_null(part) for part in self.parts)
         if self.listed:
             distinct = {comparable(value): value for value in min(self.listed, key=len)}
-            left = [value for value in distinct.values() if all(holds(part, value) for part in self.parts)]
+            tests = [_test_of(part) for part in self.parts]
+            left = [value for own, value in distinct.items() if all(test(own) for test in tests)]
             return Bounds(tuple(left), empty=not left, present=True)
         empty = (present and null) or self._is_crossed()
         return Bounds(None, self.low, self.high, self.prefix, empty=empty, present=present)

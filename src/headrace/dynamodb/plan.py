@@ -10,6 +10,7 @@ DynamoDB". An index does not have the items that lack one of its key's attribute
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -224,12 +225,14 @@ class Planner:
 
 def _fitting(filters: Mapping[Condition, Filter]) -> dict[Condition, Filter]:
     """Those that one expression takes together: the longest are left out first."""
-    kept = {part: one for part, one in filters.items() if one.expression is not None}
+    said = {part: one.expression for part, one in filters.items() if one.expression is not None}
+    lengths = {part: len(Placeholders().rendered(expression)) for part, expression in said.items()}
+    shortest = sorted(said, key=lengths.__getitem__)
 
-    def length(part: Condition) -> int:
-        expression = kept[part].expression
-        return 0 if expression is None else len(Placeholders().rendered(expression))
+    def is_too_long(count: int) -> bool:
+        return count > 0 and not fits(all_of([said[part] for part in shortest[:count]]))
 
-    while kept and not fits(all_of([one.expression for one in kept.values() if one.expression is not None])):
-        del kept[max(kept, key=length)]
-    return kept
+    # A statement may have thousands, and each look writes them all.
+    most = bisect_left(range(len(shortest) + 1), x=True, key=is_too_long) - 1
+    kept = set(shortest[:most])
+    return {part: one for part, one in filters.items() if part in kept}

@@ -47,7 +47,7 @@ def _compared(values: pa.Array, predicate: Predicate) -> pa.Array:
         case Comparison.IS_NOT_NULL:
             return values.is_valid()
         case Comparison.IN | Comparison.NOT_IN:
-            wanted = pa.array([value.as_py() for value in predicate.values], values.type)
+            wanted = pa.array(predicate.values, values.type)
             among = pc.is_in(values, value_set=wanted)
             return (
                 among

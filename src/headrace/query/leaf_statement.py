@@ -148,8 +148,14 @@ _FITS: Final = {Fit.EXACT: "exact", Fit.SUPERSET: "superset", Fit.NO: "not asked
 
 def _text(condition: Condition) -> str:
     if isinstance(condition, Predicate):
-        values = ", ".join(repr(value.as_py()) for value in condition.values)
+        values = ", ".join(map(_value, condition.values))
         column = ".".join((condition.column, *condition.field))
         return " ".join(part for part in (column, str(condition.comparison), values) if part)
     word = " and " if isinstance(condition, AllOf) else " or "
     return f"({word.join(map(_text, condition.conditions))})"
+
+
+def _value(value: pa.Scalar) -> str:
+    # Python has neither nanoseconds nor the years that DuckDB has.
+    written = value.cast(pa.string()) if pa.types.is_timestamp(value.type) else value
+    return repr(written.as_py())

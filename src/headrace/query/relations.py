@@ -92,7 +92,8 @@ def common(some: Iterable[Asked]) -> Asked:
     first, *others = some
     if not others:
         return first
-    return Asked(tuple(one for one in first.conditions if all(one in other.conditions for other in others)))
+    asked_by_all = frozenset(first.conditions).intersection(*(other.conditions for other in others))
+    return Asked(tuple(one for one in first.conditions if one in asked_by_all))
 
 
 def _asked_by(

@@ -20,8 +20,16 @@ from headrace.column_type import ColumnType
 from headrace.leaf import AllOf, Comparison, Condition, Fit, Predicate, affirmed
 
 MOST_VALUES: Final = 1000
-"""Values of one IN beyond which DuckDB finds them itself: a statement has room for 32,766 in all."""
+"""Values of one IN beyond which DuckDB finds them itself."""
 
+MOST_PARAMETERS: Final = 32_766
+"""Values of one statement (sqlite.org/limits.html)."""
+
+MOST_DEPTH: Final = 4
+"""Conditions within conditions. Some releases of SQLite read no more than 30 parentheses within one another, and none more than
+1,000 levels of a tree, of which a row takes one for each part (sqlite.org/limits.html)."""
+
+_LONGEST_ROW: Final = 100
 _NULLS: Final = {Comparison.IS_NULL: "IS NULL", Comparison.IS_NOT_NULL: "IS NOT NULL"}
 _EQUALITIES: Final = (Comparison.EQUAL, Comparison.IN)
 _FIRST_SURROGATE: Final = 0xD800
@@ -40,7 +48,7 @@ def fit(condition: Condition, types: Mapping[str, ColumnType]) -> Fit:
     """Whether SQLite carries a condition out on columns of ``types``: EXACT, or NO."""
     if not isinstance(condition, Predicate):
         exact = all(fit(one, types) is Fit.EXACT for one in condition.conditions)
-        return Fit.EXACT if exact else Fit.NO
+        return Fit.EXACT if exact and _depth(condition) <= MOST_DEPTH else Fit.NO
     type_ = types.get(condition.column)
     if type_ is None or condition.field:
         return Fit.NO
@@ -51,12 +59,25 @@ def where(condition: Condition) -> SqlCondition:
     """A condition that SQLite carries out."""
     if not isinstance(condition, Predicate):
         parts = [where(one) for one in condition.conditions]
-        word = " AND " if isinstance(condition, AllOf) else " OR "
-        values = tuple(value for part in parts for value in part.values)
-        return SqlCondition(f"({word.join(part.sql for part in parts)})", values)
+        return joined(parts, " AND " if isinstance(condition, AllOf) else " OR ")
     plain = affirmed(condition)
     found = _affirmed(plain)
     return found if plain is condition else SqlCondition(f"NOT ({found.sql})", found.values)
+
+
+def joined(parts: Sequence[SqlCondition], word: str) -> SqlCondition:
+    """One or more as one. SQLite takes a long row of them for one that is nested as deep, so such a row is cut."""
+    if len(parts) > _LONGEST_ROW:
+        rows = [
+            joined(parts[first : first + _LONGEST_ROW], word) for first in range(0, len(parts), _LONGEST_ROW)
+        ]
+        return joined(rows, word)
+    values = tuple(value for part in parts for value in part.values)
+    return SqlCondition(f"({word.join(part.sql for part in parts)})", values)
+
+
+def _depth(condition: Condition) -> int:
+    return 0 if isinstance(condition, Predicate) else 1 + max(map(_depth, condition.conditions))
 
 
 def _affirmed(predicate: Predicate) -> SqlCondition:

@@ -11,7 +11,7 @@ from typing import Final, cast
 import pyarrow as pa
 
 from headrace.accelerator import DEAD_LETTERS, Target
-from headrace.accelerators.sqlite.conditions import SqlCondition, fit, where
+from headrace.accelerators.sqlite.conditions import MOST_PARAMETERS, SqlCondition, fit, joined, where
 from headrace.accelerators.sqlite.door import quoted, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.letters import LETTER_COLUMNS
@@ -93,14 +93,9 @@ class SQLiteReading:
         self, columns: Sequence[str], conditions: Sequence[Condition], limit: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         """The rows that satisfy ``conditions``, those of ``columns``, as they are read."""
-        fits = [self.fit(one) for one in conditions]
-        carried = [one for one, how in zip(conditions, fits, strict=True) if how is not Fit.NO]
-        exact = all(how is Fit.EXACT for how in fits)
-        return self._batches(
-            [self._column(name) for name in columns],
-            [where(one) for one in carried],
-            limit if exact else None,
-        )
+        carried = _fitting([where(one) for one in conditions if self.fit(one) is Fit.EXACT])
+        exact = len(carried) == len(conditions)
+        return self._batches([self._column(name) for name in columns], carried, limit if exact else None)
 
     def cancel(self) -> None:
         """Let a scan that runs fail soon."""
@@ -117,13 +112,12 @@ class SQLiteReading:
         self, columns: Sequence[Column], conditions: Sequence[SqlCondition], limit: int | None
     ) -> Iterator[pa.RecordBatch]:
         names = ", ".join(quoted(column.name) for column in columns) or "1"
-        where = " AND ".join(one.sql for one in conditions) or "true"
+        every = joined(conditions, " AND ") if conditions else SqlCondition("true")
         most = "" if limit is None else f" LIMIT {limit}"
-        given = [value for one in conditions for value in one.values]
         with translated(f"cannot read {self._table}"):
             self._expect_going()
             cursor = self._connection.execute(
-                f"SELECT {names} FROM {quoted(self._table)} WHERE {where}{most}", given
+                f"SELECT {names} FROM {quoted(self._table)} WHERE {every.sql}{most}", every.values
             )
             try:
                 for rows in slices(cursor, BATCH_ROWS):
@@ -141,6 +135,16 @@ class SQLiteReading:
         if found is None:
             raise QueryError(QueryFault.UNKNOWN_NAME, f"{self._table} has no column {name}")
         return found
+
+
+def _fitting(conditions: Sequence[SqlCondition]) -> list[SqlCondition]:
+    """As many, from the first on, as one statement has room for."""
+    room, kept = MOST_PARAMETERS, []
+    for condition in conditions:
+        if len(condition.values) <= room:
+            room -= len(condition.values)
+            kept.append(condition)
+    return kept
 
 
 def _batch(rows: Sequence[tuple[object, ...]], columns: Sequence[Column]) -> pa.RecordBatch:
