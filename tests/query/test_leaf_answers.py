@@ -50,9 +50,13 @@ def world():
 
 def compare(world, rows, asked):
     world.hold(rows)
-    kinds = [*((ArrowLeaf, says) for says in Fit), (FarLeaf, Fit.EXACT)]
-    for kind, says in kinds:
-        world.leaves = {name: kind(table_of(rows[name]), says) for name in "ab"}
+    kinds = [
+        *((ArrowLeaf, ArrowLeaf, says) for says in Fit),
+        (FarLeaf, FarLeaf, Fit.EXACT),
+        (ArrowLeaf, FarLeaf, Fit.EXACT),
+    ]
+    for *kind, says in kinds:
+        world.leaves = {name: one(table_of(rows[name]), says) for name, one in zip("ab", kind, strict=True)}
         for sql in asked:
             world.expect_same(sql)
         assert [leaf.opened for leaf in world.leaves.values()] == [0, 0]
@@ -127,8 +131,8 @@ FEW = {
 @pytest.mark.parametrize("join", JOINS)
 def test_every_join_with_every_condition_in_every_place(world, join):
     world.hold(FEW)
-    for kind in (ArrowLeaf, FarLeaf):
-        world.leaves = {name: kind(table_of(FEW[name]), batch=1) for name in "ab"}
+    for kind in ((ArrowLeaf, ArrowLeaf), (FarLeaf, FarLeaf), (ArrowLeaf, FarLeaf), (FarLeaf, ArrowLeaf)):
+        world.leaves = {name: one(table_of(FEW[name]), batch=1) for name, one in zip("ab", kind, strict=True)}
         for condition in CONDITIONS:
             for sql in placed(join, condition):
                 world.expect_same(sql)

@@ -7,7 +7,7 @@ import pytest
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.near_keys import MOST_KEYS
-from support.leaves import FarLeaf, predicates_of
+from support.leaves import ArrowLeaf, FarLeaf, predicates_of
 
 READY = TableFacts(ready=True)
 USERS = pa.table({"id": ["u1", "u2", "u3"], "city": ["Ulm", "Bonn", "Ulm"], "m": ["a", "b", "c"]})
@@ -24,8 +24,11 @@ def asked():
     database.execute("CREATE TABLE likes AS SELECT 'u2' AS id")
     database.execute("CREATE TABLE many AS SELECT 'u' || range AS buyer, range AS id FROM range(1000)")
     users = FarLeaf(USERS)
-    catalog = dict.fromkeys(("orders", "many", "likes", "users"), READY)
-    engine = QueryEngine(database.cursor, lambda: catalog, leaves=lambda: {"users": users})
+    parts = ArrowLeaf(pa.table({"owner": ["u1", "u3", "u1", None], "size": [1, 2, 3, 4]}))
+    towns = FarLeaf(pa.table({"mayor": ["u2", "u3"], "name": ["Bonn", "Ulm"]}))
+    catalog = dict.fromkeys(("orders", "many", "likes", "users", "parts", "towns"), READY)
+    leaves = {"users": users, "parts": parts, "towns": towns}
+    engine = QueryEngine(database.cursor, lambda: catalog, leaves=lambda: leaves)
 
     def ask(sql):
         users.scans.clear()
@@ -117,3 +120,28 @@ def test_a_condition_that_may_fail_is_left_to_the_statement(asked):
     assert wanted == {"id in": ["u3"]}
     rows, wanted = asked(sql.replace("o.status", "CASE WHEN o.id = 2 THEN 5 ELSE o.status::INT END") + "5")
     assert (rows, wanted) == ([{"city": "Ulm"}], {"id in": ["u3"]})
+
+
+def test_a_name_that_a_join_hides_means_the_outer_querys_table(asked):
+    sql = "SELECT (SELECT count(*) FROM users u SEMI JOIN likes y ON true WHERE u.id = y.buyer) AS n FROM orders y WHERE y.id = 1"
+    rows, wanted = asked(sql)
+    assert (rows, wanted) == ([{"n": 1}], {})
+
+
+def test_a_leaf_that_is_near_is_looked_up_by_what_it_is_asked_anyway(asked):
+    sql = "SELECT u.city FROM parts p JOIN users u ON u.id = p.owner"
+    rows, wanted = asked(f"{sql} ORDER BY 1")
+    assert ([row["city"] for row in rows], wanted) == (["Ulm", "Ulm", "Ulm"], {"id in": ["u1", "u3"]})
+    rows, wanted = asked(f"{sql} WHERE p.size = 2")
+    assert (rows, wanted) == ([{"city": "Ulm"}], {"id in": ["u3"]})
+    rows, wanted = asked(f"{sql} WHERE p.size = 4")
+    assert (rows, wanted) == ([], {"id is null": [], "id is not null": []})
+
+
+def test_a_value_that_one_side_must_have_the_other_must_have_too(asked):
+    rows, wanted = asked("SELECT u.city FROM towns t JOIN users u ON u.id = t.mayor WHERE t.mayor = 'u2'")
+    assert (rows, wanted) == ([{"city": "Bonn"}], {"id in": ["u2"]})
+    rows, wanted = asked("SELECT u.city FROM towns t JOIN users u ON u.id = t.mayor WHERE t.name = 'Ulm'")
+    assert (rows, wanted) == ([{"city": "Ulm"}], {})
+    _, wanted = asked("SELECT u.city FROM users u LEFT JOIN towns t ON u.id = t.mayor AND t.mayor = 'u2'")
+    assert wanted == {}

@@ -26,6 +26,10 @@ class Step:
         """INNER, LEFT, RIGHT, FULL, SEMI or ANTI."""
         return str(self.join["join_type"])
 
+    def is_filter(self) -> bool:
+        """Whether it shows only the rows of its left side."""
+        return self.kind in _FILTERING
+
     def leaves_others_alone(self) -> bool:
         """Whether the row that the join makes of one row of this side depends on no other row of this side."""
         match self.join["ref_type"]:

@@ -8,15 +8,16 @@ is asked of columns is not decided here: DuckDB says it at every scan.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pyarrow as pa
 
-from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate, RemoteReading
+from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, LeafReading, Predicate
 from headrace.query.catalog import Reference
 from headrace.query.condition import Asks, Every, Test, asks, conjuncts, tests
 from headrace.query.from_clause import FromClause, Standing, Step
+from headrace.query.joined_far import JoinedFar, Place, Questioned
 from headrace.query.literal import Cast, values
 from headrace.query.parser import Tree
 
@@ -42,25 +43,13 @@ class Asked:
         return tuple(condition for condition, fit in self.conditions if fit is not Fit.NO)
 
 
-class Questioned(Protocol):
-    """As much of a LeafReading as a plan needs."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns that may be spoken of."""
-        ...
-
-    def fit(self, condition: Condition) -> Fit:
-        """How far ``condition`` is carried out."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What a plan asks of DuckDB: casts, and the values in columns of ``native`` tables; see NearKeys.among."""
+    """What a plan looks up: casts by DuckDB, the values in columns of its ``native`` tables, and those of leaves that are near."""
 
     cast: Cast
     native: Collection[str] = ()
+    scanned: Mapping[str, LeafReading] = field(default_factory=dict)
     keys_among: Callable[[Tree, str, Sequence[Tree], pa.DataType], tuple[pa.Scalar, ...] | None] = lambda *_: (
         None
     )
@@ -82,16 +71,6 @@ def asked_of(
     return [Asked(conditions, limit, whole) for conditions in asked]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A column of a table in FROM, or a field of its structs."""
-
-    table: Standing
-    column: str
-    field: tuple[str, ...]
-    type: pa.DataType
-
-
 class _Plan:
     def __init__(
         self, references: Sequence[Reference], readings: Mapping[str, Questioned], lookups: Lookups
@@ -100,10 +79,17 @@ class _Plan:
         self.whole = True
         """Whether leaves carry out exactly all that WHERE and ON ask."""
         self._tables = {id(one.node): one.table for one in references if one.table in readings}
-        self._native = {id(one.node) for one in references if one.table in lookups.native}
         self._schemas = {name: reading.schema for name, reading in readings.items()}
         self._readings = readings
         self._lookups = lookups
+        native = {id(one.node) for one in references if one.table in lookups.native}
+        questioned = {node: readings[table] for node, table in self._tables.items()}
+        scanned = {
+            node: lookups.scanned[table] for node, table in self._tables.items() if table in lookups.scanned
+        }
+        self._joined = JoinedFar(
+            questioned, native, scanned, self.conditions, lookups.keys_among, self._place_of
+        )
 
     def visit(self, select: Tree) -> None:
         clause = FromClause(select["from_table"])
@@ -114,8 +100,7 @@ class _Plan:
         for join in clause.joins:
             for conjunct in conjuncts(join["condition"]):
                 self._visit_on(conjunct, join, clause)
-        if any(self._is_far(one) for one in clause.tables):
-            self._visit_equalities(select, clause)
+        self._joined.visit(select, clause)
 
     def _visit_where(self, conjunct: Tree, clause: FromClause) -> None:
         found = asks(conjunct)
@@ -129,54 +114,6 @@ class _Plan:
             step = next(step for step in target.steps if step.join is join)
             if found is not None and step.may_lose_by_condition():
                 self._ask(found, target, target.within(join) or (), clause, join)
-
-    def _visit_equalities(self, select: Tree, clause: FromClause) -> None:
-        """Ask tables far away for the few rows that DuckDB's own tables may be joined with."""
-        where = [*conjuncts(select["where_clause"])]
-        for conjunct in where:
-            for near, far in self._equal(conjunct, clause):
-                self._ask_for_keys(near, far, far.table.steps, where)
-        for join in clause.joins:
-            for conjunct in (*conjuncts(join["condition"]), *_of_using(join)):
-                for near, far in self._equal(conjunct, clause):
-                    step = next((step for step in far.table.steps if step.join is join), None)
-                    if step is not None and step.may_lose_by_condition():
-                        self._ask_for_keys(near, far, far.table.within(join) or (), where)
-
-    def _equal(self, conjunct: Tree, clause: FromClause) -> Iterator[tuple[_Near, _Place]]:
-        """Where ``conjunct`` says that a column of DuckDB's own table equals one of a table far away: both, in full names."""
-        if conjunct["type"] != "COMPARE_EQUAL":
-            return
-        sides = (conjunct["left"], conjunct["right"])
-        for one, other in (sides, sides[::-1]):
-            near, column = _qualified(one), _qualified(other)
-            if near is None or column is None:
-                continue
-            tables = [each for each in clause.tables if each.name == near[0].casefold()]
-            far = self._place(Test(column, ()), clause, None)
-            plain = len(tables) == 1 and clause.is_only(tables[0].name) and id(tables[0].node) in self._native
-            if plain and tables[0].columns_have_their_names and far and self._is_far(far.table):
-                yield _Near(tables[0], near[1]), far
-
-    def _ask_for_keys(
-        self, near: _Near, far: _Place, around: tuple[Step, ...], where: Sequence[Tree]
-    ) -> None:
-        reading, asked = self._readings[self._tables[id(far.table.node)]], self.conditions[id(far.table.node)]
-        if far.field or not all(step.leaves_others_alone() for step in around) or _is_sought(reading, asked):
-            return
-        if not isinstance(reading, RemoteReading) or not reading.seeks(far.column):
-            return
-        mattering = where if all(step.keeps_values() for step in near.table.steps) else ()
-        keys = self._lookups.keys_among(near.table.node, near.column, mattering, far.type)
-        if keys is None:
-            return
-        nothing = (Predicate(far.column, Comparison.IS_NULL), Predicate(far.column, Comparison.IS_NOT_NULL))
-        wanted = (Predicate(far.column, Comparison.IN, keys),) if keys else nothing
-        asked += [(one, reading.fit(one)) for one in wanted]
-
-    def _is_far(self, table: Standing) -> bool:
-        name = self._tables.get(id(table.node))
-        return name is not None and isinstance(self._readings[name], RemoteReading)
 
     def _targets(self, found: Asks | None, clause: FromClause, join: Tree | None = None) -> list[Standing]:
         """The leaves of whose columns ``found`` speaks without doubt; of those in ``join``, if given."""
@@ -214,7 +151,10 @@ class _Plan:
         self.conditions[id(target.node)] += fits
         return whole and all(fit is Fit.EXACT for _, fit in fits)
 
-    def _place(self, test: Test, clause: FromClause, join: Tree | None) -> _Place | None:
+    def _place_of(self, column: tuple[str, ...], clause: FromClause) -> Place | None:
+        return self._place(Test(column, ()), clause, None)
+
+    def _place(self, test: Test, clause: FromClause, join: Tree | None) -> Place | None:
         """What ``test`` speaks of, if that is without doubt of a leaf; of one in ``join``, if given."""
         first, *names = map(str.casefold, test.column)
         extracted = [name.casefold() for name in test.extracted]
@@ -234,18 +174,18 @@ class _Plan:
             candidates = [one for one in candidates if one.within(join) is not None]
         return self._within(candidates[0], column, fields) if len(candidates) == 1 else None
 
-    def _within(self, table: Standing, column: str, fields: Sequence[str]) -> _Place | None:
+    def _within(self, table: Standing, column: str, fields: Sequence[str]) -> Place | None:
         schema = self._schemas[self._tables[id(table.node)]]
         name = self._spelled(table, column)
         type_, path = schema.field(name).type, []
-        for field in fields:
+        for member in fields:
             known = [type_.field(index) for index in range(type_.num_fields)] if _is_struct(type_) else []
-            found = [one for one in known if one.name.casefold() == field]
+            found = [one for one in known if one.name.casefold() == member]
             if len(found) != 1:
                 return None
             path.append(found[0].name)
             type_ = found[0].type
-        return _Place(table, name, tuple(path), type_)
+        return Place(table, name, tuple(path), type_)
 
     def _has(self, standing: Standing, column: str) -> bool:
         return self._spelled(standing, column) != ""
@@ -256,41 +196,6 @@ class _Plan:
         schema: Sequence[str] = () if table is None else self._schemas[table].names
         found = [name for name in schema if name.casefold() == column]
         return found[0] if len(found) == 1 else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Near:
-    """A column of DuckDB's own table."""
-
-    table: Standing
-    column: str
-
-
-def _of_using(join: Tree) -> Iterator[Tree]:
-    """What USING says, as conditions; of two tables, whose columns have no other names."""
-    sides = (join["left"], join["right"])
-    if all(side["type"] == "BASE_TABLE" for side in sides):
-        names = [side["alias"] or side["table_name"] for side in sides]
-        for column in join["using_columns"]:
-            one, other = ({"class": "COLUMN_REF", "column_names": [name, column]} for name in names)
-            yield {"type": "COMPARE_EQUAL", "left": one, "right": other}
-
-
-def _qualified(expression: Tree) -> tuple[str, str] | None:
-    """``table.column``; None of anything else."""
-    names = expression["column_names"] if expression["class"] == "COLUMN_REF" else []
-    return (str(names[0]), str(names[1])) if len(names) == 2 else None  # noqa: PLR2004  # The two.
-
-
-def _is_sought(reading: Questioned, asked: Sequence[tuple[Condition, Fit]]) -> bool:
-    """Whether it is asked for single values already, by which it finds its rows."""
-    return isinstance(reading, RemoteReading) and any(
-        isinstance(one, Predicate)
-        and one.comparison in (Comparison.EQUAL, Comparison.IN)
-        and not one.field
-        and reading.seeks(one.column)
-        for one, _ in asked
-    )
 
 
 def _resolved(asked: Asks, condition_of: Callable[[Test], Condition | None]) -> tuple[Condition | None, bool]:

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.errors import QueryError
-from headrace.leaf import AllOf, Condition, Fit, Leaf, LeafReading, Predicate
+from headrace.leaf import AllOf, Condition, Fit, Leaf, LeafReading, Predicate, RemoteReading
 from headrace.query.allow_list import Checked
 from headrace.query.catalog import Beside
 from headrace.query.door import translated
@@ -79,7 +79,8 @@ class LeafStatement:
         readings = {name: open_[name] for name in self._leaves}
         native = self._checked.tables - self._leaves.keys() - self._beside.keys()
         cast = partial(_cast, cursor)
-        lookups = Lookups(cast, native, NearKeys(cursor, cast).among)
+        near = {name: one for name, one in readings.items() if not isinstance(one, RemoteReading)}
+        lookups = Lookups(cast, native, near, NearKeys(cursor, cast).among)
         return planned(bodies, readings, lookups, self._parser)
 
     def _table(self, relation: Relation, reading: LeafReading) -> LeafTable:

@@ -1,9 +1,9 @@
-"""The values of a column of DuckDB's own table, where they are few: what a table far away is asked for by a join with it."""
+"""The values of a column, where they are few: what a table far away is asked for by a join with it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -15,8 +15,6 @@ from headrace.query.parser import Tree
 
 MOST_KEYS: Final = 100
 """Values beyond which the far table is not asked for them: as many as one BatchGetItem takes."""
-
-_BIGINT: Final = pa.int64()
 
 
 class NearKeys:
@@ -44,12 +42,11 @@ class NearKeys:
             )
 
         own = self._type(table, name, column)
-        if own is None or _plain(own) != _plain(type_):
+        if own is None or not alike(own, type_):
             return None
         kept = [condition for condition in conditions if compares(condition)]
         found = self._cursor.execute(self._text(_select(table, [name, column], kept, MOST_KEYS + 1)))
-        known = found.to_arrow_table().column(0).combine_chunks().drop_null()
-        return tuple(known.cast(type_)) if len(known) <= MOST_KEYS else None
+        return few_in(found.to_arrow_table().to_batches(), type_)
 
     def _is_plain(self, test: Test, name: str, types: dict[str, pa.DataType | None], table: Tree) -> bool:
         """Whether it compares a column with values of its own type: what fails would end the statement's transaction."""
@@ -78,11 +75,32 @@ class NearKeys:
         return str(row[0])
 
 
+def few_in(batches: Iterable[pa.RecordBatch], type_: pa.DataType) -> tuple[pa.Scalar, ...] | None:
+    """The values of ``type_`` other than NULL in the one column of ``batches``, each once; None where there are more than MOST_KEYS."""
+    known: dict[Any, pa.Scalar] = {}
+    try:
+        for batch in batches:
+            column = batch.column(0)
+            plain = column.cast(type_) if column.type != type_ else column
+            known |= {value.as_py(): value for value in plain.unique().drop_null()}
+            if len(known) > MOST_KEYS:
+                return None
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+    return tuple(known.values())
+
+
+def alike(one: pa.DataType, other: pa.DataType) -> bool:
+    """Whether DuckDB compares values of these types by what is the same in both."""
+    return bool(_plain(one) == _plain(other))
+
+
 def _plain(type_: pa.DataType) -> pa.DataType:
-    """Types in which DuckDB compares equal values alike."""
     if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
         return pa.string()
-    return _BIGINT if pa.types.is_integer(type_) and pa.types.is_signed_integer(type_) else type_
+    return pa.int64() if pa.types.is_signed_integer(type_) else type_
 
 
 def _select(table: Tree, column: Sequence[str], conditions: Sequence[Tree], limit: int) -> Tree:

@@ -9,8 +9,9 @@ from typing import Final
 from headrace.leaf import RemoteReading
 from headrace.query.allow_list import Checked
 from headrace.query.counting import counts_alone, without_where
+from headrace.query.joined_far import Questioned
 from headrace.query.leaf_names import renamed
-from headrace.query.leaf_plan import Asked, Lookups, Questioned, asked_of
+from headrace.query.leaf_plan import Asked, Lookups, asked_of
 from headrace.query.parameters import Given
 from headrace.query.parser import Parser
 from headrace.query.view_reading import Body, ViewReading

@@ -15,7 +15,8 @@ from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
 from headrace.query.catalog import Reference
 from headrace.query.from_clause import FromClause, Standing
 from headrace.query.functions import ROW_FUNCTIONS
-from headrace.query.leaf_plan import Asked, Questioned
+from headrace.query.joined_far import Questioned
+from headrace.query.leaf_plan import Asked
 from headrace.query.parser import Parsed, Tree
 
 _CHANGES_OF_STAR: Final = (
