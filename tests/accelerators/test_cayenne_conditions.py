@@ -35,7 +35,7 @@ def compare(files, question):
     assert set(found.column(0).to_pylist()) >= duckdbs_answer(rows, predicate)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(questions().filter(lambda asked: simple(asked[2]) is not None))
 def test_a_file_gives_every_row_that_a_predicate_lets_through(files, question):
     compare(files, question)

@@ -129,8 +129,8 @@ def until_rows(process, expected, statement="SELECT * FROM orders ORDER BY id"):
     ("engine", "mode", "way"),
     [
         ("duckdb", "memory", "bootstrap"),
-        ("duckdb", "memory", "stream"),
-        ("duckdb", "file", "bootstrap"),
+        pytest.param("duckdb", "memory", "stream", marks=pytest.mark.long),
+        pytest.param("duckdb", "file", "bootstrap", marks=pytest.mark.long),
         ("duckdb", "file", "stream"),
         ("sqlite", "memory", "bootstrap"),
         ("postgres", "file", "stream"),

@@ -102,6 +102,7 @@ def test_a_log_is_really_cut_in_the_middle_of_a_commit(engine):
     pytest.fail("no log was cut in 200 seeds")
 
 
+@pytest.mark.long
 def test_commits_and_upkeep_of_cayenne_really_end_in_their_middle():
     missing = {"crash inside a commit", "crash inside upkeep", "full disk in upkeep"}
     for seed in range(400):
@@ -120,10 +121,18 @@ def test_the_same_seed_gives_the_same_trace():
     assert run(draw(7)).trace != run(draw(8)).trace
 
 
-def test_the_trace_does_not_depend_on_the_process():
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "memory",
+        "duckdb-file",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("sqlite-file", "cayenne")),
+    ],
+)
+def test_the_trace_does_not_depend_on_the_process(engine):
     """Not on the order of sets, which the hash seed decides, nor on the engine's files."""
 
-    def traces(hash_seed, engine):
+    def traces(hash_seed):
         command = [sys.executable, "-m", "support.simulation", "--trace", "--jobs", "1"]
         command += ["--start", "40", "--seeds", "2", "--engine", engine]
         command += ["--items", "8", "--writes", "20", "--rounds", "1"]
@@ -137,10 +146,9 @@ def test_the_trace_does_not_depend_on_the_process():
         )
         return [line for line in done.stdout.splitlines() if line.startswith("seed ")]
 
-    for engine in ("memory", "duckdb-file", "sqlite-file", "cayenne"):
-        first, second = traces("1", engine), traces("2", engine)
-        assert len(first) == 2
-        assert first == second
+    first, second = traces("1"), traces("2")
+    assert len(first) == 2
+    assert first == second
 
 
 def test_a_kind_that_is_left_out_leaves_the_others_their_dice():

@@ -66,7 +66,7 @@ _REQUESTS = _OPERATION.flatmap(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(_REQUESTS, min_size=1, max_size=5))
 def test_any_request_is_answered_or_refused(caller, requests):
     call = caller()
