@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from headrace.dataset import AwsAccess, Dataset, ReadyState
 from headrace.dynamodb import DynamoDBSource, Probe, ReadBudget, ServedTable, TableLeaf, place_of
 from headrace.observe import Observer, StatusChanged
 from headrace.replicate.scan import choose_segments
 from headrace.wire import Transport
+
+ONE_PAGE: Final = 2**20
+"""Bytes that one answer of a Scan holds.
+
+Amazon DynamoDB API Reference, Scan: 1 MB of data. Each further segment costs a request, and half a read unit at least.
+"""
 
 
 class Tables:
@@ -62,7 +69,9 @@ class Tables:
         replication = dataset.replication
 
         def segments(items: int, size_bytes: int) -> int:
-            return replication.scan_segments or choose_segments(items, size_bytes)
+            # A table that claims to be empty may hold anything by now.
+            small = 0 < size_bytes <= ONE_PAGE
+            return replication.scan_segments or (1 if small else choose_segments(items, size_bytes))
 
         table = ServedTable(
             self._transports[dataset.name],

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.cli.statement import describes, explains, shows_tables, split
+from headrace.cli.statement import describes, explains, split
 
 PIECES = st.lists(
     st.sampled_from(
@@ -81,7 +81,5 @@ def test_other_statements_do_not_ask_for_columns(statement):
 
 
 def test_the_words_that_the_terminal_knows_are_told_whatever_their_case():
-    assert shows_tables(" SHOW\nTables ")
-    assert not shows_tables("show tables from x")
     assert explains("Explain analyze select 1")
     assert not explains("select 'explain'")

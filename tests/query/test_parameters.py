@@ -274,3 +274,18 @@ def test_preparing_meets_the_errors_of_the_statement(engine):
 @pytest.mark.parametrize("sql", [sql for sql in HONEST if "rowid" not in sql])
 def test_an_honest_statement_has_the_schema_that_it_was_prepared_with(engine, sql):
     assert engine.prepare(sql).schema == answer(engine, sql).schema
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM own a JOIN far b ON a.id = b.id LIMIT 1",
+        "SELECT a.id, b.id FROM own a, own b LIMIT 1 OFFSET 1",
+        "WITH x AS (FROM own) SELECT id, id FROM x ORDER BY 1 LIMIT 10%",
+        "SELECT id, id FROM own UNION ALL SELECT id, id FROM far LIMIT 3",
+    ],
+)
+def test_columns_of_one_name_keep_it_under_a_limit(engine, sql):
+    assert len(set(answer(engine, sql).schema.names)) < len(answer(engine, sql).schema.names)
+    assert engine.prepare(sql).schema == answer(engine, sql).schema
+    assert answer(engine, f"DESCRIBE {sql}")["column_name"].to_pylist() == engine.prepare(sql).schema.names

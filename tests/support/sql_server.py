@@ -49,7 +49,7 @@ class SqlServer:
 
     def _answer(self, statement, accept):
         try:
-            if statement.lower().startswith(("desc", "show columns")):
+            if statement.lower().startswith(("desc", "show")):
                 with self._engine.query(statement) as checked:
                     table = checked.reader().read_all()
             else:

@@ -26,8 +26,8 @@ HELP = """\
 A statement may span lines; a semicolon ends it.
 
   describe NAME;    the columns of a table
-  show tables;      the tables
-  .tables           the tables
+  show tables;      the tables and views
+  .tables           the same
   .format NAME      print answers as table, json or csv
   .help             this
   .exit             leave (also Ctrl-D)
@@ -114,7 +114,7 @@ class Repl:
             case ".help", ():
                 self._echo(HELP)
             case ".tables", ():
-                self._session.show_tables()
+                self._session.execute("SHOW TABLES")
             case ".format", (name,) if name in list(Format):
                 self._session.format = Format(name)
             case ".format", _:

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.arrow_name import arrow_name
-from headrace.cli.arrow_text import NULL, column_texts
+from headrace.cli.arrow_text import column_texts
 from headrace.cli.client import ARROW_STREAM, Client
-from headrace.cli.statement import describes, explains, shows_tables
+from headrace.cli.statement import describes, explains
 from headrace.cli.table import draw
 from headrace.errors import HeadraceError
 
@@ -67,18 +67,8 @@ class Session:
         """Run one statement and print its answer. Raises HeadraceError if there is none."""
         if self.format is not Format.TABLE:
             self._pass_on(statement)
-        elif shows_tables(statement):
-            self.show_tables()
         else:
             self._show(statement)
-
-    def show_tables(self) -> None:
-        """Print the datasets as a table of their names."""
-        started = self._clock()
-        headings = ("table_name", "engine", "status")
-        keys = ("name", "engine", "status")
-        rows = [tuple(_text(dataset.get(key)) for key in keys) for dataset in self.client.datasets()]
-        self._table(headings, rows, len(rows), started)
 
     def _pass_on(self, statement: str) -> None:
         last = b""
@@ -142,7 +132,3 @@ def _whole_arrow() -> Any:
         yield
     except (pa.ArrowInvalid, OSError) as error:
         raise HeadraceError(f"the answer is not a whole Arrow stream: {error}") from error
-
-
-def _text(value: object) -> str:
-    return NULL if value is None else str(value)

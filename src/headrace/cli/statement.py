@@ -19,7 +19,6 @@ _PIECE = re.compile(
 )
 
 _DESCRIBES = re.compile(r"\s*(?:desc(?:ribe)?|show\s+(?:full\s+)?columns)\b", re.IGNORECASE)
-_SHOW_TABLES = re.compile(r"\s*show\s+tables\s*", re.IGNORECASE)
 
 
 def split(text: str) -> tuple[list[str], str]:
@@ -54,11 +53,6 @@ def split(text: str) -> tuple[list[str], str]:
 def describes(statement: str) -> bool:
     """Whether the statement asks for columns and their types."""
     return _DESCRIBES.match(statement) is not None
-
-
-def shows_tables(statement: str) -> bool:
-    """Whether the statement is ``show tables``."""
-    return _SHOW_TABLES.fullmatch(statement) is not None
 
 
 def explains(statement: str) -> bool:

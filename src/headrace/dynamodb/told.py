@@ -31,7 +31,7 @@ def estimated_units(plan: Plan, shelf: Shelf, *, consistent: bool) -> float:
     """Read units by the service's own estimates of the number of items and their size; of keys, one item for each."""
     factor = 1.0 if consistent else 0.5
     if not plan.keys:
-        return max(1, -(-shelf.size_bytes // READ_UNIT)) * factor
+        return max(len(plan.requests), -(-shelf.size_bytes // READ_UNIT)) * factor
     item = shelf.size_bytes // shelf.items if shelf.items else 0
     return plan.keys * max(1, -(-item // READ_UNIT)) * factor
 

@@ -208,16 +208,24 @@ def _read_leaves(
 def _outlined(cursor: duckdb.DuckDBPyConnection, checked: Checked, text: str, values: Given) -> pa.Schema:
     """The columns of the rows, none of which is read."""
     # The statement was checked as it stands; the line break ends a comment at its end.
-    whole = f"({text}\n)"
-    if _is_limited(checked.parsed.tree):
-        # DuckDB's parser has no second LIMIT; a subquery gives columns of one name different ones.
-        whole = f"SELECT * FROM {whole}"  # noqa: S608 - checked
-    return cursor.execute(f"{whole} LIMIT 0", values.bound()).to_arrow_reader(1).schema
+    whole, tree = f"({text}\n)", checked.parsed.tree
+    shows, limited = _shows(tree), _is_limited(tree)
+    # DuckDB's parser has no second LIMIT.
+    within = f"SELECT * FROM {whole}" if shows or limited else whole  # noqa: S608 - checked
+    schema = cursor.execute(f"{within} LIMIT 0", values.bound()).to_arrow_reader(1).schema
+    if shows or not limited:
+        return schema
+    # A subquery gives columns of one name different ones.
+    names = cursor.execute(f"DESCRIBE {whole}", values.bound()).fetchall()
+    return pa.schema([field.with_name(name) for field, (name, *_) in zip(schema, names, strict=True)])
+
+
+def _shows(tree: Tree) -> bool:
+    return "SHOW_REF" in (tree.get("from_table") or {}).values()
 
 
 def _is_limited(tree: Tree) -> bool:
-    modifiers = (modifier["type"] for modifier in tree["modifiers"])
-    return "SHOW_REF" in (tree.get("from_table") or {}).values() or any("LIMIT" in one for one in modifiers)
+    return any("LIMIT" in modifier["type"] for modifier in tree["modifiers"])
 
 
 def _expect_ready(checked: Checked, catalog: Catalog) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -157,6 +158,12 @@ def _text(condition: Condition) -> str:
 
 
 def _value(value: pa.Scalar) -> str:
+    """As SQL writes it, its type left to the column."""
     # Python has neither nanoseconds nor the years that DuckDB has.
     written = value.cast(pa.string()) if pa.types.is_timestamp(value.type) else value
-    return repr(written.as_py())
+    plain = written.as_py()
+    if isinstance(plain, bytes):
+        return f"x'{plain.hex()}'"
+    if isinstance(plain, (bool, int, float, Decimal)):
+        return str(plain).lower()
+    return "'{}'".format(str(plain).replace("'", "''"))
