@@ -6,6 +6,8 @@ import pytest
 from headrace.errors import QueryError, QueryFault
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
+from headrace.query.outline import outline
+from headrace.query.parser import Parser
 
 OWN = {
     "id": "Utf8",
@@ -118,3 +120,39 @@ def test_asking_for_columns_reaches_no_further_than_any_statement(engine, sql, f
     with pytest.raises(QueryError) as refused:
         described(engine, sql)
     assert refused.value.fault is fault
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "select",
+        'a"b',
+        "1 FROM read_text('/etc/passwd') --",
+        "1); COMMIT; DROP TABLE users; (SELECT 1 --",
+        "1 AS x, getenv('HOME') AS y --",
+    ],
+)
+def test_a_name_of_a_table_before_a_star_is_a_name_and_nothing_else(engine, name):
+    quoted = '"{}"'.format(name.replace('"', '""'))
+    for sql in (
+        f"DESCRIBE SELECT {quoted}.* FROM users AS {quoted}",
+        f"DESCRIBE SELECT COLUMNS({quoted}.*) FROM users AS {quoted}",
+        f"DESCRIBE SELECT (SELECT max(id) FROM (SELECT {quoted}.* FROM users AS {quoted})) AS id",
+    ):
+        with engine.query(sql) as statement:
+            assert [row["column_name"] for row in statement.reader().read_all().to_pylist()] == ["id"]
+    with engine.query("SELECT count(*) AS n FROM users") as statement:
+        assert statement.reader().read_all().to_pylist() == [{"n": 1}]
+
+
+def test_what_is_checked_of_a_described_query_is_what_runs():
+    parser = Parser()
+    for query in (
+        "SELECT * FROM (VALUES (1)) t(a)",
+        'SELECT "a b".* EXCLUDE (x) FROM orders AS "a b"',
+        "FROM orders LEFT JOIN (users CROSS JOIN orders o) ON true",
+    ):
+        described = parser.parse(f"DESCRIBE {query}")
+        assert outline(parser.tree(described.query)) == outline(described.tree)
+    parser.close()

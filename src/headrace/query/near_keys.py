@@ -9,7 +9,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from headrace.query.condition import Test, asks, tests
+from headrace.query.condition import Test, asks, is_whole, tests
 from headrace.query.literal import Cast, values
 from headrace.query.parser import Tree
 
@@ -37,8 +37,10 @@ class NearKeys:
 
         def compares(condition: Tree) -> bool:
             found = asks(condition)
-            return found is not None and all(
-                self._is_plain(test, name, types, table) for test in tests(found)
+            return (
+                found is not None
+                and is_whole(found)
+                and all(self._is_plain(test, name, types, table) for test in tests(found))
             )
 
         own = self._type(table, name, column)

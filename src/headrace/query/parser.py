@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -15,6 +16,7 @@ import duckdb
 from headrace.errors import QueryError, QueryFault
 from headrace.namespace import CATALOGS, SCHEMAS
 from headrace.query.door import translated
+from headrace.query.outline import outline
 from headrace.query.sandbox import Sandbox
 
 Tree = dict[str, Any]
@@ -35,6 +37,7 @@ _EXPLAIN = re.compile(
     rf"(?P<options>ANALYZE\b|\({BLANK}(?:ANALYZE|FORMAT)\b[\w\s,]*\))?{BLANK}",
     re.IGNORECASE | re.DOTALL,
 )
+_DESCRIBE = re.compile(rf"{BLANK}(?:DESCRIBE|DESC|SHOW)\b", re.IGNORECASE | re.DOTALL)
 _SHOW_COLUMNS = re.compile(
     rf"{BLANK}SHOW\b{BLANK}(?:FULL\b{BLANK})?COLUMNS\b{BLANK}(?:FROM|IN)\b", re.IGNORECASE | re.DOTALL
 )
@@ -146,13 +149,28 @@ class Parser:
         shown = tree["from_table"]
         described = shown.get("query")
         if described is not None and shown.get("show_type") == "DESCRIBE":
-            return Parsed(Verb.DESCRIBE, self._text(described), described, parameters=parameters)
+            written, tree = self._described(text, described)
+            return Parsed(Verb.DESCRIBE, written, tree, parameters=parameters)
         if described is not None:
             return Parsed(Verb.RUN, text, tree, parameters=parameters)
         verb = _listing(shown)
         if verb is not None:
             return Parsed(verb, text, {})
         raise QueryError(QueryFault.REFUSED, "this form of SHOW is refused: SHOW TABLES lists the datasets")
+
+    def _described(self, text: str, described: Tree) -> tuple[str, Tree]:
+        """The query that ``text`` describes, and the tree of just that: what is checked must be what will run.
+
+        DuckDB writes some queries without quotes and parentheses that they need, so its text is taken only where the user's
+        has none: for the name of a table.
+        """
+        rest = text[found.end() :] if (found := _DESCRIBE.match(text)) else ""
+        with suppress(QueryError):
+            own = self.tree(rest)
+            if outline(own) == outline(described):
+                return rest, own
+        written = self._text(described)
+        return written, self.tree(written)
 
     def tree(self, text: str) -> Tree:
         """The tree of one SELECT. Raises QueryError."""
