@@ -288,6 +288,22 @@ def test_what_a_statement_consumes_is_told_and_taken_from_the_budget(world):
     assert budget.pause() == 0.001
 
 
+def test_a_page_is_no_larger_than_a_small_budget_pays_in_a_second(world):
+    """Else the first statement would leave a debt for which all others wait for minutes."""
+    for number in range(40):
+        world.put(f"o{number}", n={"N": "1"}, text={"S": "x" * 4000})
+    hours = count(step=3600)
+    engine = world.engine(consistent=False, budget=ReadBudget(5, lambda: next(hours)))
+    rows(engine, "SELECT id FROM orders LIMIT 1")
+    for sql in ("SELECT count(*) AS n FROM orders", "SELECT sum(n) AS n FROM orders WHERE n = 1"):
+        world.scans.clear()
+        assert rows(engine, sql) == [{"n": 40}]
+        assert [scan["Limit"] for scan in world.scans] == [10] * 5
+    world.scans.clear()
+    assert len(rows(engine, "SELECT id FROM orders LIMIT 4")) == 4
+    assert [scan["Limit"] for scan in world.scans] == [4]
+
+
 def test_a_statement_waits_for_its_budget_and_no_longer_than_it_is_wanted(world):
     world.put("a")
     budget = ReadBudget(1)

@@ -209,6 +209,15 @@ def test_a_program_that_forgets_to_close_ends_all_the_same(folder):
     assert "Fatal" not in done.stderr
 
 
+def test_what_is_closed_answers_nothing_any_more_not_even_what_was_kept(folder):
+    with headrace.open(folder) as running:
+        running.sql("SELECT 1")
+        running.sql("SELECT 1")
+    for ask in (running.sql, running.stream):
+        with pytest.raises(QueryError, match="was closed"):
+            ask("SELECT 1")
+
+
 def test_importing_headrace_brings_nothing_heavy_in():
     heavy = "import sys, headrace; print(sorted({'pyarrow', 'duckdb', 'pydantic', 'adbc_driver_manager'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)

@@ -35,6 +35,11 @@ class Asking:
         self._stopped = threading.Event()
 
     @property
+    def units_per_second(self) -> float | None:
+        """The table's budget; None if there is none."""
+        return None if self._budget is None else self._budget.units
+
+    @property
     def stopped(self) -> bool:
         """Whether nobody wants answers any more."""
         return self._stopped.is_set()

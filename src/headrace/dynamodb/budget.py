@@ -23,6 +23,11 @@ class ReadBudget:
         self._balance = units
         self._at = clock()
 
+    @property
+    def units(self) -> float:
+        """Read units a second."""
+        return self._units
+
     def spend(self, units: float) -> None:
         """Take what an answer says that it consumed."""
         with self._lock:

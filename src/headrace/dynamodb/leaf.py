@@ -13,12 +13,12 @@ from headrace.dynamodb.asking import Asking
 from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.fetching import MOST_READERS, Fetching
 from headrace.dynamodb.known_columns import KnownColumns
-from headrace.dynamodb.paging import Paging
+from headrace.dynamodb.paging import Paging, most_items
 from headrace.dynamodb.plan import Asked, Plan, Planner
 from headrace.dynamodb.request_writer import BATCH, Request
 from headrace.dynamodb.row_filter import kept
 from headrace.dynamodb.served_table import ServedTable, counted
-from headrace.dynamodb.table_shape import TableShape
+from headrace.dynamodb.table_shape import Shelf, TableShape
 from headrace.dynamodb.told import told
 from headrace.errors import (
     AccessDenied,
@@ -171,7 +171,7 @@ class TableReading(RemoteReading):
 
     def _rows(self, plan: Plan, asked: Asked, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """What the plan gives, at first held back; as many as suffice."""
-        paging = Paging(plan)
+        paging = Paging(plan, self._most(plan.shelf))
         known = KnownColumns(self._columns, asked, everything=plan.paths is None)
         strands = [partial(self._strand, request, plan, paging, known) for request in plan.requests]
         few = plan.limit is not None and plan.limit <= FEW
@@ -181,6 +181,12 @@ class TableReading(RemoteReading):
                 yield rows.select(columns)
         finally:
             fetching.end()
+
+    def _most(self, shelf: Shelf | None) -> int | None:
+        """Items that the budget of a second reads."""
+        if shelf is None or self._asking.units_per_second is None:
+            return None
+        return most_items(shelf, self._asking.units_per_second, consistent=self._consistent)
 
     def _strand(
         self, request: Request, plan: Plan, paging: Paging, known: KnownColumns

@@ -78,6 +78,7 @@ class Headrace:
             *(part for one in pod.datasets for part in one.unbuilt),
         ):
             _LOG.warning("%s", sentence)
+        self._closed = False
         self._runtime = Runtime(pod, http=http, flight=flight, metrics=metrics)
         # Held by the interpreter until it is closed: a program that forgets to must not lose a transaction.
         atexit.register(self.close)
@@ -95,6 +96,7 @@ class Headrace:
 
     def close(self) -> None:
         """Let transactions under way finish, and close everything. Safe to call twice."""
+        self._closed = True
         atexit.unregister(self.close)
         self._runtime.stop()
 
@@ -115,6 +117,8 @@ class Headrace:
         return Rows(self._statement(statement, parameters))
 
     def _statement(self, statement: str, parameters: Sequence[object]) -> AnyAnswer:
+        if self._closed:
+            raise QueryError(QueryFault.FAILED, "this Spicepod was closed; headrace.open opens it again")
         return self._runtime.query(statement, [_scalar(n, value) for n, value in enumerate(parameters, 1)])
 
     def status(self) -> tuple[DatasetStatus, ...]:
