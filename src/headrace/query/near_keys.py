@@ -79,19 +79,19 @@ class NearKeys:
 
 def few_in(batches: Iterable[pa.RecordBatch], type_: pa.DataType) -> tuple[pa.Scalar, ...] | None:
     """The values of ``type_`` other than NULL in the one column of ``batches``, each once; None where there are more than MOST_KEYS."""
-    known: dict[Any, pa.Scalar] = {}
+    known: dict[pa.Scalar, None] = {}
     try:
         for batch in batches:
             column = batch.column(0)
             plain = column.cast(type_) if column.type != type_ else column
-            known |= {value.as_py(): value for value in plain.unique().drop_null()}
+            known |= dict.fromkeys(plain.unique().drop_null())
             if len(known) > MOST_KEYS:
                 return None
     finally:
         close = getattr(batches, "close", None)
         if close is not None:
             close()
-    return tuple(known.values())
+    return tuple(known)
 
 
 def alike(one: pa.DataType, other: pa.DataType) -> bool:

@@ -1,5 +1,7 @@
 """Who may call, and over what: keys, the handshake, TLS."""
 
+import base64
+
 import adbc_driver_manager
 import pyarrow as pa
 import pytest
@@ -101,6 +103,15 @@ def test_where_no_key_is_asked_for_whoever_shows_one_is_let_in_too():
         for options in ({}, {"username": "", "password": "any"}, {HEADER: "Bearer any"}):
             with flying.adbc(**options) as connection, connection.cursor() as cursor:
                 assert cursor.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("password", ["é", "a\nb: c", "\x00"])
+def test_a_password_that_no_header_can_hold_is_not_given_back(password, capfd):
+    given = b"Basic " + base64.b64encode(f"u:{password}".encode())
+    options = flight.FlightCallOptions(headers=[(b"authorization", given)])
+    with flown(SmallSystem()) as flying, flying.plain() as client:
+        assert list(client.list_actions(options))
+    assert capfd.readouterr().err == ""
 
 
 def test_over_tls_and_in_silence(tmp_path, capfd):

@@ -47,7 +47,9 @@ class Authentication(flight.ServerMiddlewareFactory):  # type: ignore[misc] # py
         given = next((key for key in (bearer(authorization), password, told.get("x-api-key")) if key), None)
         if not self._access.admits(given):
             raise flight.FlightUnauthenticatedError(_REFUSED)
-        return None if password is None else _Token(password)
+        # What no header can hold is no key's; Arrow would complain of it on standard error.
+        told_back = password is not None and password.isascii() and password.isprintable()
+        return _Token(password) if password is not None and told_back else None
 
 
 class _Token(flight.ServerMiddleware):  # type: ignore[misc] # pyarrow is untyped
