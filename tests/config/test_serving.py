@@ -92,6 +92,7 @@ def test_keys_that_are_turned_off_ask_for_none(load):
         ("{auth: {api_key: {keys: [a]}}}", "there is no such key; did you mean 'api-key'?"),
         (api_key("[secret-word]"), "keys[0]: expected a key"),
         (api_key("''"), "keys[0]: a key is of letters, digits and signs"),
+        (api_key("':ro'"), "keys[0]: a key is of letters, digits and signs"),
         (api_key("'secret word'"), "without spaces"),
         (api_key('"secret-wörd"'), "ASCII"),
         (api_key("'${secrets:none}'"), "neither NONE nor SPICE_NONE is set"),

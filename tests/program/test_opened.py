@@ -40,11 +40,13 @@ def test_a_statement_is_answered_in_every_form(running):
 
 
 def test_parameters_are_pythons_values_or_arrows(running):
-    values = [None, True, 1, 1.5, "ü", b"\xff", Decimal("1.50"), pa.scalar(1, pa.int8())]
+    values = [None, True, 1, 1.5, "ü", b"\xff", Decimal("1.50"), -(2**70), pa.scalar(1, pa.int8())]
     (row,) = running.sql(f"SELECT {', '.join('?' for _ in values)}", values).rows()
-    assert row == (None, True, 1, 1.5, "ü", b"\xff", Decimal("1.50"), 1)
+    assert row == (None, True, 1, 1.5, "ü", b"\xff", Decimal("1.50"), -(2**70), 1)
     with pytest.raises(QueryError, match="parameter 2: Arrow has no type for this object"):
         running.sql("SELECT ?, ?", [1, object()])
+    with pytest.raises(QueryError, match="parameter 1: Arrow has no type for this int"):
+        running.sql("SELECT ?", [10**38])
 
 
 def test_no_columns_are_no_rows():

@@ -119,8 +119,8 @@ class Serving:
             self.problems.append(self.document.at_value(path, "expected a key, best ${secrets:NAME}"))
             return None
         # As in Spice: the ending is the list's, never the end of what a reference stands for.
-        written, _, ending = value.rpartition(":")
-        scope = _SCOPES.get(ending) if written else None
+        written, colon, ending = value.rpartition(":")
+        scope = _SCOPES.get(ending) if colon else None
         try:
             key = self.environment.resolve(value if scope is None else written).text.strip()
         except UnresolvedError as error:

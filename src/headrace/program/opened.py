@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -214,6 +215,8 @@ def _scalar(number: int, value: object) -> pa.Scalar:
     if isinstance(value, pa.Scalar):
         return value
     try:
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return pa.scalar(Decimal(value), pa.decimal128(38, 0))
         return pa.scalar(value)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise QueryError(

@@ -23,7 +23,7 @@ from headrace.serve.running import Answer, Running
 
 _FORGOTTEN: Final = (
     f"this prepared statement is not known, or not any more: one that is not used for {IDLE_SECONDS / 60:g} minutes goes, "
-    f"and of more than {MOST:,} the one used longest ago; prepare it again"
+    f"of more than {MOST:,} the one used longest ago, and all where the runtime starts anew; prepare it again"
 )
 
 _STRANGE: Final = "this ticket is none of Headrace's; ask for the statement anew"
