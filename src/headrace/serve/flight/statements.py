@@ -26,7 +26,7 @@ _FORGOTTEN: Final = (
     f"of more than {MOST:,} the one used longest ago, and all where the runtime starts anew; prepare it again"
 )
 
-_STRANGE: Final = "this ticket is none of Headrace's; ask for the statement anew"
+_STRANGE: Final = "this ticket is none of this process's; ask for the statement anew"
 
 
 class Statements:
@@ -43,6 +43,7 @@ class Statements:
     ) -> None:
         self._running = running
         self._random = random
+        self._key = random(32)
         self.handles = Handles(random, clock)
         self.runs = Runs()
         self._leaving = Leaving()
@@ -75,7 +76,7 @@ class Statements:
 
     def _ticket(self, sql: str, schema: pa.Schema | None, bound: bytes | None) -> bytes:
         fingerprint = ANY_SCHEMA if schema is None else digest(schema)
-        return StatementTicket(self._random(16), sql, fingerprint, bound).encoded()
+        return StatementTicket(self._random(16), sql, fingerprint, bound).encoded(self._key)
 
     def prepare(self, sql: str) -> tuple[bytes, PreparedStatement]:
         """A handle, and what it stands for."""
@@ -96,13 +97,13 @@ class Statements:
 
     def cancel(self, ticket: bytes) -> None:
         """End the statement that runs for ``ticket``. Raises NotFound if none does."""
-        statement = decoded(ticket)
+        statement = decoded(ticket, self._key)
         if statement is None or not self.runs.cancel(statement.number):
             raise NotFound("no statement runs for this ticket: it has ended, or has not begun")
 
     def rows(self, call: Any, ticket: bytes) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The rows, which the engine makes as they are read; ``call`` is pyarrow's object of the client's call."""
-        statement = decoded(ticket)
+        statement = decoded(ticket, self._key)
         if statement is None:
             raise Invalid(_STRANGE)
         try:
