@@ -92,7 +92,7 @@ class Standing:
 
 
 class FromClause:
-    """The tables of one FROM. What stands in a subquery there belongs to the subquery's own FROM."""
+    """The tables and subqueries of one FROM. What stands in a subquery belongs to the subquery's own FROM."""
 
     def __init__(self, tree: Tree | None) -> None:
         self.tables: list[Standing] = []
@@ -108,8 +108,8 @@ class FromClause:
             self._visit(tree["left"], (*steps, Step(tree, left=True)))
             self._visit(tree["right"], (*steps, Step(tree, left=False)))
             return
-        if tree["type"] == "BASE_TABLE":
-            name = name or str(tree["table_name"])
+        if tree["type"] in ("BASE_TABLE", "SUBQUERY"):
+            name = name or str(tree.get("table_name") or "")
             if tree.get("sample") is None:
                 self.tables.append(Standing(tree, name.casefold(), steps))
         elif tree["type"] == "TABLE_FUNCTION":

@@ -9,6 +9,7 @@ from typing import Final
 from headrace.leaf import RemoteReading
 from headrace.query.allow_list import Checked
 from headrace.query.counting import counts_alone, without_where
+from headrace.query.derived import pieces
 from headrace.query.joined_far import Questioned
 from headrace.query.leaf_names import renamed
 from headrace.query.leaf_plan import Asked, Lookups, asked_of
@@ -101,13 +102,14 @@ def _asked_by(
     bodies: Sequence[Body], readings: Mapping[str, Questioned], lookups: Lookups
 ) -> Mapping[int, Asked]:
     """What each reference asks, by the id of its node."""
+    parts = pieces(bodies)
     every, views = dict(readings), dict[str, ViewReading]()
-    for body in reversed(bodies):
+    for body in reversed(parts):
         if body.name is not None:
             every[body.name] = views[body.name] = ViewReading(body, every)
     asked: dict[int, Asked] = {}
     of_table: dict[str, list[Asked]] = {}
-    for body in bodies:
+    for body in parts:
         known = [one for one in body.references if one.table in every or one.table in lookups.native]
         found = asked_of(body.tree, known, every, lookups)
         own = {id(reference.node): what for reference, what in zip(known, found, strict=True)}

@@ -90,7 +90,7 @@ class ViewReading:
                 added = (*asked[place].conditions, (self._beneath(condition), fit))
                 asked[place] = replace(asked[place], conditions=added)
         tree = self._body.tree
-        if self._origins and tree["from_table"]["type"] == "BASE_TABLE":
+        if self._origins and tree["from_table"]["type"] != "JOIN":
             every_row = tree["where_clause"] is None and not tree["modifiers"]
             place = id(tree["from_table"])
             asked[place] = replace(asked[place], limit=wanted.limit if every_row else None)
