@@ -277,6 +277,14 @@ def test_a_value_is_held_exactly_by_its_type_and_by_every_wider_one(reader, one,
         assert column_holds(type_, own)
 
 
+@pytest.mark.parametrize("zero", ["0E+39", "-0E+40", "0E-120", "0.000"])
+def test_a_zero_of_any_look_is_zero_beside_large_numbers(zero):
+    reader = ItemReader(Mapping(list_type=ListType.TYPED))
+    value = {"L": [{"N": zero}, {"N": "1" * 25}]}
+    type_ = reader.type_of(value)
+    assert pa.array([reader.form(value, type_)], type_.arrow()).to_pylist() == [[0, int("1" * 25)]]
+
+
 def counted(type_):
     """With counts in place of times, which Python cannot hold in every year."""
     if pa.types.is_timestamp(type_):

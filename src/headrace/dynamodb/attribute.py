@@ -50,7 +50,8 @@ def number_of(text: Any) -> Decimal:
     """The number that the content of an N says. Raises BrokenValue."""
     if not isinstance(text, str) or not _NUMBER.fullmatch(text):
         raise BrokenValue("the content of N and NS is numbers as text")
-    return Decimal(text)
+    # A zero may be written with an exponent that no column of decimals reaches.
+    return Decimal(text) or Decimal(0)
 
 
 def digits_of(text: str) -> str:
