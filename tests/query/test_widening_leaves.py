@@ -26,8 +26,6 @@ class Table(RemoteLeaf):
         self.readings.append(Reading(self, self.known))
         return self.readings[-1]
 
-    outline = begin
-
 
 class Reading(RemoteReading):
     def __init__(self, table, known):

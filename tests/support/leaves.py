@@ -120,8 +120,6 @@ class FarLeaf(ArrowLeaf, RemoteLeaf):
         self.readings += 1
         return FarReading(self)
 
-    outline = begin
-
 
 class FarReading(ArrowReading, RemoteReading):
     def seeks(self, column: str) -> bool:

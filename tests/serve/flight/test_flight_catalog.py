@@ -32,11 +32,6 @@ ORDERS = {"catalog_name": "headrace", "db_schema_name": "main", "table_name": "o
 
 
 @pytest.fixture
-def system():
-    return SmallSystem()
-
-
-@pytest.fixture
 def changing(system):
     with flown(system) as flying:
         yield flying
