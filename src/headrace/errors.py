@@ -21,6 +21,9 @@ HeadraceError
 │   ├── SnapshotUnavailable     the place where snapshots are does not answer, or not this time
 │   ├── SnapshotGone            somebody has removed it meanwhile
 │   └── SnapshotRefused         it is damaged, incomplete, or not one of this dataset
+├── ConsumerFailed              a function or target failed with a batch: tried again as its mapping says
+├── LedgerError                 what is durable of deliveries cannot be read or written
+├── DestinationUnavailable      the destination of failures did not take one: tried again
 ├── QueryError                  a statement cannot be answered
 ├── LeafWidened                 items have columns, or values, that those of the reading do not hold: read anew
 ├── PackageMissing              a Python package that what is asked for needs is not installed
@@ -116,6 +119,26 @@ class SnapshotGone(SnapshotError):
 
 class SnapshotRefused(SnapshotError):
     """A snapshot is damaged or incomplete, or does not fit the dataset: it never will."""
+
+
+class ConsumerFailed(HeadraceError):
+    """A function, or a target, took a batch and failed.
+
+    ``type`` and ``trace`` (lines) are as in the error payload of AWS Lambda ("errorType", "stackTrace").
+    """
+
+    def __init__(self, type_: str, message: str, trace: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.type = type_
+        self.trace = trace
+
+
+class LedgerError(HeadraceError):
+    """The delivery state could not be read or written; nothing of what was asked was kept."""
+
+
+class DestinationUnavailable(HeadraceError):
+    """The destination of failures did not take one, or not this time."""
 
 
 class QueryFault(StrEnum):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headrace.access import Access
 from headrace.dataset import Dataset
+from headrace.event_source_mapping import EventSourceMapping
 from headrace.limits import Caching, QueryLimits
 from headrace.view import View
 
@@ -31,3 +32,4 @@ class Pod:
     limits: QueryLimits = field(default_factory=QueryLimits)
     caching: Caching | None = field(default_factory=Caching)
     views: tuple[View, ...] = ()
+    mappings: tuple[EventSourceMapping, ...] = ()

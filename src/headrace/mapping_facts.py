@@ -1,0 +1,168 @@
+"""Facts about a running event source mapping, stated once, for whoever logs, counts or shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headrace.observe import Observation
+from headrace.status import State
+
+
+@dataclass(frozen=True, slots=True)
+class MappingStarted:
+    """A mapping follows its stream: from where an earlier process was, or for the first time."""
+
+    mapping: str
+    shards: int
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsFiltered:
+    """Records that the filters have left out."""
+
+    mapping: str
+    shard: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """A batch was handed over. ``seconds`` is what it took; ``done`` of its ``records`` need not come again.
+
+    ``age`` (seconds): how old the last record was when it was handed over. ``error``: what the consumer raised, None if
+    nothing. ``attempt`` is 1 for the first time.
+    """
+
+    mapping: str
+    shard: str
+    records: int
+    done: int
+    attempt: int
+    seconds: float
+    age: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBisected:
+    """A batch that failed is tried again in two parts."""
+
+    mapping: str
+    shard: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsGivenUp:
+    """Records were given up for ``condition``, as the failure of that id."""
+
+    mapping: str
+    shard: str
+    records: int
+    condition: str
+    failure: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSent:
+    """The destination of failures has one."""
+
+    mapping: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailuresRedriven:
+    """Failures were tried again: ``done`` are settled, ``failing`` failed again."""
+
+    mapping: str
+    done: int
+    failing: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyParked:
+    """An item is put aside: its record keeps failing, for ``error``, and later ones wait behind it."""
+
+    mapping: str
+    shard: str
+    key: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReleased:
+    """All that waited for an item is delivered."""
+
+    mapping: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionOutput:
+    """A line that a function wrote; ``stream`` is stdout or stderr. ``request``: the invocation, None between two."""
+
+    mapping: str
+    stream: str
+    line: str
+    request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionProcess:
+    """A function's process began, or is gone: ``event`` is started, exited, timed_out, out_of_memory or import_failed."""
+
+    mapping: str
+    process: int
+    event: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingStatusChanged:
+    """What the outside is told of a mapping: Loading, Ready or Error, and why.
+
+    ``ages`` (seconds), shard by shard: how old the oldest record is that was not delivered yet, 0 where there is none. ``lag`` is
+    the time since which all is delivered, None while nothing proves any. ``parked`` counts items, ``failures`` those that are kept.
+    """
+
+    mapping: str
+    status: State
+    live: bool
+    lag: float | None
+    ages: Mapping[str, float] = field(default_factory=dict)
+    parked: int = 0
+    failures: int = 0
+    reason: str | None = None
+
+
+MappingFact = (
+    MappingStarted
+    | RecordsFiltered
+    | Invoked
+    | BatchBisected
+    | RecordsGivenUp
+    | FailureSent
+    | FailuresRedriven
+    | KeyParked
+    | KeyReleased
+    | FunctionOutput
+    | FunctionProcess
+    | MappingStatusChanged
+)
+
+
+class MappingObserver(Protocol):
+    """Receives facts from any thread; must return at once and never raise.
+
+    What a mapping shares with datasets is told in their words (RecordsRead, ShardsChanged, TransientFault, ...); ``dataset`` is the
+    mapping's name there.
+    """
+
+    def __call__(self, fact: MappingFact | Observation, /) -> None:
+        """Take note of one fact."""
+        ...
