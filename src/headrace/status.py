@@ -1,16 +1,17 @@
-"""What the outside is told of a dataset."""
+"""What the outside is told of a dataset, and of an event source mapping."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SILENCE = 30.0
-"""Seconds after which a dataset of which nothing is heard is not live: its replication speaks every second."""
+"""Seconds after which a dataset or a mapping of which nothing is heard is not live: each of them speaks every second."""
 
 
 class State(StrEnum):
-    """One word for a dataset's condition; ready, live and fresh are told apart beside it."""
+    """One word for the condition of a dataset or a mapping; ready, live and fresh are told apart beside it."""
 
     LOADING = "Loading"
     READY = "Ready"
@@ -68,3 +69,39 @@ class DatasetStatus:
     waiting_indexes: tuple[str, ...] = ()
     remote: bool = False
     snapshot: LastSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappingStatus:
+    """One event source mapping at one moment. Counts are since the process started, unless they are of what is kept.
+
+    ``source`` is as in the Spicepod (``dynamodb:orders``); ``consumer`` too: ``handlers:on_change`` for a function,
+    ``replicate:orders-replica`` for a target. ``live``: it was heard of lately, and every open shard makes progress.
+    ``shards`` are ages in milliseconds by the shard's id, as AWS Lambda's IteratorAge: how old the oldest record is that was
+    not delivered yet, 0 where there is none. ``iterator_age_ms`` is the largest of them, None while there is no shard.
+    ``lag_ms``: up to how long ago all is delivered, None while nothing proves any.
+
+    ``invocations`` are batches that were handed over, ``errors`` those of them that failed as a whole, ``retries`` those
+    that were not the first of their records, ``bisected`` batches that were cut in two. ``delivered`` and ``filtered`` count
+    records, ``given_up`` those that became failures. ``parked`` are items that wait and ``failures`` those that
+    are kept, of earlier processes too. ``reason`` says why the mapping is not ready or not live.
+    """
+
+    name: str
+    source: str
+    consumer: str
+    status: State
+    live: bool
+    iterator_age_ms: int | None = None
+    shards: Mapping[str, int] = field(default_factory=dict)
+    lag_ms: int | None = None
+    invocations: int = 0
+    errors: int = 0
+    retries: int = 0
+    bisected: int = 0
+    delivered: int = 0
+    filtered: int = 0
+    given_up: int = 0
+    parked: int = 0
+    failures: int = 0
+    reason: str | None = None
