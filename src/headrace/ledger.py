@@ -80,6 +80,31 @@ class ParkedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedKey:
+    """An item of which records wait: how many, and when the first of them was created (epoch seconds)."""
+
+    key: str
+    records: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailureOutcome:
+    """What became of the failures that an operator asked for.
+
+    Of redriven ones ``done`` are settled and gone, ``failing`` failed again; of discarded ones ``done`` are gone. ``released``
+    counts parked records that were delivered along with them. ``left`` failures are kept still. ``unknown`` are ids
+    of no failure.
+    """
+
+    done: int
+    failing: int = 0
+    released: int = 0
+    left: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ShardDelivery:
     """One shard: every record before ``state.position`` is delivered, given up, parked, or left out by the filters.
 
@@ -150,11 +175,18 @@ class Ledger(Protocol):
         after: str | None = None,
         limit: int = 100,
     ) -> tuple[StoredFailure, ...]:
-        """The next failures in the order of their ids: those of ``ids``, None all; of these only ``unsent`` ones."""
+        """The next failures in the order of their ids: those of ``ids``, None all; of these only ``unsent`` ones.
+
+        Fewer than ``limit`` where they are large: only an empty answer says that there is no other.
+        """
         ...
 
     def parked(self, key: str, limit: int) -> tuple[ParkedRecord, ...]:
         """The first records that wait for an item, by generation and number: the order in which they came to be."""
+        ...
+
+    def parked_keys(self, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+        """The next items of which records wait, in the order of their keys."""
         ...
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from headrace.dynamodb import Key, botocore_transport
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
+from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.limits import Freshness
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.results import ResultsCollector
@@ -47,7 +48,7 @@ from headrace.selection import Selection
 from headrace.serve.servers import Addresses, Servers
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
-from headrace.status import DatasetStatus
+from headrace.status import DatasetStatus, MappingStatus
 from headrace.tables import Tables
 from headrace.versions import Versions
 from headrace.views import Views
@@ -306,6 +307,28 @@ class Runtime:
         """Forget dead letters of a dataset; see ``serve.running``. Raises QueryError."""
         return self._settled(name, lambda runner: runner.discard(letters, which))
 
+    def mapping_statuses(self) -> tuple[MappingStatus, ...]:
+        """Every event source mapping at this moment."""
+        return ()
+
+    def failures(
+        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[StoredFailure, ...]:
+        """The next failures of a mapping; see ``serve.running``. Raises HeadraceError."""
+        raise _without(mapping)
+
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+        """The next items of which records wait; see ``serve.running``. Raises HeadraceError."""
+        raise _without(mapping)
+
+    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Try failures of a mapping again; see ``serve.running``. Raises QueryError."""
+        raise _without(mapping)
+
+    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Forget failures of a mapping; see ``serve.running``. Raises QueryError."""
+        raise _without(mapping)
+
     def take_snapshot(self, name: str) -> Manifest:
         """Store the copy of a dataset as a snapshot, and wait for it; see ``serve.running``. Raises QueryError."""
         reply = self._reply(name, self._replicated(name).snapshot(), SNAPSHOT_PATIENCE)
@@ -379,6 +402,10 @@ class Runtime:
         everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
         for observer in everyone:
             observer(observation)
+
+
+def _without(mapping: str) -> QueryError:
+    return QueryError(QueryFault.NOT_READY, f"{mapping}: event source mappings do not run yet")
 
 
 def _seconds(key: str, text: str) -> float:

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from headrace.accelerator import LetterOutcome, Which
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.limits import Freshness, Origin
 from headrace.prepared import Prepared
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.snapshot import Manifest
-from headrace.status import DatasetStatus
+from headrace.status import DatasetStatus, MappingStatus
 
 
 class Answer(Protocol):
@@ -106,4 +107,32 @@ class Running(Protocol):
 
     def discard_letters(self, name: str, letters: tuple[str, ...] | None, which: Which) -> LetterOutcome:
         """Forget dead letters of the dataset, named as for ``retry_letters``, and of all only ``which``."""
+        ...
+
+    def mapping_statuses(self) -> Sequence[MappingStatus]:
+        """Every event source mapping at this moment."""
+        ...
+
+    def failures(
+        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[StoredFailure, ...]:
+        """The next failures of a mapping, as ``Ledger.failures`` gives them. ``mapping`` is one of ``mapping_statuses``.
+
+        Raises HeadraceError where what is durable cannot be read.
+        """
+        ...
+
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+        """The next items of which records wait, as ``Ledger.parked_keys`` gives them. Raises HeadraceError."""
+        ...
+
+    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Try failures of a mapping again: those with these ids; None all, and parked records with them.
+
+        Raises QueryError: NOT_READY while the mapping does not run, TIMEOUT where it takes too long, though it goes on.
+        """
+        ...
+
+    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Forget failures of a mapping: those with these ids, None all. Raises QueryError as ``redrive_failures``."""
         ...
