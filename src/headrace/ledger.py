@@ -23,11 +23,20 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a consumer raised, in the words of Lambda's error payload. ``trace`` are lines."""
+    """What a consumer raised, in the words of Lambda's error payload. ``trace`` are lines.
+
+    What no encoding can write, as half a surrogate pair, is escaped.
+    """
 
     type: str
     message: str
     trace: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Escape."""
+        object.__setattr__(self, "type", _writable(self.type))
+        object.__setattr__(self, "message", _writable(self.message))
+        object.__setattr__(self, "trace", tuple(_writable(line) for line in self.trace))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWork:
-    """One transaction. Carried out twice, it changes nothing the second time.
+    """One transaction. Carried out twice, it changes nothing the second time, but that ``again`` counts twice.
 
     ``anew``: no shard of before is kept. ``shards`` are those that changed, ``forgotten`` ids of those that are no more.
     ``failures`` and ``parked`` are added, ``sent`` and ``resolved`` are ids of failures, the latter removed; ``again`` of those
@@ -204,3 +213,7 @@ class Destination(Protocol):
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
         ...
+
+
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

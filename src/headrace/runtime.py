@@ -312,20 +312,24 @@ class Runtime:
         return ()
 
     def failures(
-        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
+        self,
+        mapping: str,
+        ids: Sequence[str] | None = None,  # noqa: ARG002 - no mapping runs yet
+        after: str | None = None,  # noqa: ARG002
+        limit: int = 100,  # noqa: ARG002
     ) -> tuple[StoredFailure, ...]:
         """The next failures of a mapping; see ``serve.running``. Raises HeadraceError."""
         raise _without(mapping)
 
-    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:  # noqa: ARG002 - no mapping runs yet
         """The next items of which records wait; see ``serve.running``. Raises HeadraceError."""
         raise _without(mapping)
 
-    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:  # noqa: ARG002 - no mapping runs yet
         """Try failures of a mapping again; see ``serve.running``. Raises QueryError."""
         raise _without(mapping)
 
-    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:  # noqa: ARG002 - no mapping runs yet
         """Forget failures of a mapping; see ``serve.running``. Raises QueryError."""
         raise _without(mapping)
 

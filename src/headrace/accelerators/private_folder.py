@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -10,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from headrace.file_lock import locked
 
 LOCK: Final = ".lock"
 """The file in a private folder that its process holds locked."""
@@ -40,15 +41,6 @@ class PrivateFolder:
         """Remove it. Called once."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
-
-
-def locked(file: int) -> bool:
-    """Lock a file for this process, until it is closed; false where another has."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _remove_if_left(folder: Path) -> None:

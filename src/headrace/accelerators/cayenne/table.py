@@ -26,13 +26,14 @@ from headrace.accelerators.cayenne.recent import remaining
 from headrace.accelerators.cayenne.transaction import CayenneTransaction, CopyState, Surroundings
 from headrace.accelerators.disk import translated as disk_translated
 from headrace.accelerators.sqlite.backup import backed_up, exported, put_in_place, readable
-from headrace.accelerators.sqlite.door import is_full, translate, translated
+from headrace.accelerators.sqlite.door import translate, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.tables import prepare, read_copy
 from headrace.accelerators.stored_schema import decode_schema
 from headrace.dataset import CayenneFiles
 from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.schema import TableSchema
+from headrace.sqlite_code import is_full
 
 
 class CayenneTable:

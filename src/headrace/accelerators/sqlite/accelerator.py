@@ -22,7 +22,7 @@ from headrace.accelerators.sqlite.backup import (
     put_in_place,
     readable,
 )
-from headrace.accelerators.sqlite.door import is_full, quoted, translate, translated
+from headrace.accelerators.sqlite.door import quoted, translate, translated
 from headrace.accelerators.sqlite.file import SQLiteFile
 from headrace.accelerators.sqlite.leaf import SQLiteLeaf
 from headrace.accelerators.sqlite.letters import read_letters
@@ -34,6 +34,7 @@ from headrace.errors import AcceleratorError, CommitUnknown
 from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import TableSchema
 from headrace.snapshot import Exported
+from headrace.sqlite_code import is_full
 
 _EXPORTED = "copy.sqlite"
 """The file of an exported copy."""

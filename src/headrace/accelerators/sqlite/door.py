@@ -1,6 +1,6 @@
 """The door to SQLite: its exceptions become ours here, and names are quoted here.
 
-Codes are those of https://sqlite.org/rescode.html; the lowest eight bits tell the kind of an error.
+Codes are those of https://sqlite.org/rescode.html.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from headrace.errors import (
     CommitUnknown,
     RowRefused,
 )
+from headrace.sqlite_code import is_full, kind, name
 
 _OF_A_VALUE: Final = (
     sqlite3.SQLITE_CONSTRAINT,
@@ -46,9 +47,7 @@ _TOLD: Final[Mapping[int | None, tuple[type[AcceleratorError], str]]] = {
 }
 """What an error of a kind is to us, and what cures it."""
 
-_UNWRITTEN: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _ROOM: Final = "make room on the disk, in its quota or in what files may hold, or look whether it is broken"
-"""SQLite calls a disk full only if that is the system's word (ENOSPC), not where a quota or a limit is reached."""
 
 
 def quoted(name: str) -> str:
@@ -76,28 +75,14 @@ def translated(doing: str) -> Iterator[None]:
 
 def translate(error: sqlite3.Error, doing: str) -> AcceleratorError:
     """Our exception for one of SQLite's."""
-    code = _kind(error)
+    code = kind(error)
     if is_full(error):
         cure = "make room on the disk" if code == sqlite3.SQLITE_FULL else _ROOM
-        return AcceleratorFull(f"{doing}: {error} ({_name(error)}); {cure}; nothing was written")
+        return AcceleratorFull(f"{doing}: {error} ({name(error)}); {cure}; nothing was written")
     if code in _TOLD:
-        kind, why = _TOLD[code]
-        return kind(f"{doing}: {error} ({_name(error)}); {why}")
+        raised, why = _TOLD[code]
+        return raised(f"{doing}: {error} ({name(error)}); {why}")
     if isinstance(error, sqlite3.ProgrammingError) and code is None and "closed" in str(error):
         return CommitUnknown(f"{doing}: the file must be opened again and its checkpoint read")
     refused = code in _OF_A_VALUE or isinstance(error, sqlite3.DataError)
     return (RowRefused if refused else AcceleratorError)(f"{doing}: {error}")
-
-
-def is_full(error: sqlite3.Error) -> bool:
-    """Whether there was no room to write."""
-    return _kind(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", None) in _UNWRITTEN
-
-
-def _kind(error: sqlite3.Error) -> int | None:
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _name(error: sqlite3.Error) -> str:
-    return str(getattr(error, "sqlite_errorname", "no code"))

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from headrace.accelerators.private_folder import PrivateFolder, locked
+from headrace.accelerators.private_folder import PrivateFolder
 from headrace.accelerators.sqlite.door import translate, translated
 from headrace.errors import AcceleratorError, AcceleratorLocked, CommitUnknown
+from headrace.file_lock import FileLock
 
 OLDEST: Final = (3, 37, 0)
 """The first SQLite with STRICT tables."""
-
-LOCK_SUFFIX: Final = ".lock"
-"""Of the file beside a database that its process holds locked: SQLite's own locks are there only while it writes."""
 
 _FOLDER: Final = "headrace-sqlite-"
 _WRITER_CACHE: Final = 64 * 2**20
@@ -239,24 +235,16 @@ class _Held:
 
 
 def _shared(path: Path, setting: str) -> _Held:
-    """Hold a file at a place that other processes know. The lock's file stays, or two might hold one each."""
+    """Hold a file at a place that other processes know: SQLite's own locks are there only while it writes."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = FileLock(path)
     except OSError as error:
         raise AcceleratorError(f"cannot make {path}: {error}") from error
-    if not locked(lock):
-        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-        os.close(lock)
-        who = f"process {holder}" if holder else "another process"
+    if lock.holder is not None:
         raise AcceleratorLocked(
-            f"{path} is held by {who}; stop that process, or give this dataset another {setting}"
+            f"{path} is held by {lock.holder}; stop that process, or give this dataset another {setting}"
         )
-    # A lock without the holder's number is a lock all the same, should the disk be full.
-    with suppress(OSError):
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return _Held(path, partial(os.close, lock))
+    return _Held(path, lock.release)
 
 
 def _private() -> _Held:
