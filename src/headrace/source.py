@@ -13,9 +13,9 @@ from headrace.shard import ShardListing
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """What DescribeTable says of a table that can be copied. ``stream_arn`` is empty where no stream is followed.
+    """What DescribeTable says of a table that can be copied or followed.
 
-    ``keys`` are pairs of attribute and type (S, N or B), partition key first. ``item_count`` and
+    ``stream_arn``, and ``view``, the stream's view type, are empty where no stream is followed. ``keys`` are pairs of attribute and type (S, N or B), partition key first. ``item_count`` and
     ``size_bytes`` are the service's, refreshed by it about every six hours. ``declared`` are the columns that a
     copy has before any item comes, None where they are those of the key; ``reading`` is the fingerprint of the
     settings by which items become columns.
@@ -30,6 +30,7 @@ class SourceTable:
     service_time: float | None = None
     declared: TableSchema | None = None
     reading: str = ""
+    view: str = ""
 
     @property
     def columns(self) -> TableSchema:

@@ -2,6 +2,7 @@
 
 from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
+from headrace.dynamodb.events import TableEvents
 from headrace.dynamodb.key import Key
 from headrace.dynamodb.leaf import TableLeaf
 from headrace.dynamodb.probe import Probe
@@ -16,6 +17,7 @@ __all__ = [
     "Probe",
     "ReadBudget",
     "ServedTable",
+    "TableEvents",
     "TableLeaf",
     "botocore_transport",
     "explicit_keys",

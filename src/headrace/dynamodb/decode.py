@@ -22,10 +22,9 @@ from headrace.dynamodb.compile import Compiled, compile_schema
 from headrace.dynamodb.declared import declared_schema, frozen_schema
 from headrace.dynamodb.forms import Mismatch
 from headrace.dynamodb.generic import Harvest, place_of, split
-from headrace.dynamodb.letter import ITEMS, RECORDS, KeptPage, Provenance
+from headrace.dynamodb.letter import ITEMS, RECORDS, KeptPage, Provenance, not_whole
 from headrace.dynamodb.raw import ABSENT
 from headrace.dynamodb.reader import ItemReader
-from headrace.errors import Unavailable
 from headrace.mapping import Mapping
 from headrace.position import SequenceNumber
 from headrace.schema import REST, Origin, TableSchema
@@ -374,9 +373,7 @@ def _split(body: bytes, rows: str, following: str) -> tuple[list[msgspec.Raw], m
     try:
         return split(body, rows, following)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Unavailable(
-            f"the answer of {len(body)} bytes is not whole ({error}); it is asked for again"
-        ) from error
+        raise not_whole(body, error) from error
 
 
 def _cursor(raw: msgspec.Raw) -> str | None:

@@ -176,7 +176,14 @@ def place_of(raw: msgspec.Raw) -> tuple[str | None, float | None]:
         place = _PLACED.decode(raw).place
     except (msgspec.DecodeError, RecursionError):
         return None, None
-    return (None, None) if place is None else (place.number, place.created)
+    if place is None:
+        return None, None
+    return place.number if is_number(place.number) else None, place.created
+
+
+def is_number(text: str | None) -> bool:
+    """Whether ``text`` is a sequence number."""
+    return text is not None and text.isascii() and text.isdecimal()
 
 
 def key_text(raw: msgspec.Raw, keys: Sequence[str], *, record: bool) -> str | None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from headrace.change import DeadLetter
 from headrace.dynamodb.generic import key_text, place_of, split
+from headrace.errors import Unavailable
 from headrace.position import SequenceNumber
 
 ITEMS = "Items"
@@ -73,3 +74,8 @@ class KeptPage:
             return self._kept
         whole: bytes = pa.decompress(self._kept, decompressed_size=self.size, codec=_CODEC, asbytes=True)
         return whole
+
+
+def not_whole(body: bytes, error: Exception) -> Unavailable:
+    """For an answer that is not the JSON it should be."""
+    return Unavailable(f"the answer of {len(body)} bytes is not whole ({error}); it is asked for again")

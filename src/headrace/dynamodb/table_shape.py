@@ -6,6 +6,7 @@ Shape: Amazon DynamoDB API Reference, TableDescription, GlobalSecondaryIndexDesc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,22 +54,43 @@ class TableShape:
     @property
     def keys(self) -> tuple[tuple[str, str], ...]:
         """Pairs of attribute and type, partition key first."""
-        parts = (self.table.partition, self.table.sort)
-        return tuple((part.name, part.tag) for part in parts if part is not None)
+        return _pairs(self.table.partition, self.table.sort)
 
 
 def shape_of(described: Mapping[str, Any]) -> TableShape:
     """The shape that a TableDescription tells. Raises Unavailable where it is none."""
-    try:
-        tags = {each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]}
+    with _documented():
+        tags = _tags(described)
         size = int(described.get("TableSizeBytes") or 0)
         table = Shelf(*_key(described, tags), int(described.get("ItemCount") or 0), size)
-        identity = (
-            described.get("TableId") or f"{described.get('TableArn')}@{described.get('CreationDateTime')}"
-        )
-        return TableShape(str(identity), table, tuple(_indexes(described, tags, table)))
-    except (KeyError, TypeError, StopIteration) as error:
+        return TableShape(identity_of(described), table, tuple(_indexes(described, tags, table)))
+
+
+def keys_of(described: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Pairs of attribute and type, partition key first. Raises Unavailable where ``described`` is no TableDescription."""
+    with _documented():
+        return _pairs(*_key(described, _tags(described)))
+
+
+def identity_of(described: Mapping[str, Any]) -> str:
+    """What another table of the same name does not have."""
+    return str(described.get("TableId") or f"{described.get('TableArn')}@{described.get('CreationDateTime')}")
+
+
+@contextmanager
+def _documented() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, IndexError) as error:
         raise Unavailable(f"the answer of DescribeTable is not as documented ({error!r})") from error
+
+
+def _tags(described: Mapping[str, Any]) -> dict[str, str]:
+    return {each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]}
+
+
+def _pairs(*parts: KeyPart | None) -> tuple[tuple[str, str], ...]:
+    return tuple((part.name, part.tag) for part in parts if part is not None)
 
 
 def _indexes(described: Mapping[str, Any], tags: Mapping[str, str], table: Shelf) -> Iterator[Shelf]:
