@@ -14,8 +14,8 @@ import pytest
 
 from headrace.dataset import AwsAccess, Secret
 from headrace.dynamodb import botocore_transport, transport
-from headrace.dynamodb.refusal import Place
 from headrace.errors import AccessDenied, ConfigError, HeadraceError, SourceError, Unavailable
+from headrace.refusal import Place
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from support.canned_http import Canned, CannedServer

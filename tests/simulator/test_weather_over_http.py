@@ -9,8 +9,8 @@ import pytest
 
 from headrace.dataset import AwsAccess, Secret
 from headrace.dynamodb import botocore_transport
-from headrace.dynamodb.refusal import Place, Request, refusal
 from headrace.errors import AccessDenied, IteratorExpired, ShardGone, Throttled, Unavailable
+from headrace.refusal import Place, Request, refusal
 from headrace.simulator import Cut, Damage, Lose, Refuse, Slow
 from headrace.simulator.server import SimulatorServer
 from headrace.simulator.weather import Weather

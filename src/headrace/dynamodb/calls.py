@@ -12,32 +12,27 @@ from typing import Any
 
 import msgspec
 
-from headrace.dynamodb.refusal import Place, Request, refusal
 from headrace.errors import Unavailable
 from headrace.position import Anchor, Position, SequenceNumber
+from headrace.refusal import Place
 from headrace.shard import Shard, ShardListing
+from headrace.table_requests import TableRequests, json_object
 from headrace.wire import Response, Transport
 
 MOST_RECORDS = 1000
 """The greatest Limit that GetRecords takes."""
-
-_OK = 200
 
 
 class Calls:
     """Requests about one table, over any Transport. Stateless, so any thread may call."""
 
     def __init__(self, transport: Transport, table: str, place: Place) -> None:
-        self._transport = transport
+        self._requests = TableRequests(transport, table, place)
         self._table = table
-        self._place = place
 
     def describe_table(self) -> tuple[dict[str, Any], float | None]:
         """The TableDescription, and the answer's time."""
-        response = self._ask("DescribeTable", {"TableName": self._table})
-        table = _object(response).get("Table")
-        if not isinstance(table, dict):
-            raise Unavailable("the answer of DescribeTable has no Table")
+        table, response = self._requests.described()
         return table, service_time(response)
 
     def describe_stream(self, stream_arn: str, start_after: str | None = None) -> ShardListing:
@@ -45,12 +40,14 @@ class Calls:
         body = {"StreamArn": stream_arn}
         if start_after is not None:
             body["ExclusiveStartShardId"] = start_after
-        return _listing(self._ask("DescribeStream", body))
+        return _listing(self._requests.ask("DescribeStream", body))
 
     def describe_children(self, stream_arn: str, parent_id: str) -> ShardListing:
         """The children of one shard, or more: not every service knows the filter."""
         child_shards = {"Type": "CHILD_SHARDS", "ShardId": parent_id}
-        return _listing(self._ask("DescribeStream", {"StreamArn": stream_arn, "ShardFilter": child_shards}))
+        return _listing(
+            self._requests.ask("DescribeStream", {"StreamArn": stream_arn, "ShardFilter": child_shards})
+        )
 
     def get_shard_iterator(self, stream_arn: str, shard_id: str, position: Position) -> str:
         """An iterator at ``position``."""
@@ -63,14 +60,14 @@ class Calls:
             body["Timestamp"] = position.timestamp
         elif position.sequence is not None:
             body["SequenceNumber"] = position.sequence.text
-        iterator = _object(self._ask("GetShardIterator", body, shard_id)).get("ShardIterator")
+        iterator = self._requests.answer("GetShardIterator", body, shard_id).get("ShardIterator")
         if not isinstance(iterator, str):
             raise Unavailable("the answer of GetShardIterator has no ShardIterator")
         return iterator
 
     def get_records(self, shard_id: str, iterator: str) -> Response:
         """The answer whole, for the decoder."""
-        return self._ask("GetRecords", {"ShardIterator": iterator, "Limit": MOST_RECORDS}, shard_id)
+        return self._requests.ask("GetRecords", {"ShardIterator": iterator, "Limit": MOST_RECORDS}, shard_id)
 
     def scan(
         self,
@@ -95,23 +92,17 @@ class Calls:
             body["ExclusiveStartKey"] = msgspec.Raw(cursor.encode())
         if limit is not None:
             body["Limit"] = limit
-        return self._ask("Scan", body)
+        return self._requests.ask("Scan", body)
 
     def read(self, operation: str, body: Mapping[str, Any]) -> Response:
         """The answer of Query, Scan or BatchGetItem whole, for the decoder."""
-        return self._ask(operation, body)
+        return self._requests.ask(operation, body)
 
     def get_item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """The item of this key, read consistently; None if there is none."""
         body = {"TableName": self._table, "Key": key, "ConsistentRead": True}
-        item = _object(self._ask("GetItem", body)).get("Item")
+        item = self._requests.answer("GetItem", body).get("Item")
         return item if isinstance(item, dict) else None
-
-    def _ask(self, operation: str, body: Mapping[str, Any], shard: str | None = None) -> Response:
-        response = self._transport(operation, msgspec.json.encode(body))
-        if response.status != _OK:
-            raise refusal(response, Request(operation, self._table, self._place, shard))
-        return response
 
 
 def service_time(response: Response) -> float | None:
@@ -124,7 +115,7 @@ def service_time(response: Response) -> float | None:
 
 
 def _listing(response: Response) -> ShardListing:
-    stream = _object(response).get("StreamDescription")
+    stream = json_object(response).get("StreamDescription")
     if not isinstance(stream, dict):
         raise Unavailable("the answer of DescribeStream has no StreamDescription")
     try:
@@ -150,10 +141,3 @@ def _shard(shard: dict[str, Any]) -> Shard:
 
 def _number(text: str | None) -> SequenceNumber | None:
     return None if text is None else SequenceNumber(text)
-
-
-def _object(response: Response) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(response.body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unavailable(f"an answer of {len(response.body)} bytes is not whole ({error})") from error

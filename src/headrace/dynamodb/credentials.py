@@ -10,8 +10,8 @@ import os
 from typing import Any, cast
 
 from headrace.dataset import AwsAccess
-from headrace.dynamodb.refusal import Place
 from headrace.errors import ConfigError
+from headrace.refusal import Place
 
 _WEB_IDENTITY = "assume-role-with-web-identity"
 _FIRST_OF_THE_MACHINE = "container-role"

@@ -19,10 +19,10 @@ from headrace.dynamodb.asked_value import Unsayable, asked_value, text
 from headrace.dynamodb.attribute import AttributeValue, BrokenValue, digits_of
 from headrace.dynamodb.bounds import Bounds, End, comparable, holds
 from headrace.dynamodb.expression import Expression, all_of, between, called, compared, one_of
-from headrace.dynamodb.table_shape import KeyPart, Shelf
 from headrace.dynamodb.time_texts import first_text, last_text
 from headrace.leaf import Comparison, Condition, Predicate
 from headrace.schema import Column
+from headrace.table_shape import KeyPart, Shelf
 
 MOST_PARTITION_BYTES: Final = 2048
 MOST_SORT_BYTES: Final = 1024

@@ -18,7 +18,6 @@ from headrace.dynamodb.plan import Asked, Plan, Planner
 from headrace.dynamodb.request_writer import BATCH, Request
 from headrace.dynamodb.row_filter import kept
 from headrace.dynamodb.served_table import ServedTable, counted
-from headrace.dynamodb.table_shape import Shelf, TableShape
 from headrace.dynamodb.told import told
 from headrace.errors import (
     AccessDenied,
@@ -32,6 +31,7 @@ from headrace.errors import (
 from headrace.leaf import Condition, Fit, RemoteLeaf, RemoteReading
 from headrace.observe import ItemsLeftOut, Observation, Observer
 from headrace.schema import TableSchema
+from headrace.table_shape import Shelf, TableShape
 
 HELD_BYTES: Final = 8 * 2**20
 """Bytes of rows that are held back before the first are given: what widens a column mostly comes early."""

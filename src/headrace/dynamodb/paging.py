@@ -6,8 +6,8 @@ import threading
 from typing import Final
 
 from headrace.dynamodb.plan import Plan
-from headrace.dynamodb.table_shape import Shelf
 from headrace.dynamodb.told import READ_UNIT
+from headrace.table_shape import Shelf
 
 _FIRST: Final = 25
 _GROWTH: Final = 4

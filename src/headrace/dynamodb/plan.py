@@ -22,10 +22,10 @@ from headrace.dynamodb.expression import MOST_BYTES, Expression, Placeholders, a
 from headrace.dynamodb.filters import Filter, filter_of
 from headrace.dynamodb.key_way import MOST_PARTITION_BYTES, MOST_SORT_BYTES, Way, sort_range, usable_values
 from headrace.dynamodb.request_writer import BATCH, Request, RequestWriter
-from headrace.dynamodb.table_shape import Shelf, TableShape
 from headrace.leaf import Condition, Fit
 from headrace.mapping import Mapping as ColumnMapping
 from headrace.schema import REST, Column, TableSchema
+from headrace.table_shape import Shelf, TableShape
 
 MOST_KEYS: Final = 1000
 """Keys that one scan asks for; where there are more, fewer of their attributes are asked for."""

@@ -14,13 +14,13 @@ from headrace.change import ScanPage
 from headrace.dynamodb.asking import Asking
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.decode import DEFAULT, Decoder
-from headrace.dynamodb.refusal import Place
 from headrace.dynamodb.request_writer import BATCH, Request
-from headrace.dynamodb.table_shape import Shelf, TableShape, shape_of
 from headrace.dynamodb.transport import BotocoreTransport
 from headrace.errors import TableUnusable, Unavailable
 from headrace.mapping import Mapping
+from headrace.refusal import Place
 from headrace.schema import TableSchema
+from headrace.table_shape import Shelf, TableShape, shape_of
 from headrace.wire import Response, Transport
 
 KNOWN_SECONDS: Final = 300.0

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headrace.dynamodb.calls import Calls, service_time
-from headrace.dynamodb.refusal import Place
-from headrace.dynamodb.table_shape import identity_of, keys_of
 from headrace.dynamodb.transport import BotocoreTransport
 from headrace.errors import TableUnusable
 from headrace.position import Position
+from headrace.refusal import Place
 from headrace.shard import ShardListing
 from headrace.source import SourceTable
+from headrace.table_shape import identity_of, keys_of
 from headrace.wire import Response, Transport
 
 VIEWS: Final = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")

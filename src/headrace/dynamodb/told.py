@@ -8,7 +8,7 @@ from typing import Final
 from headrace.dynamodb.expression import readable_path
 from headrace.dynamodb.plan import Plan
 from headrace.dynamodb.request_writer import BATCH
-from headrace.dynamodb.table_shape import Shelf
+from headrace.table_shape import Shelf
 
 READ_UNIT: Final = 4096
 """Bytes that one read unit reads, twice as many where it reads eventually consistently.

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from headrace import __version__
 from headrace.dataset import AwsAccess
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
-from headrace.dynamodb.refusal import STREAM_OPERATIONS, Place, spoils_credentials
 from headrace.errors import AccessDenied, ConfigError, HeadraceError, Unavailable
+from headrace.refusal import STREAM_OPERATIONS, Place, spoils_credentials
 from headrace.wire import Response
 
 CONNECT_SECONDS = 5

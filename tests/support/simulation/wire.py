@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from headrace.dynamodb.refusal import Place
 from headrace.dynamodb.transport import require_whole
+from headrace.refusal import Place
 from headrace.simulator import Simulator
 from headrace.simulator.faults import EmptyPage, Fault
 from headrace.simulator.streams import read_iterator

@@ -8,7 +8,6 @@ import botocore.session
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker
 
-from headrace.dynamodb.refusal import STREAM_OPERATIONS, Place, Request, refusal, spoils_credentials
 from headrace.errors import (
     AccessDenied,
     IteratorExpired,
@@ -20,6 +19,7 @@ from headrace.errors import (
     Throttled,
     Unavailable,
 )
+from headrace.refusal import STREAM_OPERATIONS, Place, Request, refusal, spoils_credentials
 from headrace.wire import Response
 
 IRELAND = Place("eu-west-1")
@@ -165,3 +165,10 @@ def test_only_answers_about_credentials_spoil_them():
     assert spoils_credentials(answer("UnrecognizedClientException"))
     assert not spoils_credentials(answer("AccessDeniedException"))
     assert not spoils_credentials(Response(200, {}, b'{"__type":"ExpiredTokenException"}'))
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "ReplicatedWriteConflictException"])
+def test_a_write_that_meets_another_one_of_its_item_is_tried_again(code):
+    error = translated(answer(code), "PutItem")
+    assert isinstance(error, Throttled)
+    assert "another write of the item" in str(error)

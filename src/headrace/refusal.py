@@ -45,6 +45,9 @@ THROTTLING = frozenset(
     }
 )
 
+CONFLICTING = frozenset({"ReplicatedWriteConflictException", "TransactionConflictException"})
+"""Other writes of the same item are under way: PutItem, UpdateItem and DeleteItem, API reference, "Errors"."""
+
 FAILING = frozenset(
     {
         "InternalFailure",
@@ -80,6 +83,7 @@ NOT_PERMITTED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthoriz
 
 _CONSEQUENCES: tuple[tuple[frozenset[str], Container[int], type[SourceError], str], ...] = (
     (THROTTLING, (429,), Throttled, "throttled; the next try waits"),
+    (CONFLICTING, (), Throttled, "another write of the item is under way; it is tried again"),
     (FAILING, range(500, 600), Unavailable, "the service failed; it is asked again"),
     (
         frozenset({"ExpiredIteratorException"}),
@@ -135,7 +139,7 @@ class Request:
 
 def refusal(response: Response, request: Request) -> SourceError:
     """The exception for an error answer. The service's own words are kept where they cannot hold secrets."""
-    code, said = _code_and_words(response)
+    code, said = code_and_words(response)
     if code in EXPIRED | UNKNOWN_CREDENTIALS | CLOCK_WRONG | NOT_PERMITTED:
         return _denied(code, said, request)
     if code == "ResourceNotFoundException":
@@ -152,7 +156,7 @@ def spoils_credentials(response: Response) -> bool:
     """Whether the answer says that the credentials are expired or wrong, so that others must be found."""
     if response.status < 400:  # noqa: PLR2004 - no error
         return False
-    return _code_and_words(response)[0] in EXPIRED | UNKNOWN_CREDENTIALS
+    return code_and_words(response)[0] in EXPIRED | UNKNOWN_CREDENTIALS
 
 
 def _not_found(request: Request) -> SourceError:
@@ -195,7 +199,8 @@ def _unspoken(response: Response, request: Request) -> SourceError:
     )
 
 
-def _code_and_words(response: Response) -> tuple[str, str]:
+def code_and_words(response: Response) -> tuple[str, str]:
+    """An error answer's code without its namespace, empty if it has none, and the service's own words."""
     try:
         body: dict[str, Any] = msgspec.json.decode(response.body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
