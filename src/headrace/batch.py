@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from headrace.lambda_context import idempotency_key
 from headrace.stream_record import StreamRecord
 
 MOST_BYTES = 6 * 2**20
@@ -59,7 +60,7 @@ class Batch:
 
     def idempotency_key(self, record: StreamRecord) -> str:
         """The same whenever the same record is handed over again, and different for any other."""
-        return f"{self.stream_arn}/{self.shard}/{record.sequence.text}"
+        return idempotency_key(self.stream_arn, self.shard, record.sequence.text)
 
     def _of_window(self) -> bytes:
         window = self.window

@@ -22,6 +22,7 @@ HeadraceError
 │   ├── SnapshotGone            somebody has removed it meanwhile
 │   └── SnapshotRefused         it is damaged, incomplete, or not one of this dataset
 ├── ConsumerFailed              a function or target failed with a batch: tried again as its mapping says
+├── ConsumerUnavailable         a function or target could not be tried at all: that counts as no attempt
 ├── LedgerError                 what is durable of deliveries cannot be read or written
 ├── DestinationUnavailable      the destination of failures did not take one: tried again
 ├── QueryError                  a statement cannot be answered
@@ -131,6 +132,10 @@ class ConsumerFailed(HeadraceError):
         super().__init__(message)
         self.type = type_
         self.trace = trace
+
+
+class ConsumerUnavailable(HeadraceError):
+    """A batch could not be handed over: no process of a function can be started, or it is being stopped."""
 
 
 class LedgerError(HeadraceError):

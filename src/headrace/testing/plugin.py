@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from headrace.lambda_context import LambdaContext
     from headrace.testing.dynamodb import SimulatedDynamoDB
-    from headrace.testing.function import LambdaContext
 
 _MARKER = (
     "headrace(now, seed, initial_shards, weather, operations): what the simulated DynamoDB of "
@@ -76,7 +76,7 @@ def headrace_endpoint(headrace_dynamodb: SimulatedDynamoDB, monkeypatch: pytest.
 
 @pytest.fixture
 def headrace_lambda_context() -> LambdaContext:
-    """What Lambda gives to a function beside its event."""
-    from headrace.testing.function import LambdaContext
+    """What Lambda gives to a function beside its event; 30 seconds are left from the test's beginning."""
+    from headrace.lambda_context import LambdaContext
 
     return LambdaContext()
