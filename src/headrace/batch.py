@@ -93,5 +93,11 @@ class Consumer(Protocol):
         ...
 
 
+def function_arn(mapping: str, stream_arn: str) -> str:
+    """The ARN that a Lambda function of the mapping's name would have, beside the stream's table."""
+    _, partition, _, region, account, *_ = f"{stream_arn}:::::".split(":")
+    return f"arn:{partition or 'aws'}:lambda:{region}:{account}:function:{mapping}"
+
+
 def _iso(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

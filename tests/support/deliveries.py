@@ -30,7 +30,10 @@ def shard(id_: str = "s1", after: int = 1, window: Window | None = None) -> Shar
     return ShardDelivery(ShardState(id_, None, None, Stage.READING, position, 5.25), 2, window)
 
 
-def failure(*numbers: int, mapping: str = "status", fault: Fault | None = None, **others) -> Failure:
+FAULT = Fault("KeyError", "'price'", ("line 1", "line 2"))
+
+
+def failure(*numbers: int, mapping: str = "status", fault: Fault | None = FAULT, **others) -> Failure:
     told = {
         "consumer": "handlers:on_change",
         "condition": Condition.RETRY_ATTEMPTS_EXHAUSTED,
@@ -39,7 +42,7 @@ def failure(*numbers: int, mapping: str = "status", fault: Fault | None = None, 
         "generation": 2,
         "invoked": 4,
         "records": tuple(record(number) for number in numbers),
-        "fault": fault or Fault("KeyError", "'price'", ("line 1", "line 2")),
+        "fault": fault,
         "at": 1_700_000_200.125,
     }
     return Failure(mapping, **{**told, **others})

@@ -7,6 +7,7 @@ from headrace.dynamodb.key import Key
 from headrace.dynamodb.leaf import TableLeaf
 from headrace.dynamodb.probe import Probe
 from headrace.dynamodb.served_table import ServedTable
+from headrace.dynamodb.service_client import service_client
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
@@ -23,4 +24,5 @@ __all__ = [
     "explicit_keys",
     "open_session",
     "place_of",
+    "service_client",
 ]
