@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.attribute import BrokenValue, plain_json
 from headrace.column_type import (
     BINARY,
     BOOL,
@@ -28,7 +29,6 @@ from headrace.column_type import (
 from headrace.column_type import (
     holds as column_holds,
 )
-from headrace.dynamodb.attribute import BrokenValue, plain_json
 from headrace.dynamodb.reader import ItemReader
 from headrace.mapping import ListType, Mapping, NumberType
 from headrace.time_layout import Layout

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.attribute import plain_json
 from headrace.dynamodb import plain
-from headrace.dynamodb.attribute import plain_json
 from headrace.dynamodb.plain import plain_maps
 from support.attribute_values import map_names, values
 

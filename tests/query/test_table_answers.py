@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from headrace.dynamodb.attribute import digits_of
+from headrace.attribute import digits_of
 from headrace.time_layout import Layout
 from support.asked_tables import AskedTable, index
 from support.statements import SCHEMA, statements, tables

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.dynamodb.attribute import AttributeValue, digits_of, plain_json
+from headrace.attribute import AttributeValue, digits_of, plain_json
 from headrace.dynamodb.forms import Mismatch
 
 _TAGS: Final = {

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, binary_of, digits_of
+from headrace.attribute import AttributeValue, BrokenValue, binary_of, digits_of
 
 _MOST_DIGITS: Final = 38
 _POWERS: Final = range(-130, 126)

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from headrace.attribute import AttributeValue, digits_of, tag_of
 from headrace.column_name import Path, wish
-from headrace.dynamodb.attribute import AttributeValue, digits_of, tag_of
 from headrace.dynamodb.generic import row_of
 from headrace.dynamodb.reader import Item, ItemReader
 from headrace.explanation import Difference

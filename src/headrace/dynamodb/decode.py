@@ -15,9 +15,9 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
+from headrace.attribute import BrokenValue
 from headrace.change import ChangeBatch, DeadLetter, Origins, RecordsPage, Redriven, ScanPage
 from headrace.column_name import Path
-from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.compile import Compiled, compile_schema
 from headrace.dynamodb.declared import declared_schema, frozen_schema
 from headrace.dynamodb.forms import Mismatch

@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
+from headrace.attribute import BrokenValue, key_text
 from headrace.change import DeadLetter
-from headrace.dynamodb.attribute import BrokenValue, base64_of, digits_of
 from headrace.dynamodb.calls import service_time
 from headrace.dynamodb.generic import is_number, split
 from headrace.dynamodb.letter import RECORDS, Provenance, not_whole
@@ -55,7 +55,6 @@ class _Record(
 _RECORD: Final = msgspec.json.Decoder(_Record, strict=False)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
-_KEY: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class TableEvents(TableStream, EventSource):
@@ -186,7 +185,7 @@ def _record(raw: msgspec.Raw, ending: bytes) -> StreamRecord:
     text = b"".join((memoryview(raw)[:-1], ending))
     if record.identity is not ABSENT or record.arn is not ABSENT:
         text = _rewritten(raw, ending)
-    return StreamRecord(SequenceNumber(change.number), change.created, _key(change.keys), text)
+    return StreamRecord(SequenceNumber(change.number), change.created, key_text(change.keys), text)
 
 
 def _rewritten(raw: msgspec.Raw, ending: bytes) -> bytes:
@@ -198,15 +197,3 @@ def _rewritten(raw: msgspec.Raw, ending: bytes) -> bytes:
         lower = {name[:1].lower() + name[1:]: value for name, value in _MEMBERS.decode(identity).items()}
         members["userIdentity"] = msgspec.Raw(msgspec.json.encode(lower))
     return msgspec.json.encode(members)[:-1] + ending
-
-
-def _key(keys: dict[str, dict[str, str]]) -> str:
-    """Equal for equal keys, whatever the order of their attributes and the writing of their values."""
-    if not keys:
-        raise BrokenValue("its Keys are empty")
-    for value in keys.values():
-        if "N" in value:
-            value["N"] = digits_of(value["N"])
-        elif "B" in value:
-            value["B"] = base64_of(value["B"])
-    return _KEY.encode(keys).decode()

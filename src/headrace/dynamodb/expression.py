@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from headrace.attribute import AttributeValue
 from headrace.column_name import Path
-from headrace.dynamodb.attribute import AttributeValue
 
 MOST_BYTES: Final = 4096
 """Bytes of one expression, as it is sent."""

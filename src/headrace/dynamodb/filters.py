@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from headrace.attribute import AttributeValue, BrokenValue, digits_of
 from headrace.column_name import Path
 from headrace.column_type import ColumnType, Digits, Kind, Times
 from headrace.dynamodb.asked_value import Unsayable, asked_value, number, text, written_alike
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, digits_of
 from headrace.dynamodb.expression import (
     Expression,
     all_of,

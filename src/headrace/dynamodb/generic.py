@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 import pyarrow as pa
 
+from headrace.attribute import AttributeValue, BrokenValue, plain_json
 from headrace.column_name import Path
 from headrace.column_type import NULL, ColumnType
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, plain_json
 from headrace.dynamodb.raw import ABSENT
 from headrace.dynamodb.reader import Item, ItemReader
 from headrace.schema import REST, Column, TableSchema, rest_column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, check_value
+from headrace.attribute import AttributeValue, BrokenValue, check_value
 from headrace.dynamodb.reader import ItemReader
 from headrace.errors import QueryError, QueryFault
 from headrace.mapping import Mapping as ColumnMapping

@@ -13,10 +13,10 @@ from typing import Final
 
 import pyarrow as pa
 
+from headrace.attribute import AttributeValue, BrokenValue, digits_of
 from headrace.column_name import Path
 from headrace.column_type import ColumnType, Kind
 from headrace.dynamodb.asked_value import Unsayable, asked_value, text
-from headrace.dynamodb.attribute import AttributeValue, BrokenValue, digits_of
 from headrace.dynamodb.bounds import Bounds, End, comparable, holds
 from headrace.dynamodb.expression import Expression, all_of, between, called, compared, one_of
 from headrace.dynamodb.time_texts import first_text, last_text

@@ -12,8 +12,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.attribute import digits_of
 from headrace.column_type import EXACT_IN_DOUBLE, MOST_DIGITS, Digits
-from headrace.dynamodb.attribute import digits_of
 from headrace.dynamodb.forms import Contents, Mismatch, ToArrow
 
 Judge = Callable[[str], bool]

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.dynamodb.attribute import plain_json
+from headrace.attribute import plain_json
 
 _NUMBER: Final = r'\{"N":"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"\}'
 _NUMBER_SHRINKS: Final = len('{"N":""}')

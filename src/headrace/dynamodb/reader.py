@@ -12,6 +12,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.attribute import (
+    AttributeValue,
+    base64_of,
+    binary_of,
+    check_value,
+    digits_of,
+    json_array,
+    number_of,
+    plain_json,
+    quoted,
+    tag_of,
+)
 from headrace.column_name import Path
 from headrace.column_type import (
     BINARY,
@@ -27,18 +39,6 @@ from headrace.column_type import (
     number_type,
     struct_of,
     time_type,
-)
-from headrace.dynamodb.attribute import (
-    AttributeValue,
-    base64_of,
-    binary_of,
-    check_value,
-    digits_of,
-    json_array,
-    number_of,
-    plain_json,
-    quoted,
-    tag_of,
 )
 from headrace.mapping import ListType, NumberType
 from headrace.mapping import Mapping as ColumnMapping

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from headrace.attribute import BrokenValue
 from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
-from headrace.dynamodb.attribute import BrokenValue
 from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.calls import service_time
 from headrace.dynamodb.capacity import consumed

@@ -14,9 +14,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.attribute import AttributeValue, check_value
 from headrace.column_type import TEXT, list_of
 from headrace.dynamodb.any_value import MISSING, Value, column_texts, element_texts, json_texts
-from headrace.dynamodb.attribute import AttributeValue, check_value
 from headrace.dynamodb.forms import Contents, Form, Mismatch
 from headrace.dynamodb.number_forms import plain_digits
 from headrace.dynamodb.plain import plain_maps

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
+_SORTED: Final = msgspec.json.Encoder(order="deterministic")
+
 AttributeValue = Mapping[str, Any]
 """One tag and its content, as decoded from JSON."""
 
@@ -83,6 +85,16 @@ def base64_of(text: Any) -> str:
     return base64.b64encode(binary_of(text)).decode()
 
 
+def key_text(keys: Mapping[str, Mapping[str, str]]) -> str:
+    """An item's key as JSON: equal for equal keys, whatever the order of attributes and the writing of values.
+
+    Raises BrokenValue.
+    """
+    if not keys:
+        raise BrokenValue("its Keys are empty")
+    return _SORTED.encode({name: _key_value(value) for name, value in keys.items()}).decode()
+
+
 def plain_json(value: AttributeValue) -> str:
     """``value`` as JSON without type tags, with nothing left out.
 
@@ -106,6 +118,12 @@ def quoted(text: str) -> str:
 def json_array(texts: Iterable[str]) -> str:
     """A JSON array of values that are JSON already."""
     return f"[{','.join(texts)}]"
+
+
+def _key_value(value: Mapping[str, str]) -> Mapping[str, str]:
+    if "N" in value:
+        return {"N": digits_of(value["N"])}
+    return {"B": base64_of(value["B"])} if "B" in value else value
 
 
 def _write(value: AttributeValue, put: Callable[[str], None]) -> None:
