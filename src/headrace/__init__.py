@@ -17,8 +17,9 @@ Programs call ``connect``, for a runtime that runs elsewhere, or ``open``, which
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+# Known to type checkers; the module typing, which has it too, takes its time in the process of each function.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from headrace.program import connect, open  # noqa: A004 - it is called as `headrace.open`
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+# As in headrace itself.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from headrace.functions.consumer import FunctionConsumer
