@@ -74,7 +74,7 @@ class Function:
     timeout: float = 60.0
     memory: int = 512 * 2**20
     processes: int = 1
-    environment: abc.Mapping[str, str] = field(default_factory=dict)
+    environment: abc.Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from headrace.config import acceleration as accelerating
 from headrace.config import connector
 from headrace.config.accelerated import UNINDEXED, Accelerated
 from headrace.config.acceleration_model import AccelerationEntry
+from headrace.config.aws_access import Reaching
 from headrace.config.columns import Columns
 from headrace.config.document import Document
 from headrace.config.model import ColumnEntry, DatasetEntry
@@ -83,33 +84,11 @@ class Assembly:
         )
 
     def _access(self) -> AwsAccess:
-        key_id = self.connection.get(connector.AWS_ACCESS_KEY_ID)
-        secret = self.connection.get(connector.AWS_SECRET_ACCESS_KEY)
-        token = self.connection.get(connector.AWS_SESSION_TOKEN)
-        auth = self.connection.get(connector.AWS_AUTH)
-        pair = "aws_access_key_id and aws_secret_access_key"
-        params = (*self.path, "params")
-        if auth == "key" and key_id is None and secret is None:
-            at = (*params, self.connection.key(connector.AWS_AUTH))
-            self._refuse(at, f"'key' needs {pair}; give both")
-        elif (key_id is None) != (secret is None):
-            given = connector.AWS_ACCESS_KEY_ID if secret is None else connector.AWS_SECRET_ACCESS_KEY
-            lacking = connector.AWS_SECRET_ACCESS_KEY if secret is None else connector.AWS_ACCESS_KEY_ID
-            self._refuse((*params, self.connection.key(given)), f"needs {lacking.name} beside it; give both")
-        elif token is not None and key_id is None:
-            at = (*params, self.connection.key(connector.AWS_SESSION_TOKEN))
-            self._refuse(at, f"needs {pair} beside it; give all three, or none")
-        if auth == "iam_role" and key_id is not None:
-            at = (*params, self.connection.key(connector.AWS_AUTH))
-            self._warn(at, f"{pair} are not used with iam_role; write 'key' to use them")
-            key_id = secret = token = None
-        return AwsAccess(
-            region=self.connection.get(connector.AWS_REGION),
-            endpoint_url=self.connection.get(connector.ENDPOINT_URL),
-            access_key_id=key_id,
-            secret_access_key=secret,
-            session_token=token,
-        )
+        reaching = Reaching(self.document, (*self.path, "params"), self.connection)
+        access = reaching.access()
+        self.problems += reaching.problems
+        self.warnings += reaching.warnings
+        return access
 
     def _replication(self) -> Replication:
         interval = _required(self.connection, connector.SCAN_INTERVAL)

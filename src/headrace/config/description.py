@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from headrace.access import Access, Scope
 from headrace.column_reference import format_reference
+from headrace.config.mapping_description import access_facts, mapping_facts
 from headrace.config.pod import Pod
 from headrace.config.quantity import SECOND, format_duration, format_size
 from headrace.dataset import (
     Acceleration,
-    AwsAccess,
     CayenneFiles,
     Dataset,
     GapBehavior,
@@ -41,17 +41,18 @@ _NUMBERS = {
 
 
 def describe(pod: Pod) -> str:
-    """The text that ``headrace validate`` prints: each dataset and view, then warnings, then what is not built.
+    """The text that ``headrace validate`` prints: each dataset, view and mapping, then warnings, then what is not built.
 
     Secrets are not shown.
     """
-    count = len(pod.datasets)
-    lines = [f"{pod.path} is valid: {count} dataset{'s' if count > 1 else ''}"]
+    lines = [f"{pod.path} is valid: {_counted(pod)}"]
     for dataset in pod.datasets:
         lines += ["", dataset.name]
         lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
     for view in pod.views:
         lines += ["", view.name, *(f"  {label:<12}{text}" for label, text in _view_facts(view))]
+    for mapping in pod.mappings:
+        lines += ["", mapping.name, *(f"  {label:<12}{text}" for label, text in mapping_facts(mapping))]
     lines += _guard(pod.access)
     if pod.warnings:
         lines += ["", "Warnings", *(f"  {warning}" for warning in pod.warnings)]
@@ -61,6 +62,11 @@ def describe(pod: Pod) -> str:
     if unbuilt:
         lines += ["", "Not carried out by this version", *(f"  {sentence}" for sentence in unbuilt)]
     return "\n".join(lines)
+
+
+def _counted(pod: Pod) -> str:
+    parts = [(len(pod.datasets), "dataset"), (len(pod.mappings), "event source mapping")]
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in parts if count)
 
 
 def _guard(access: Access) -> list[str]:
@@ -76,10 +82,7 @@ def _guard(access: Access) -> list[str]:
 
 
 def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    yield "table", f"{dataset.table} in {dataset.access.region or 'the region of the AWS configuration'}"
-    endpoint = dataset.access.endpoint_url
-    yield "endpoint", endpoint or "AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)"
-    yield "credentials", _credentials(dataset.access)
+    yield from access_facts(dataset.table, dataset.access)
     if dataset.acceleration is None:
         yield "copy", "none: DynamoDB itself answers"
         yield "queries", f"{_reads(consistent=dataset.reads.consistent_queries)}, of what the items are now"
@@ -117,13 +120,6 @@ def _copied(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str,
         yield from _scanning(dataset.replication)
         yield "retries", _retries(acceleration.refresh)
         yield "buffer", _buffer(dataset.replication)
-
-
-def _credentials(access: AwsAccess) -> str:
-    if access.access_key_id is None:
-        return "from the AWS credential chain"
-    token = " and session token" if access.session_token is not None else ""
-    return f"access key{token} from the Spicepod"
 
 
 def _copy(acceleration: Acceleration) -> str:

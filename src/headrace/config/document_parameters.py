@@ -7,10 +7,19 @@ from collections.abc import Iterable
 
 from headrace.config.acceleration import ENGINES, EVERY_ENGINE
 from headrace.config.acceleration_model import AccelerationEntry
+from headrace.config.aws_access import ACCESS
 from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.entry import Entry, Key
 from headrace.config.kind import Kind
+from headrace.config.mapping_model import (
+    REPLICATE,
+    FilterCriteriaEntry,
+    MappingEntry,
+    OnFailureEntry,
+    PatternEntry,
+    TargetEntry,
+)
 from headrace.config.model import (
     ColumnEntry,
     DatasetEntry,
@@ -104,6 +113,35 @@ _OF_TLS = "It holds for all that the runtime serves. The files are read at the s
 _OF_RESULTS = "Or under `results_cache` of the runtime, its old name. [What is kept and when](http.md#repeated-statements)."
 
 
+_OF_MAPPINGS = """\
+Under `event_source_mappings`, one item for each ([more](events.md)). Names, defaults and bounds are those of AWS Lambda's
+event source mapping, in snake case and with durations: `MaximumBatchingWindowInSeconds: 5` is `maximum_batching_window: 5s`.
+
+```yaml
+event_source_mappings:
+  - name: order-status
+    from: dynamodb:orders
+    params: {aws_region: us-east-1}
+    function: handlers:on_change
+    filter_criteria:
+      filters:
+        - pattern: '{"eventName": ["INSERT", "MODIFY"]}'
+    function_response_types: [ReportBatchItemFailures]
+    maximum_retry_attempts: 3
+    on_failure: {destination: 'file:failures.jsonl'}
+  - name: copy
+    from: dynamodb:orders
+    params: {aws_region: us-east-1}
+    target: {replicate: {table: orders-replica, region: eu-west-1}}
+```
+
+What is durable of deliveries is kept in `.headrace/data/events.sqlite`."""
+
+_OF_FAILURES = "The `params` are those of a mapping, for a queue, a topic or a bucket."
+
+_OF_REPLICAS = "What is left out of region and address is as for the source, and so are the keys, where the address is the same."
+
+
 def configuration_page() -> str:
     """The whole page."""
     sections = [
@@ -138,6 +176,19 @@ def configuration_page() -> str:
             _keys(ViewEntry),
         ),
         _section("`acceleration` of a view", "", _keys(ViewAccelerationEntry)),
+        _section("An event source mapping", _OF_MAPPINGS, _keys(MappingEntry)),
+        _section(
+            "`params` of a mapping", "As of a dataset, with or without `dynamodb_`.", _parameters(ACCESS)
+        ),
+        _section("`filter_criteria` of a mapping", "", _keys(FilterCriteriaEntry)),
+        _section(
+            "`filter_criteria.filters` of a mapping",
+            "A list; each item is one of the two ([more](events.md)).",
+            _keys(PatternEntry),
+        ),
+        _section("`on_failure` of a mapping", _OF_FAILURES, _keys(OnFailureEntry)),
+        _section("`target` of a mapping", "", _keys(TargetEntry)),
+        _section("`target.replicate` of a mapping", _OF_REPLICAS, _parameters(REPLICATE)),
         _section(
             "`snapshots`",
             "Beside `datasets`: where the snapshots of all of them are kept ([more](snapshots.md)).",
@@ -187,10 +238,12 @@ def _keys(model: type[Entry]) -> Iterable[tuple[str, ...]]:
         if field.is_required():
             default = "required"
         else:
-            default = "" if field.default is None else f"`{str(field.default).lower()}`"
-            if name == "kind":
-                default = f"`{field.default}`"
+            default = "" if field.default in (None, []) else f"`{_plain(field.default)}`"
         yield f"`{key}`", _value(mark.kind if mark else None), default, described(what, unbuilt.get(key))
+
+
+def _plain(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _parameters(table: Iterable[Parameter[object]]) -> Iterable[tuple[str, ...]]:

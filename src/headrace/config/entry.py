@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -52,6 +53,8 @@ class Key:
 
 
 class Entry(BaseModel):
-    """A mapping with known keys."""
+    """A mapping with known keys. ``foreign`` are names that others have for them, with ours."""
+
+    foreign: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from headrace.config.acceleration import ACCELERATION, CAYENNE_FILE_PATH, CAYENNE_METADATA_DIR, FILES
+from headrace.config.acceleration import ACCELERATION
 from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
 from headrace.config.environment import BUILT_IN_STORES, Environment, read_environment
+from headrace.config.mappings import Mapped
 from headrace.config.model import SnapshotsEntry, Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
+from headrace.config.places import same_places, shared_places
 from headrace.config.pod import Pod
 from headrace.config.problem import KeyPath, Problem, refuse, written
 from headrace.config.runtime_model import RuntimeEntry
 from headrace.config.serving import Serving
-from headrace.config.shape import read_shape, unbuilt_sentences
+from headrace.config.shape import NO_DATASET, read_shape, unbuilt_sentences
 from headrace.config.snapshots import PLACE, Placing
 from headrace.config.views import Viewing
 from headrace.dataset import Dataset
@@ -25,10 +28,12 @@ from headrace.errors import ConfigError
 FILE_NAMES = ("spicepod.yaml", "spicepod.yml")
 
 
-def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
+def load_pod(
+    path: Path | None, environ: Mapping[str, str], cwd: Path, clock: Callable[[], float] = time.time
+) -> Pod:
     """Load the Spicepod at ``path``: a file, or the folder of one; None is ``cwd``.
 
-    A relative path starts at ``cwd``. Nothing is written, and no connection is made. Raises ConfigError
+    A relative path starts at ``cwd``; ``clock`` gives epoch seconds. Nothing is written, and no connection is made. Raises ConfigError
     with a line for everything that is wrong, as ``file:line:column: key: message``.
     """
     file, called = _find(path, cwd)
@@ -54,13 +59,25 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         if settings is not None
     ]
     datasets = [assembly.dataset() for assembly in assemblies]
+    mapped = Mapped(
+        document,
+        environment,
+        folder,
+        spicepod.event_source_mappings or (),
+        spicepod.datasets,
+        datasets,
+        clock(),
+    )
+    mappings = mapped.mappings()
+    problems += [*mapped.problems, *_nothing(document, spicepod)]
     refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
-    refuse(called, _same_places(document, datasets))
+    refuse(called, [*same_places(document, datasets), *shared_places(document, datasets, mappings)])
     warnings = sorted(
         [
             *(warning for assembly in assemblies for warning in assembly.warnings),
             *_idle_place(document, spicepod, datasets),
             *serving.warnings,
+            *mapped.warnings,
         ]
     )
     return Pod(
@@ -69,12 +86,14 @@ def load_pod(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Pod:
         name=spicepod.name or folder.name or "headrace",
         datasets=tuple(datasets),
         views=views,
+        mappings=mappings,
         warnings=tuple(warning.line(called) for warning in warnings),
         unbuilt=(
             *_unbuilt(document),
             *serving.unbuilt(),
             *unbuilt_sentences(SnapshotsEntry, document.at(("snapshots",)), "snapshots."),
             *placing.settings.unbuilt(PLACE, "snapshots.params"),
+            *mapped.unbuilt,
         ),
         access=access,
         limits=limits,
@@ -118,6 +137,13 @@ def _parameters(
         problems += [*wrong, *also_wrong, *doubled_snapshot_keys(document, acceleration)]
         parameters.append(None if wrong or also_wrong else (connection, engine))
     return parameters, problems
+
+
+def _nothing(document: Document, spicepod: Spicepod) -> list[Problem]:
+    """That there is neither a dataset nor a mapping."""
+    if spicepod.datasets or spicepod.event_source_mappings:
+        return []
+    return [document.at_value(("datasets",), NO_DATASET)]
 
 
 def _idle_place(document: Document, spicepod: Spicepod, datasets: Sequence[Dataset]) -> list[Problem]:
@@ -175,51 +201,6 @@ def _same_names(document: Document) -> list[Problem]:
             )
             problems.append(document.at_value(path, message))
     return problems
-
-
-def _same_places(document: Document, datasets: list[Dataset]) -> list[Problem]:
-    """Datasets that would keep their copies in one place, or one's inside another's."""
-    taken: dict[Path, tuple[int, Path]] = {}
-    above: dict[Path, tuple[int, Path]] = {}
-    problems = []
-    for index, dataset in enumerate(datasets):
-        places = [(key, place, place.resolve()) for key, place in _places(dataset)]
-        for key, place, real in places:
-            within = (taken[outer] for outer in (real, *real.parents) if outer in taken)
-            found = next(within, above.get(real))
-            if found is not None:
-                at: KeyPath = ("datasets", index, "acceleration", "params", key)
-                problems.append(document.at_value(at, _shared(key, place, *found)))
-        for _, place, real in places:
-            taken.setdefault(real, (index, place))
-            for outer in real.parents:
-                above.setdefault(outer, (index, place))
-    return problems
-
-
-def _shared(key: str, place: Path, earlier: int, other: Path) -> str:
-    """Why a dataset cannot have the place that ``key`` names, beside an earlier one's."""
-    noun = "folder" if key in (CAYENNE_FILE_PATH.name, CAYENNE_METADATA_DIR.name) else "file"
-    if place.resolve() == other.resolve():
-        return f"datasets[{earlier}] keeps its copy in {place} too; give each dataset a {noun} of its own"
-    return (
-        f"datasets[{earlier}] keeps its copy in {other}, and {place} is not apart from that; name a {noun} that is "
-        "neither inside it nor around it"
-    )
-
-
-def _places(dataset: Dataset) -> Iterator[tuple[str, Path]]:
-    """Where the dataset keeps its copy, and which parameters name that."""
-    acceleration = dataset.acceleration
-    if acceleration is None:
-        return
-    if acceleration.path is not None:
-        yield FILES[acceleration.engine].name, acceleration.path
-    files = acceleration.cayenne
-    if files is not None:
-        yield CAYENNE_FILE_PATH.name, files.folder
-        if files.metadata != files.folder:
-            yield CAYENNE_METADATA_DIR.name, files.metadata
 
 
 def _unbuilt(document: Document) -> list[str]:

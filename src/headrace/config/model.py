@@ -23,6 +23,13 @@ from headrace.config.kind import (
     prose,
     text,
 )
+from headrace.config.mapping_model import (
+    FilterCriteriaEntry,
+    MappingEntry,
+    OnFailureEntry,
+    PatternEntry,
+    TargetEntry,
+)
 from headrace.config.naming import column_name, dataset_name, table_source
 from headrace.config.parameter import Unbuilt
 from headrace.config.runtime_model import ApiKeyEntry, AuthEntry, CachingEntry, RuntimeEntry
@@ -212,7 +219,10 @@ class Spicepod(Entry):
     version: Annotated[str, Key(choice("v1", "v1beta1", "v2"), "The version of the format.")] = "v1"
     kind: Annotated[str, Key(choice("Spicepod"), "Always `Spicepod`.")] = "Spicepod"
     name: Annotated[str | None, Key(text("a name"), "The pod's name. Without it, its folder's.")] = None
-    datasets: Annotated[list[DatasetEntry], Field(description="The tables.", min_length=1)]
+    datasets: Annotated[
+        list[DatasetEntry],
+        Field(description="The tables. There is one at least, or one of `event_source_mappings`."),
+    ] = []  # noqa: RUF012  # Pydantic copies it.
     metadata: Annotated[Any, Key(None, "Notes for people and programs.")] = None
     secrets: Annotated[
         list[SecretStoreEntry] | None,
@@ -226,12 +236,7 @@ class Spicepod(Entry):
         list[ViewEntry] | None, Field(description="Queries under names, which statements read like tables.")
     ] = None
     event_source_mappings: Annotated[
-        Any,
-        Key(
-            None,
-            "Functions and targets of changes.",
-            Unbuilt("functions and targets are not built yet; none is called"),
-        ),
+        list[MappingEntry] | None, Field(description="What is called with the changes of tables.")
     ] = None
     catalogs: Annotated[Any, Key(None, "Spice's catalogs.", Unbuilt(NO_EFFECT))] = None
     models: Annotated[Any, Key(None, "Spice's models.", Unbuilt(NO_EFFECT))] = None
@@ -264,6 +269,11 @@ MODELS: dict[tuple[str, ...], type[Entry]] = {
     ("datasets", "acceleration"): AccelerationEntry,
     ("datasets", "columns"): ColumnEntry,
     ("datasets", "metrics"): MetricEntry,
+    ("event_source_mappings",): MappingEntry,
+    ("event_source_mappings", "filter_criteria"): FilterCriteriaEntry,
+    ("event_source_mappings", "filter_criteria", "filters"): PatternEntry,
+    ("event_source_mappings", "on_failure"): OnFailureEntry,
+    ("event_source_mappings", "target"): TargetEntry,
 }
 """The model at each path, list indexes left out."""
 

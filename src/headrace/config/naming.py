@@ -39,6 +39,12 @@ def table_source() -> Kind[str]:
     return Kind(_parse_source, f"`{_SCHEME}:TABLE`", schema)
 
 
+def table_name() -> Kind[str]:
+    """A DynamoDB table's name, by the same rules."""
+    says = "a table's name"
+    return Kind(_parse_table, says, {"type": "string", "pattern": f"^{_TABLE.pattern}$"})
+
+
 def schema_name() -> Kind[str]:
     """A schema of PostgreSQL, exactly as it is called, without quotes.
 
@@ -89,6 +95,10 @@ def _parse_source(text: str) -> str:
         guess = f"; did you mean '{_SCHEME}:...'?" if nearest(source, [_SCHEME]) else ""
         found = f"'{source}' is not a source" if colon or guess else f"'{text}' names no source"
         raise BadValueError(f"{found} that Headrace reads; it reads DynamoDB only ({_SCHEME}:TABLE){guess}")
+    return _parse_table(table)
+
+
+def _parse_table(table: str) -> str:
     if table.startswith("arn:"):
         raise BadValueError("an ARN is not taken; write the table's name, and its region as aws_region")
     if not _TABLE.fullmatch(table):

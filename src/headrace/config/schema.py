@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.config.acceleration import ACCELERATION
+from headrace.config.aws_access import ACCESS
 from headrace.config.connector import CONNECTOR
 from headrace.config.kind import or_reference
+from headrace.config.mapping_model import REPLICATE
 from headrace.config.model import Spicepod
 from headrace.config.parameter import PREFIX, Parameter, described
 from headrace.config.runtime_model import QUERY, RESULTS, TLS
 from headrace.config.snapshots import PLACE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_VARIABLES: dict[str, Any] = {
+    "description": "Variables of its environment: names and values, which may be references.",
+    "type": ["object", "null"],
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -21,6 +29,10 @@ def json_schema() -> dict[str, Any]:
     definitions = schema["$defs"]
     definitions["DatasetEntry"]["properties"]["params"] = _block(CONNECTOR, PREFIX)
     definitions["AccelerationEntry"]["properties"]["params"] = _block(ACCELERATION, "")
+    definitions["MappingEntry"]["properties"]["params"] = _block(ACCESS, PREFIX)
+    definitions["MappingEntry"]["properties"]["environment"] = _VARIABLES
+    definitions["TargetEntry"]["properties"]["replicate"] = _block(REPLICATE, "")
+    definitions["OnFailureEntry"]["properties"]["params"] = _block(ACCESS, PREFIX)
     definitions["SnapshotsEntry"]["properties"]["params"] = _block(PLACE, "")
     runtime = definitions["RuntimeEntry"]["properties"]
     runtime["tls"], runtime["query"] = _block(TLS, ""), _block(QUERY, "")

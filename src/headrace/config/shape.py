@@ -15,10 +15,9 @@ from headrace.config.problem import KeyPath, Problem, shown, unknown_key
 _OF_A_KEY = "[key]"
 """What pydantic adds to the path of a mapping's key that is wrong."""
 
-_NO_DATASET = "there is no dataset; `headrace init` writes an example"
+NO_DATASET = "there is no dataset; `headrace init` writes an example"
 _NO_KEYS = "expected keys and values ('key: value'), one a line"
 _SHAPES = {
-    "too_short": _NO_DATASET,
     "list_type": "expected a list, each item after '- '",
     "model_type": _NO_KEYS,
     "model_attributes_type": _NO_KEYS,
@@ -53,7 +52,7 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
     if path and path[-1] == _OF_A_KEY:
         return document.at_key(path[:-1], detail["msg"])
     if kind == "extra_forbidden":
-        return document.at_key(path, unknown_key(shown(str(path[-1])), spellings(_model(path[:-1]))))
+        return document.at_key(path, _unknown(str(path[-1]), _model(path[:-1])))
     if kind == "missing":
         return document.at_value(path, _missing(path))
     if kind == REFUSED:
@@ -61,13 +60,18 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
     return document.at_value(path, _SHAPES[kind])
 
 
+def _unknown(key: str, model: type[Entry]) -> str:
+    known = model.foreign.get(key)
+    if known is not None:
+        return f"there is no such key; AWS's {key} is written '{known}' here"
+    return unknown_key(shown(key), spellings(model))
+
+
 def _model(path: KeyPath) -> type[Entry]:
     return MODELS[tuple(step for step in path if isinstance(step, str))]
 
 
 def _missing(path: KeyPath) -> str:
-    if path == ("datasets",):
-        return _NO_DATASET
     cures = {
         "from": "add from: dynamodb:TABLE",
         "name": f"add name: {_named(path)}",
