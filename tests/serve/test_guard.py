@@ -179,7 +179,7 @@ def test_a_head_without_end_is_given_up(start):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(without_keys, monkeypatch):
-    monkeypatch.setattr("headrace.serve.http.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("headrace.serve.requests.BODY_SECONDS", 0.1)
     call = without_keys
     connection = call.connection()
     connection.putrequest("POST", "/v1/sql")

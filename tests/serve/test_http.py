@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 from headrace.errors import ConfigError, HeadraceError
 from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome, RefreshState
-from headrace.serve.http import LARGEST_BODY, metrics_app
+from headrace.serve.http import metrics_app
+from headrace.serve.requests import LARGEST_BODY
 from headrace.serve.server import Server
 from headrace.status import LastChange, State
 from support.deadline import eventually

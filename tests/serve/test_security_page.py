@@ -7,7 +7,7 @@ from headrace.limits import QueryLimits
 from headrace.query.allow_list import LARGEST_COUNT, MOST_PARTS
 from headrace.query.parser import LONGEST
 from headrace.query.watch import Bounds
-from headrace.serve.http import BODY_SECONDS, LARGEST_BODY
+from headrace.serve.requests import BODY_SECONDS, LARGEST_BODY
 from headrace.serve.server import LARGEST_HEAD, MOST_CONNECTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()

@@ -18,6 +18,8 @@ from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.access import Access
 from headrace.errors import HeadraceError
 from headrace.explanation import StreamExplanation
+from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
+from headrace.ledgers import Ledgers
 from headrace.limits import Caching, Freshness
 from headrace.prepared import Prepared
 from headrace.query.catalog import TableFacts
@@ -27,7 +29,7 @@ from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
 from headrace.serve.server import Server
-from headrace.status import DatasetStatus, State
+from headrace.status import DatasetStatus, MappingStatus, State
 from headrace.versions import Versions
 
 OPEN = Access()
@@ -51,6 +53,9 @@ class SmallSystem:
         self.reselected: list[tuple[str, str]] = []
         self.settled: list[Any] = []
         self.refusal: HeadraceError | None = None
+        self.mappings: list[MappingStatus] = []
+        self.ledgers = Ledgers(None)
+        self.outcome = FailureOutcome(3, 1, 2, 4, ("no-such",))
         self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
         self.versions = Versions(["orders"])
         self.results = Results(self.engine, Caching(), self.versions, self._catalog, frozenset)
@@ -93,12 +98,35 @@ class SmallSystem:
         return self._settled("discard", name, letters, which)
 
     def _settled(self, *asked: Any) -> LetterOutcome:
+        self._settle(*asked)
+        return LetterOutcome(3, 1, 2, 4, ("no-such",))
+
+    def _settle(self, *asked: Any) -> None:
         if self.refusal is not None:
             raise self.refusal
         self.settled.append(asked)
-        return LetterOutcome(3, 1, 2, 4, ("no-such",))
+
+    def mapping_statuses(self) -> Sequence[MappingStatus]:
+        return self.mappings
+
+    def failures(
+        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[StoredFailure, ...]:
+        return self.ledgers.of(mapping).failures(ids, after=after, limit=limit)
+
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+        return self.ledgers.of(mapping).parked_keys(after, limit)
+
+    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        self._settle("redrive", mapping, ids)
+        return self.outcome
+
+    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        self._settle("discard", mapping, ids)
+        return self.outcome
 
     def close(self) -> None:
+        self.ledgers.close()
         self.engine.close()
         self.instance.close()
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from headrace.batch import Batch
+from headrace.batch import Batch, function_arn
 from headrace.errors import ConsumerFailed, ConsumerUnavailable
 from headrace.event_source_mapping import Function
 from headrace.functions.crash_loop import CrashLoop
-from headrace.functions.environment import VERSION, function_arn, function_environment
+from headrace.functions.environment import VERSION, function_environment
 from headrace.functions.frame import frame
 from headrace.functions.keeper import Keeper
 from headrace.functions.output import Output

@@ -39,9 +39,3 @@ def function_environment(
 def memory_size(function: Function) -> str:
     """In MB, as Lambda writes it."""
     return str(function.memory // 2**20)
-
-
-def function_arn(mapping: str, stream_arn: str) -> str:
-    """The ARN that a function of the mapping's name would have, beside the stream's table."""
-    _, partition, _, region, account, *_ = f"{stream_arn}:::::".split(":")
-    return f"arn:{partition or 'aws'}:lambda:{region}:{account}:function:{mapping}"

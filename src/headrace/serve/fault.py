@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from headrace.errors import HeadraceError, QueryError, QueryFault
+from headrace.errors import HeadraceError, LedgerError, QueryError, QueryFault
 
 _STATUS: Final = {
     QueryFault.INVALID: HTTPStatus.BAD_REQUEST,
@@ -67,6 +67,11 @@ def on_headrace(_: Request, error: Exception) -> Response:
     return complaint(HTTPStatus.BAD_REQUEST, QueryFault.INVALID, str(error))
 
 
+def on_ledger(_: Request, error: Exception) -> Response:
+    """Starlette's handler of what is durable of mappings and cannot be reached now."""
+    return complaint(HTTPStatus.SERVICE_UNAVAILABLE, QueryFault.NOT_READY, str(error))
+
+
 def on_http(_: Request, error: Exception) -> Response:
     """Starlette's handler of paths and methods that there are none of."""
     if not isinstance(error, HTTPException):
@@ -87,6 +92,7 @@ def on_anything(_: Request, error: Exception) -> Response:
 
 HANDLERS: Final = {
     QueryError: on_query,
+    LedgerError: on_ledger,
     HeadraceError: on_headrace,
     HTTPException: on_http,
     Exception: on_anything,

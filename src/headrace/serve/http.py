@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,21 +17,17 @@ from headrace.errors import QueryError, QueryFault
 from headrace.serve import refreshes
 from headrace.serve.asked import TIMEOUT_HEADER, read_asked, read_freshness, read_timeout
 from headrace.serve.explanation import family, key_json, stream_json, time_text
-from headrace.serve.fault import HANDLERS, Missing, complaint
+from headrace.serve.fault import HANDLERS, complaint
 from headrace.serve.guard import ADMITTED, Guard
 from headrace.serve.letters import discard, retry
+from headrace.serve.mappings import mapping_routes
 from headrace.serve.media import wanted
 from headrace.serve.openapi import openapi
+from headrace.serve.requests import expect_parameters, known, whole_body
 from headrace.serve.running import Running
 from headrace.serve.snapshots import last_snapshot_json, snapshot_json
 from headrace.serve.streamed import Streamed, Workers
 from headrace.status import DatasetStatus, LastChange
-
-LARGEST_BODY: Final = 2**20
-"""Bytes of a request's body."""
-
-BODY_SECONDS: Final = 30.0
-"""How long a request's body may take to come."""
 
 
 def app(running: Running, access: Access) -> ASGIApp:
@@ -58,6 +53,7 @@ def app(running: Running, access: Access) -> ASGIApp:
             Route("/v1/datasets/{name:path}/acceleration", ends.reselect, methods=["PATCH"]),
             Route("/v1/datasets/{name:path}/dead-letters/retry", ends.retry_letters, methods=["POST"]),
             Route("/v1/datasets/{name:path}/dead-letters/discard", ends.discard_letters, methods=["POST"]),
+            *mapping_routes(running),
         ],
         exception_handlers=HANDLERS,
     )
@@ -125,7 +121,7 @@ class _Endpoints:
     async def _asked(
         self, request: Request, do: Callable[[Running, str, bytes, str], JSONResponse]
     ) -> Response:
-        body, content_type = await _body(request), request.headers.get("content-type", "")
+        body, content_type = await whole_body(request), request.headers.get("content-type", "")
         name: str = request.path_params["name"]
         return await self._workers.start(lambda: do(self._running, self._known(name), body, content_type))
 
@@ -136,7 +132,7 @@ class _Endpoints:
 
     async def snapshot(self, request: Request) -> Response:
         """Store a dataset's copy as a snapshot now."""
-        if (await _body(request)).strip() not in (b"", b"{}"):
+        if (await whole_body(request)).strip() not in (b"", b"{}"):
             raise QueryError(QueryFault.INVALID, "a snapshot takes no body")
         name: str = request.path_params["name"]
         taken = await self._workers.start(lambda: self._running.take_snapshot(self._known(name)))
@@ -144,14 +140,14 @@ class _Endpoints:
 
     async def shards(self, request: Request) -> Response:
         """What is known of a dataset's shards, or of one and those that it descends from or that descend from it."""
-        _expect_parameters(request, frozenset())
+        expect_parameters(request, frozenset())
         name, shard = request.path_params["name"], request.path_params.get("shard")
         explained = await self._workers.start(lambda: self._running.explain_stream(self._known(name)))
         return JSONResponse(stream_json(explained if shard is None else family(explained, shard)))
 
     async def key(self, request: Request) -> Response:
         """The life of one key."""
-        _expect_parameters(request, frozenset({"partition", "sort"}))
+        expect_parameters(request, frozenset({"partition", "sort"}))
         name: str = request.path_params["name"]
         asked = request.query_params
         if "partition" not in asked:
@@ -164,12 +160,7 @@ class _Endpoints:
 
     def _known(self, name: str) -> str:
         """The dataset that ``name`` is, whatever its case. Raises Missing."""
-        names = [status.name for status in self._running.statuses(rows=False)]
-        known = next((one for one in names if one.casefold() == name.casefold()), None)
-        if known is None:
-            there = ", ".join(names) or "none"
-            raise Missing(f"there is no dataset {name!r}; the datasets are: {there}")
-        return known
+        return known(name, (status.name for status in self._running.statuses(rows=False)), "dataset")
 
     async def retry_letters(self, request: Request) -> Response:
         """Try dead letters of a dataset again."""
@@ -185,7 +176,7 @@ class _Endpoints:
         headers = request.headers
         timeout = read_timeout(headers.get(TIMEOUT_HEADER))
         freshness = read_freshness(headers.get("cache-control", ""))
-        asked = read_asked(await _body(request), headers.get("content-type", ""))
+        asked = read_asked(await whole_body(request), headers.get("content-type", ""))
         answer = await self._workers.start(
             lambda: self._running.query(asked.sql, asked.parameters, freshness=freshness)
         )
@@ -225,32 +216,3 @@ def _change(change: LastChange | None) -> dict[str, str] | None:
     if change is None:
         return None
     return {"text": change.text, "at": time_text(change.at)}
-
-
-def _expect_parameters(request: Request, known: frozenset[str]) -> None:
-    """Raise QueryError INVALID for a query parameter that would be ignored."""
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        there = ", ".join(sorted(known)) or "none"
-        raise QueryError(
-            QueryFault.INVALID, f"unknown parameter {unknown[0]!r}; the parameters here: {there}"
-        )
-
-
-async def _body(request: Request) -> bytes:
-    """The whole body. Raises QueryError TOO_LARGE, before it has been read where its length is told."""
-    told = request.headers.get("content-length", "0")
-    pieces, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            if not told.isdigit() or int(told) <= LARGEST_BODY:
-                async for piece in request.stream():
-                    size += len(piece)
-                    if size > LARGEST_BODY:
-                        break
-                    pieces.append(piece)
-                else:
-                    return b"".join(pieces)
-    except TimeoutError:
-        raise QueryError(QueryFault.TIMEOUT, f"the body has not come within {BODY_SECONDS:g} s") from None
-    raise QueryError(QueryFault.TOO_LARGE, f"the body is larger than {LARGEST_BODY:,} bytes")

@@ -7,111 +7,13 @@ from typing import Any, Final
 from headrace import __version__
 from headrace.errors import QueryFault
 from headrace.serve.asked import TIMEOUT_HEADER
-
-Json = dict[str, Any]
-
-_TEXT: Final[Json] = {"type": "string"}
-_COUNT: Final[Json] = {"type": "integer", "minimum": 0}
-_FLAG: Final[Json] = {"type": "boolean"}
-
-
-def _nullable(schema: Json) -> Json:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _object(required: Json, optional: Json | None = None, *, closed: bool = True) -> Json:
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": not closed,
-    }
-
-
-_LETTERS: Final[Json] = {"type": "array", "items": _TEXT, "minItems": 1}
-_ALL: Final[Json] = {"const": True}
-
-_SCHEMAS: Final[Json] = {
-    "Error": _object({"error": _object({"code": _TEXT, "message": _TEXT})}),
-    "Statement": _object(
-        {"sql": _TEXT},
-        {
-            "parameters": {
-                "type": "array",
-                "items": {"type": ["string", "number", "boolean", "null"]},
-                "description": "The values of ?, or of $1, $2 and so on.",
-            }
-        },
-    ),
-    "Rows": {"type": "array", "items": {"type": "object"}},
-    "Listed": _object({"name": _TEXT, "from": _TEXT, "engine": _nullable(_TEXT)}),
-    "Status": _object(
-        {
-            "name": _TEXT,
-            "from": _TEXT,
-            "engine": _nullable(_TEXT),
-            "status": {"enum": ["Loading", "Ready", "Refreshing", "Error"]},
-            "ready": _FLAG,
-            "live": _FLAG,
-            "fresh": _FLAG,
-            "lag_ms": _nullable({"type": "number"}),
-            "rows": _nullable(_COUNT),
-            "reason": _nullable(_TEXT),
-            "dead_letters": _COUNT,
-            "columns": _nullable(_COUNT),
-            "schema_changes": _COUNT,
-            "last_schema_change": _nullable(_object({"text": _TEXT, "at": _TEXT})),
-            "waiting_indexes": {"type": "array", "items": _TEXT},
-            "snapshot": _nullable({"type": "object"}),
-        },
-    ),
-    "RefreshAsked": _object(
-        {},
-        {
-            "refresh_sql": _nullable(_TEXT),
-            "refresh_mode": _nullable(_TEXT),
-            "refresh_jitter_max": _nullable(_TEXT),
-        },
-    ),
-    "RefreshBegun": _object({"message": _TEXT, "refresh": _COUNT}),
-    "Refresh": _object(
-        {
-            "refresh": _COUNT,
-            "state": _TEXT,
-            "rows": _nullable(_COUNT),
-            "seconds": _nullable({"type": "number"}),
-            "reason": _nullable(_TEXT),
-        }
-    ),
-    "Reselected": _object({"refresh_sql": _TEXT}),
-    "Message": _object({"message": _TEXT}),
-    "Snapshot": _object(
-        {"id": _TEXT, "dataset": _TEXT, "table": _TEXT, "rows": _COUNT, "bytes": _COUNT}, closed=False
-    ),
-    "Stream": _object(
-        {"dataset": _TEXT, "shards": {"type": "array", "items": {"type": "object"}}}, closed=False
-    ),
-    "KeyLife": _object({"dataset": _TEXT, "summary": {"type": "array", "items": _TEXT}}, closed=False),
-    "RetryAsked": {"oneOf": [_object({"letters": _LETTERS}), _object({"all": _ALL})]},
-    "DiscardAsked": {
-        "oneOf": [_object({"letters": _LETTERS}), _object({"all": _ALL}), _object({"superseded": _ALL})]
-    },
-    "Retried": _object(
-        {
-            "retried": _COUNT,
-            "failing": _COUNT,
-            "superseded": _COUNT,
-            "unknown": {"type": "array", "items": _TEXT},
-        }
-    ),
-    "Discarded": _object({"discarded": _COUNT, "unknown": {"type": "array", "items": _TEXT}}),
-}
+from headrace.serve.openapi_schemas import SCHEMAS, TEXT, Json
 
 _ERRORS: Final[dict[int, str]] = {
     400: "What was asked makes no sense, or cannot be done.",
     401: "A key is needed that the runtime knows.",
     403: "What was asked is refused.",
-    404: "There is no such dataset, shard or refresh.",
+    404: "There is no such dataset, shard, refresh, mapping or failure.",
     406: "None of the forms of rows is accepted.",
     408: "It took too long.",
     413: "The body or the statement is too large.",
@@ -122,7 +24,7 @@ _OF_ALL: Final = (400, 401, 403, 500, 503)
 
 
 def _path(name: str, text: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": _TEXT, "description": text}
+    return {"name": name, "in": "path", "required": True, "schema": TEXT, "description": text}
 
 
 def _query(name: str, schema: Json, text: str, *, required: bool = False) -> Json:
@@ -130,6 +32,11 @@ def _query(name: str, schema: Json, text: str, *, required: bool = False) -> Jso
 
 
 _NAME: Final = _path("name", "The dataset.")
+_MAPPING: Final = _path("name", "The event source mapping.")
+_PAGE: Final = (
+    _query("after", TEXT, "What the page before named as next."),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many at most; 100 unless said."),
+)
 
 
 def _ref(schema: str) -> Json:
@@ -167,7 +74,7 @@ def _body(schema: str, *, required: bool = True) -> Json:
     return {"required": required, "content": _json(schema)}
 
 
-_TEXT_PLAIN: Final[Json] = {"text/plain": {"schema": _TEXT}}
+_TEXT_PLAIN: Final[Json] = {"text/plain": {"schema": TEXT}}
 
 _PATHS: Final[Json] = {
     "/health": {"get": _operation("The process answers.", _TEXT_PLAIN, security=[])},
@@ -182,7 +89,7 @@ _PATHS: Final[Json] = {
             "The rows of a statement.",
             {
                 **_json("Rows"),
-                "text/csv": {"schema": _TEXT},
+                "text/csv": {"schema": TEXT},
                 "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
             },
             {
@@ -197,7 +104,7 @@ _PATHS: Final[Json] = {
                 "schema": {"enum": ["no-cache", "no-store"]},
                 "description": "no-cache: make the answer anew; no-store: and do not keep it.",
             },
-            body={"required": True, "content": {"text/plain": {"schema": _TEXT}, **_json("Statement")}},
+            body={"required": True, "content": {"text/plain": {"schema": TEXT}, **_json("Statement")}},
             errors=(406, 408, 413),
         )
     },
@@ -229,8 +136,8 @@ _PATHS: Final[Json] = {
             "The life of one key.",
             _json("KeyLife"),
             _NAME,
-            _query("partition", _TEXT, "The partition key.", required=True),
-            _query("sort", _TEXT, "The sort key, where the table has one."),
+            _query("partition", TEXT, "The partition key.", required=True),
+            _query("sort", TEXT, "The sort key, where the table has one."),
             errors=(404, 408),
         )
     },
@@ -285,13 +192,60 @@ _PATHS: Final[Json] = {
             errors=(404,),
         )
     },
+    "/v1/event_source_mappings": {
+        "get": _operation(
+            "Every event source mapping.",
+            {"application/json": {"schema": {"type": "array", "items": _ref("Mapping")}}},
+        )
+    },
+    "/v1/event_source_mappings/{name}/failures": {
+        "get": _operation(
+            "Failures without their records, by id; a page without any is the last.",
+            _json("Failures"),
+            _MAPPING,
+            *_PAGE,
+            errors=(404,),
+        )
+    },
+    "/v1/event_source_mappings/{name}/failures/{id}": {
+        "get": _operation(
+            "One failure, whole.", _json("WholeFailure"), _MAPPING, _path("id", "Its id."), errors=(404,)
+        )
+    },
+    "/v1/event_source_mappings/{name}/failures/redrive": {
+        "post": _operation(
+            "What became of failures that were tried again.",
+            _json("Redriven"),
+            _MAPPING,
+            body=_body("FailuresAsked"),
+            errors=(404,),
+        )
+    },
+    "/v1/event_source_mappings/{name}/failures/discard": {
+        "post": _operation(
+            "What became of failures that were to be forgotten.",
+            _json("FailuresDiscarded"),
+            _MAPPING,
+            body=_body("FailuresAsked"),
+            errors=(404,),
+        )
+    },
+    "/v1/event_source_mappings/{name}/parked": {
+        "get": _operation(
+            "Items of which records wait, by key; a page without any is the last.",
+            _json("Parked"),
+            _MAPPING,
+            *_PAGE,
+            errors=(404,),
+        )
+    },
 }
 
 
 def openapi(*, authenticates: bool) -> Json:
     """The document; ``authenticates`` says whether a key is asked for."""
     codes = ", ".join(QueryFault)
-    components: Json = {"schemas": _SCHEMAS}
+    components: Json = {"schemas": SCHEMAS}
     document: Json = {
         "openapi": "3.1.0",
         "info": {
