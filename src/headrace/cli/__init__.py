@@ -24,6 +24,7 @@ VERBS = {
     "explain": "Say why a dataset's stream, or one key, is where it is.",
     "snapshots": "List, take, restore, verify or prune snapshots of datasets.",
     "dead-letters": "List, retry or discard changes that could not be applied.",
+    "failures": "List, show, redrive or discard records that a mapping gave up.",
     "cayenne": "Look into a dataset's folder of engine cayenne.",
     "local": "Serve a simulated DynamoDB with streams.",
 }

@@ -22,6 +22,8 @@ DEFAULT_URL = "http://127.0.0.1:8090"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 _UNAUTHORIZED = 401
+_NOT_FOUND = 404
+_PAGE = 1000
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _SETTLING_SECONDS = 75.0
@@ -157,10 +159,7 @@ class Client:
     def take_snapshot(self, dataset: str) -> dict[str, Any]:
         """Store the copy of one dataset as a snapshot, and wait for it; what it is, as the runtime's JSON has it."""
         path = f"/v1/datasets/{quote(dataset, safe='')}/acceleration/snapshots"
-        taken = self._json("POST", path, {}, _SNAPSHOT_SECONDS)
-        if not isinstance(taken, dict):
-            raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
-        return taken
+        return self._as_object(path, self._json("POST", path, {}, _SNAPSHOT_SECONDS))
 
     def shards(self, dataset: str, shard_id: str | None) -> Any:
         """What is known of a dataset's shards, or of one's family."""
@@ -178,16 +177,59 @@ class Client:
         path = f"/v1/datasets/{quote(dataset, safe='')}/dead-letters/{action}"
         return self._object("POST", path, asked)
 
+    def mappings(self) -> list[dict[str, Any]]:
+        """Every event source mapping with its status, as the runtime's JSON has it."""
+        mappings = self._json("GET", "/v1/event_source_mappings")
+        if not isinstance(mappings, list):
+            raise HeadraceError(
+                f"{self.url} did not answer with a list of mappings: is it a Headrace runtime?"
+            )
+        return mappings
+
+    def failures(self, mapping: str) -> Iterator[dict[str, Any]]:
+        """The failures of a mapping without their records, in the order of their ids."""
+        return self._pages(f"/v1/event_source_mappings/{quote(mapping, safe='')}/failures", "failures")
+
+    def parked(self, mapping: str) -> Iterator[dict[str, Any]]:
+        """The items of which records wait, in the order of their keys."""
+        return self._pages(f"/v1/event_source_mappings/{quote(mapping, safe='')}/parked", "parked")
+
+    def failure(self, mapping: str, id_: str) -> dict[str, Any] | None:
+        """One failure, whole; None where the mapping has none of that id."""
+        path = f"/v1/event_source_mappings/{quote(mapping, safe='')}/failures/{quote(id_, safe='')}"
+        status, body = self._whole("GET", path)
+        return None if status == _NOT_FOUND else self._as_object(path, self._read(path, status, body))
+
+    def settle_failures(self, mapping: str, action: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Redrive or discard failures of one mapping; how many, as the runtime's JSON has it."""
+        return self._object(
+            "POST", f"/v1/event_source_mappings/{quote(mapping, safe='')}/failures/{action}", asked
+        )
+
+    def _pages(self, path: str, field: str) -> Iterator[dict[str, Any]]:
+        """All that is listed there, page by page."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._object("GET", f"{path}?{urlencode({'limit': _PAGE, **after})}")
+            if not page.get(field):
+                return
+            yield from page[field]
+            after = {"after": page["next"]}
+
     def _object(self, method: str, path: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
-        done = self._json(method, path, asked)
-        if not isinstance(done, dict):
+        return self._as_object(path, self._json(method, path, asked))
+
+    def _as_object(self, path: str, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
             raise HeadraceError(f"{self.url}{path} did not answer with an object: is it a Headrace runtime?")
-        return done
+        return found
 
     def _json(
         self, method: str, path: str, asked: dict[str, Any] | None = None, patience: float = _SETTLING_SECONDS
     ) -> Any:
-        status, body = self._whole(method, path, asked, patience)
+        return self._read(path, *self._whole(method, path, asked, patience))
+
+    def _read(self, path: str, status: int, body: bytes) -> Any:
         if status >= 400:  # noqa: PLR2004 - errors begin here
             raise HeadraceError(_complaint(status, body))
         try:

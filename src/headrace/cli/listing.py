@@ -14,7 +14,7 @@ DATASET_COLUMNS = ("name", "from", "engine", "status", "rows")
 
 def as_table(datasets: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """One line a dataset; what is not known is empty."""
-    rows = [[_text(dataset.get(column)) for column in columns] for dataset in datasets]
+    rows = [[as_text(dataset.get(column)) for column in columns] for dataset in datasets]
     return draw(columns, rows)[0]
 
 
@@ -26,7 +26,7 @@ def schema_lines(datasets: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             count, columns = dataset.get("schema_changes", 0), dataset.get("columns")
             times = f"{count:,} schema change{'' if count == 1 else 's'}"
             yield one_line(
-                f"{dataset['name']}: {_text(columns)} columns after {times}, the last at {last['at']}: {last['text']}"
+                f"{dataset['name']}: {as_text(columns)} columns after {times}, the last at {last['at']}: {last['text']}"
             )
 
 
@@ -57,7 +57,8 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """One value as people read it, on one line; empty where it is not known."""
     match value:
         case None:
             return ""
