@@ -25,7 +25,7 @@ WARNED = [
     (new(m={"M": [{"exists": False}]}), "this matches whether or not it is there: it is an object"),
     (new(m={"L": [{"exists": True}]}), "this never matches: it is an array of objects, not a value"),
     (new(m={"M": {"k": ["x"]}}), "this never matches: the type tag is missing"),
-    (new(m={"M": {"k": {"Z": ["x"]}}}), "'Z' is no type tag; they are S, B, N, BOOL, NULL, M, L, SS, BS, NS"),
+    (new(m={"M": {"k": {"Z": ["x"]}}}), "'Z' is no type tag; they are S, N, B, BOOL, NULL, M, L, SS, NS, BS"),
     (new(m={"L": {"M": {"k": {"N": [1]}}}}), 'numbers are texts in a record; write "1" with quotes'),
     ({"dynamodb": {"NewImage": [{"exists": True}]}}, "this never matches: it is an object, not a value"),
     ({"dynamodb": [{"exists": True}]}, "this never matches: it is an object"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from headrace import attribute
 from headrace.filters.operators import (
     Alternative,
     AnythingBut,
@@ -158,13 +159,10 @@ def _decimal(value: object) -> Decimal | None:
 
 def number_of(value: object) -> Decimal | None:
     """The number that a text of DynamoDB's ``N`` says; None if it is none."""
-    if not isinstance(value, str):
-        return None
     try:
-        number = Decimal(value)
-    except InvalidOperation:
+        return attribute.number_of(value)
+    except attribute.BrokenValue:
         return None
-    return number if number.is_finite() else None
 
 
 _READERS: dict[Numbers, Callable[[object], Decimal | None]] = {

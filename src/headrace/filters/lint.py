@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
+from headrace.attribute import TAGS, digits_of
 from headrace.filters.checks import number_of
 from headrace.filters.document import told, written
 from headrace.filters.operators import (
@@ -24,7 +24,6 @@ from headrace.filters.operators import (
     Text,
 )
 from headrace.filters.pattern import IMAGES, Branch, Condition, Parsed
-from headrace.filters.plain import TAGS
 
 ROOTS = (
     "eventID",
@@ -213,7 +212,7 @@ def _mismatch(tag: str, alternative: Alternative, *, extended: bool) -> Iterator
         case Equals(value):
             yield from _unequal(tag, value)
         case EqualsNumber(number) if tag in ("N", "NS"):
-            yield f'{_NEVER}: numbers are texts in a record; write "{canonical(number)}" with quotes'
+            yield f'{_NEVER}: numbers are texts in a record; write "{digits_of(format(number, "f"))}" with quotes'
         case EqualsNumber():
             yield f"{_NEVER}: a value of type {tag} is no number"
         case Numeric() if tag in ("N", "NS"):
@@ -237,11 +236,10 @@ def _unequal(tag: str, value: str | bool | None) -> Iterator[str]:  # noqa: FBT0
     if tag in _STRINGS and not isinstance(value, str):
         yield f"{_NEVER}: a value of type {tag} is a string"
     elif tag in ("N", "NS") and isinstance(value, str):
-        number = number_of(value)
-        if number is None:
+        if number_of(value) is None:
             yield f"{_NEVER}: {value!r} is no number"
-        elif canonical(number) != value:
-            yield f"{_NEVER}: DynamoDB writes {value!r} as {canonical(number)!r}"
+        elif digits_of(value) != value:
+            yield f"{_NEVER}: DynamoDB writes {value!r} as {digits_of(value)!r}"
     elif tag == "BOOL" and not isinstance(value, bool):
         yield f"{_NEVER}: a value of type BOOL is true or false, without quotes"
     elif tag == "NULL" and value is not True:
@@ -253,7 +251,7 @@ def _negated(refused: Iterable[Alternative]) -> Iterator[str]:
         if isinstance(one, EqualsNumber):
             yield (
                 f"this leaves out no number: numbers are texts in a record; write "
-                f'"{canonical(one.value)}" with quotes'
+                f'"{digits_of(format(one.value, "f"))}" with quotes'
             )
         elif isinstance(one, Equals) and isinstance(one.value, str):
             for message in _unequal("N", one.value):
@@ -272,11 +270,3 @@ def _of_events(branch: Branch) -> Iterator[tuple[Condition, str]]:
         for image in images:
             if names and names <= set(_LACKING[image]) and not _takes_absence(condition):
                 yield condition, f"{_NEVER}: a record of {', '.join(sorted(names))} has no {image}"
-
-
-def canonical(number: Decimal) -> str:
-    """The text that DynamoDB gives back for a number: without exponent, leading and trailing zeros."""
-    text = f"{number:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if number == 0 else text

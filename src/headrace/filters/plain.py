@@ -47,9 +47,6 @@ _FORMS: dict[str, tuple[type, Callable[[Any], object]]] = {
     "NS": (list, _listed(_number)),
 }
 
-TAGS = tuple(_FORMS)
-"""DynamoDB's type tags (API reference, "AttributeValue")."""
-
 
 def has_changed(how: str, old: object, new: object, path: tuple[str, ...]) -> bool:
     """Whether what is at ``path`` beneath two attribute values has changed so; UNSET where there is none.
