@@ -71,7 +71,11 @@ class ShardGone(SourceError):
 
 
 class RequestRejected(SourceError):
-    """The service found the request invalid (ValidationException and alike)."""
+    """The service found the request invalid (ValidationException and alike); ``code`` is its own name for that."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AccessDenied(SourceError):

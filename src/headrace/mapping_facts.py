@@ -123,6 +123,32 @@ class FunctionProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicated:
+    """What a batch brought to a replica, in items.
+
+    ``newer`` ones were left, because what is there is newer, or was deleted by a newer change; ``echoes`` because a
+    replicator wrote them. ``fetched`` ones had to be read from the source.
+    """
+
+    mapping: str
+    shard: str
+    put: int
+    deleted: int
+    newer: int
+    echoes: int
+    fetched: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsFetched:
+    """Told once: the stream is of a view type without the items, so a target reads them from the table."""
+
+    mapping: str
+    table: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
 class MappingStatusChanged:
     """What the outside is told of a mapping: Loading, Ready or Error, and why.
 
@@ -152,6 +178,8 @@ MappingFact = (
     | KeyReleased
     | FunctionOutput
     | FunctionProcess
+    | Replicated
+    | ItemsFetched
     | MappingStatusChanged
 )
 

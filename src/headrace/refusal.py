@@ -149,7 +149,7 @@ def refusal(response: Response, request: Request) -> SourceError:
             return kind(f"{request}: {consequence} ({code or response.status})")
     if not code:
         return _unspoken(response, request)
-    return RequestRejected(f"{request}: {code}: {said}")
+    return RequestRejected(f"{request}: {code}: {said}", code)
 
 
 def spoils_credentials(response: Response) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.simulator import Unprocessed
+
 
 def keys(*identities):
     return [{"id": {"S": identity}} for identity in identities]
@@ -124,3 +126,17 @@ def test_no_request_is_larger_than_16_mb(two):
     response = two.simulator("BatchWriteItem", body)
     assert response.status == 400
     assert b"16777246 bytes, more than the 16777216" in response.body
+
+
+def test_a_batch_may_be_made_to_do_only_a_part(two):
+    told = []
+    two.simulator.faults = lambda operation, _: Unprocessed(most=2, told=lambda: told.append(operation))
+    writes = {"orders": puts(*keys("x", "y")), "visits": puts(*keys("x", "y"))}
+    left = two("BatchWriteItem", RequestItems=writes)["UnprocessedItems"]
+    assert left == {"visits": puts(*keys("x", "y"))}
+    wanted = {"orders": {"Keys": keys("x", "y", "a")}, "visits": {"Keys": keys("x")}}
+    got = two("BatchGetItem", RequestItems=wanted)
+    assert got["Responses"] == {"orders": keys("x", "y"), "visits": []}
+    assert got["UnprocessedKeys"] == {"orders": {"Keys": keys("a")}, "visits": {"Keys": keys("x")}}
+    assert two("BatchWriteItem", RequestItems=left) == {"UnprocessedItems": {}}
+    assert told == ["BatchWriteItem", "BatchGetItem"]

@@ -18,6 +18,7 @@ from headrace.simulator.faults import (
     Slow,
     SlowResponse,
     StaleScan,
+    Unprocessed,
     Watch,
 )
 from headrace.simulator.simulator import Simulator
@@ -39,5 +40,6 @@ __all__ = [
     "Slow",
     "SlowResponse",
     "StaleScan",
+    "Unprocessed",
     "Watch",
 ]

@@ -1,7 +1,7 @@
 """Operations on many items that are not one transaction: BatchWriteItem and BatchGetItem.
 
 Rules: DynamoDB API reference. All is checked before anything is done; nothing is left unprocessed for want of
-capacity, because the simulator has enough of it.
+capacity, because the simulator has enough of it, unless a test plants that.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Batches:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def batch_write_item(self, request: dict[str, Any], now: float) -> bytes:
-        """BatchWriteItem: all is checked before anything is written."""
+    def batch_write_item(self, request: dict[str, Any], now: float, *, most: int = WRITE_REQUESTS) -> bytes:
+        """BatchWriteItem: all is checked before anything is written. What is more than ``most`` is left unprocessed."""
         by_table = request["RequestItems"]
         if sum(map(len, by_table.values())) > WRITE_REQUESTS:
             raise invalid("Too many items requested for the BatchWriteItem call")
@@ -40,15 +40,19 @@ class Batches:
             planned += [(table, *_planned(table, write)) for write in writes]
         _check_distinct([(table.name, key) for table, _, key, _ in planned])
         units: dict[str, float] = {}
-        for table, new, key, keys in planned:
+        for table, new, key, keys in planned[:most]:
             old = table.rows.get(key)
             self._tables.write(table, old, new, keys, now)
             spent = write_units(old.size if old else 0, new.size if new else 0)
             units[table.name] = units.get(table.name, 0.0) + spent
-        return encode({"UnprocessedItems": {}, **_capacity(request, units)})
+        unprocessed: dict[str, list[dict[str, Any]]] = {}
+        written = [(name, write) for name, writes in by_table.items() for write in writes]
+        for name, write in written[most:]:
+            unprocessed.setdefault(name, []).append(write)
+        return encode({"UnprocessedItems": unprocessed, **_capacity(request, units)})
 
-    def batch_get_item(self, request: dict[str, Any], _: float) -> bytes:
-        """BatchGetItem, in the order of the request; what would exceed 16 MB is left unprocessed."""
+    def batch_get_item(self, request: dict[str, Any], _: float, *, most: int = GET_KEYS) -> bytes:
+        """BatchGetItem, in the order of the request; what would exceed 16 MB, or ``most`` keys, is left unprocessed."""
         by_table = request["RequestItems"]
         if sum(len(part["Keys"]) for part in by_table.values()) > GET_KEYS:
             raise invalid("Too many items requested for the BatchGetItem call")
@@ -62,10 +66,10 @@ class Batches:
         units: dict[str, float] = {}
         left: dict[str, list[Item]] = {}
         total = 0
-        for name, table, key, keys in wanted:
+        for place, (name, table, key, keys) in enumerate(wanted):
             item = table.rows.get(key)
             size = item.size if item else 0
-            if left or total + size > GET_BYTES:
+            if left or place >= most or total + size > GET_BYTES:
                 left.setdefault(name, []).append(keys)
                 continue
             total += size

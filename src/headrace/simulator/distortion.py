@@ -24,6 +24,7 @@ from headrace.simulator.faults import (
     Slow,
     SlowResponse,
     StaleScan,
+    Unprocessed,
     Watch,
 )
 from headrace.wire import Response
@@ -35,7 +36,9 @@ _MEANT_FOR: dict[type, tuple[str, ...]] = {
     Relist: ("DescribeStream",),
     StaleScan: ("Scan",),
     EmptyScanPage: ("Scan",),
+    Unprocessed: ("BatchWriteItem", "BatchGetItem"),
 }
+_NOTHING_LEFT = (b'"UnprocessedItems":{}', b'"UnprocessedKeys":{}')
 _decode = msgspec.json.Decoder().decode
 
 Answer = Callable[..., bytes]
@@ -66,8 +69,8 @@ def refuse(faults: Sequence[Fault], operation: str) -> None:
 
 
 def distort(faults: Sequence[Fault], answer: Answer, request: dict[str, Any]) -> bytes:
-    """The body of the answer. Operations that have an effect are done once: no fault here is for them."""
-    body = answer(request)
+    """The body of the answer. Operations that have an effect are done once."""
+    body = _partly(faults, answer, request)
     wrong: dict[str, Any] = {}
     for fault in faults:
         if isinstance(fault, Amend):
@@ -107,6 +110,18 @@ def deliver(faults: Sequence[Fault], operation: str, response: Response) -> Resp
             continue
         fault.told()
     return response
+
+
+def _partly(faults: Sequence[Fault], answer: Answer, request: dict[str, Any]) -> bytes:
+    """The answer; of a batch, to so much of it as the faults let it do."""
+    partly = [fault for fault in faults if isinstance(fault, Unprocessed)]
+    if not partly:
+        return answer(request)
+    body = answer(request, most=min(fault.most for fault in partly))
+    if b'"Unprocessed' in body and not any(empty in body for empty in _NOTHING_LEFT):
+        for fault in partly:
+            fault.told()
+    return body
 
 
 def _add(fault: Fault, wrong: dict[str, Any]) -> bool:

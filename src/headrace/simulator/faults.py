@@ -93,6 +93,17 @@ class EmptyScanPage(Planted):
 
 
 @dataclass(frozen=True, slots=True)
+class Unprocessed(Planted):
+    """BatchWriteItem and BatchGetItem do only the first ``most`` of what they are asked, and give back the rest.
+
+    "If any requested operations fail because the table's provisioned throughput is exceeded or an internal processing failure
+    occurs" (BatchWriteItem, API reference); where nothing can be done at all, they are throttled instead.
+    """
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alter(Planted):
     """Do the operation, then change its answer: ``change`` receives the decoded answer and gives another."""
 
@@ -148,6 +159,7 @@ Fault = (
     | Relist
     | StaleScan
     | EmptyScanPage
+    | Unprocessed
     | Alter
     | Watch
     | Cut

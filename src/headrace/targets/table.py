@@ -1,0 +1,179 @@
+"""One table, as what writes to it and compares it asks for it: each request again and again, within bounds.
+
+Shapes and limits: Amazon DynamoDB API Reference, PutItem, UpdateItem, DeleteItem, BatchWriteItem, BatchGetItem and Scan.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from headrace.attribute import key_text
+from headrace.backoff import delay
+from headrace.errors import SourceError, TableUnusable, Throttled, Unavailable
+from headrace.refusal import Place
+from headrace.table_requests import TableRequests
+from headrace.targets.change import Image
+from headrace.wire import Transport
+
+MOST_GETS: Final = 100
+"""Keys of one BatchGetItem."""
+
+MOST_PUTS: Final = 25
+"""Requests of one BatchWriteItem."""
+
+_READABLE: Final = ("ACTIVE", "UPDATING")
+
+T = TypeVar("T")
+
+
+class _Page(msgspec.Struct, rename={"items": "Items", "last": "LastEvaluatedKey"}):
+    items: list[Image]
+    last: Image | None = None
+
+
+class _Keys(msgspec.Struct, rename={"keys": "Keys"}):
+    keys: list[Image]
+
+
+class _Got(msgspec.Struct, rename={"found": "Responses", "left": "UnprocessedKeys"}):
+    found: dict[str, list[Image]]
+    left: dict[str, _Keys] = {}
+
+
+_PAGE: Final = msgspec.json.Decoder(_Page)
+_GOT: Final = msgspec.json.Decoder(_Got)
+_KEY_PART: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class Patience:
+    """How long one request is asked again: until its waits would exceed ``seconds`` together.
+
+    ``pause`` waits so many seconds; it raises to end all waiting.
+    """
+
+    def __init__(self, seconds: float, salt: str, pause: Callable[[float], None]) -> None:
+        self._seconds = seconds
+        self._salt = salt
+        self._pause = pause
+
+    def rest(self, error: SourceError, attempt: int, waited: float) -> float:
+        """Wait before the next try; gives what was waited in all. Raises ``error`` where there is none any more."""
+        seconds = delay(error, attempt, f"{self._salt}/{threading.get_ident()}")
+        if waited + seconds > self._seconds:
+            raise error
+        self._pause(seconds)
+        return waited + seconds
+
+
+class Table:
+    """``name``, over ``transport``. Any thread may call. Every method raises the SourceErrors."""
+
+    def __init__(self, transport: Transport, name: str, place: Place, patience: Patience) -> None:
+        self._requests = TableRequests(transport, name, place)
+        self._patience = patience
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"table {self.name} in {self._requests.place}"
+
+    @property
+    def options(self) -> str:
+        """The options that make the ``aws`` command go there."""
+        return self._requests.place.options()
+
+    def describe(self) -> dict[str, Any]:
+        """DescribeTable. Raises TableUnusable unless the table can be read and written."""
+        try:
+            described = self._again(lambda: self._requests.described()[0])
+        except TableUnusable:
+            raise TableUnusable(
+                f"{self} does not exist; check its name, its region and its account"
+            ) from None
+        if described.get("TableStatus") not in _READABLE:
+            raise TableUnusable(
+                f"{self} is {described.get('TableStatus')}, not ACTIVE; it is looked at again later"
+            )
+        return described
+
+    def ask(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Any request about the table, asked again while it is throttled or not answered."""
+        whole = {"TableName": self.name, **body}
+        return self._again(lambda: self._requests.answer(operation, whole))
+
+    def scan(self, segment: int, segments: int) -> Iterator[list[Image]]:
+        """All items of a segment, read consistently, page by page."""
+        body: dict[str, Any] = {"TableName": self.name, "ConsistentRead": True}
+        if segments > 1:
+            body |= {"Segment": segment, "TotalSegments": segments}
+        while True:
+            page = self._decoded("Scan", body, _PAGE)
+            yield page.items
+            if page.last is None:
+                return
+            body["ExclusiveStartKey"] = page.last
+
+    def items(self, keys: Sequence[Image]) -> dict[str, Image]:
+        """The items with these keys, no two the same, read consistently, by the texts of their keys. Others do not exist."""
+        found: dict[str, Image] = {}
+        for first in range(0, len(keys), MOST_GETS):
+            self._get(list(keys[first : first + MOST_GETS]), found)
+        return found
+
+    def write(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """BatchWriteItem, once: what it leaves unprocessed, as it says it."""
+        body = {"RequestItems": {self.name: requests}}
+        left = (
+            self._again(lambda: self._requests.answer("BatchWriteItem", body)).get("UnprocessedItems") or {}
+        )
+        requests_left: list[dict[str, Any]] = left.get(self.name) or []
+        return requests_left
+
+    def rest(self, attempt: int, waited: float) -> float:
+        """Wait because something was left unprocessed, as Patience.rest does."""
+        error = Throttled(
+            f"{self}: requests of a batch are left unprocessed again and again: it is throttled"
+        )
+        return self._patience.rest(error, attempt, waited)
+
+    def _get(self, keys: Sequence[Image], found: dict[str, Image]) -> None:
+        attempt, waited = 0, 0.0
+        while keys:
+            body = {"RequestItems": {self.name: {"Keys": keys, "ConsistentRead": True}}}
+            got = self._decoded("BatchGetItem", body, _GOT)
+            found |= {key_of(item, keys[0]): item for item in got.found.get(self.name, ())}
+            left = got.left[self.name].keys if self.name in got.left else []
+            if left:
+                # Fewer than before: an answer holds no more of them. As many: it is throttled.
+                attempt = attempt + 1 if len(left) == len(keys) else 0
+                waited = self.rest(attempt, waited) if attempt else 0.0
+            keys = left
+
+    def _decoded(self, operation: str, body: Mapping[str, Any], decoder: msgspec.json.Decoder[T]) -> T:
+        def ask() -> T:
+            response = self._requests.ask(operation, body)
+            try:
+                return decoder.decode(response.body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise Unavailable(
+                    f"an answer of {len(response.body)} bytes is not whole ({error})"
+                ) from error
+
+        return self._again(ask)
+
+    def _again(self, ask: Callable[[], T]) -> T:
+        attempt, waited = 0, 0.0
+        while True:
+            try:
+                return ask()
+            except (Throttled, Unavailable) as error:
+                attempt += 1
+                waited = self._patience.rest(error, attempt, waited)
+
+
+def key_of(item: Image, names: Iterable[str]) -> str:
+    """The text of the key that an item has in these attributes. Raises BrokenValue or msgspec.MsgspecError where it has none."""
+    return key_text({name: _KEY_PART.decode(item[name]) for name in names})
