@@ -102,8 +102,8 @@ class FailureOutcome:
     """What became of the failures that an operator asked for.
 
     Of redriven ones ``done`` are settled and gone, ``failing`` failed again; of discarded ones ``done`` are gone. ``released``
-    counts parked records that were delivered along with them. ``left`` failures are kept still. ``unknown`` are ids
-    of no failure.
+    counts parked records that were delivered, or forgotten, along with them. ``left`` failures could not be tried: they have no
+    records. ``unknown`` are ids of no failure.
     """
 
     done: int

@@ -125,11 +125,14 @@ def test_all_failures_are_redriven_of_all_mappings_or_of_one(run, system, filled
     assert [asked[1:] for asked in system.settled] == [("status", None), ("copy", None), ("copy", None)]
 
 
-def test_what_failed_again_and_what_is_kept_is_said_and_is_exit_code_1(run, system, filled):
+def test_what_failed_again_and_what_was_left_alone_is_said_and_is_exit_code_1(run, system, filled):
     system.outcome = FailureOutcome(1200, failing=3, released=5, left=7)
     result = run("redrive", "--all", "--mapping", "status")
     assert result.exit_code == 1
-    assert result.stdout == "status: 1,200 settled, 3 failed again, 5 parked records delivered, 7 kept\n"
+    assert (
+        result.stdout
+        == "status: 1,200 settled, 3 failed again, 5 parked records delivered, 7 without records, left alone\n"
+    )
     as_json = run("redrive", "--all", "--mapping", "status", "--format", "json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["mappings"]["status"]["failing"] == 3
@@ -141,6 +144,17 @@ def test_ids_of_no_failure_are_said_and_are_exit_code_1_though_others_are_redriv
     assert system.settled == [("redrive", "status", (NEW.id,))]
     system.outcome = FailureOutcome(0, unknown=("0123",))
     assert run("discard", "0123", "--mapping", "copy").stderr == "there is no failure 0123\n"
+
+
+def test_parked_items_are_named_by_their_keys_and_belong_to_every_mapping_that_parked_them(
+    run, system, filled
+):
+    system.ledgers.of("copy").commit(work(parked=(parked(1, key="b"),)))
+    assert run("redrive", "b", "c").exit_code == 0
+    assert system.settled == [("redrive", "status", ("b", "c")), ("redrive", "copy", ("b",))]
+    system.outcome = FailureOutcome(0, released=4)
+    result = run("discard", "b", "--mapping", "copy")
+    assert result.stdout == "copy: 0 discarded, 4 parked records discarded\n"
 
 
 def test_failures_are_discarded_by_id_or_all(run, system, filled):

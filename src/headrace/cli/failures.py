@@ -31,7 +31,8 @@ def failures() -> None:
     """List, show, redrive or discard records that a mapping gave up.
 
     Records that keep failing until maximum_retry_attempts or maximum_record_age are given up: they are kept whole as a
-    failure, and the mapping goes on. A failure is kept until it is redriven with success, or discarded.
+    failure, and the mapping goes on. A failure is kept until it is redriven with success, or discarded. With on_poison: park,
+    records wait by item instead.
     """
 
 
@@ -100,24 +101,30 @@ def _settling(command: Callable[..., Any]) -> Callable[..., Any]:
 @failures.command("redrive")
 @_settling
 def redrive(ids: tuple[str, ...], mapping: str | None, format_: str, place: Place, *, every: bool) -> None:
-    """Try failures again: those with these IDs, or all, and parked records with them.
+    """Try failures again: those with these IDs, or all, and parked records with them. The key of a parked item is an ID, too.
 
-    Their records are handed over as they were given up, after whatever has been delivered since: with on_poison: block
-    a newer record of the same item may have come first. Those that fail again stay.
-    Exit codes: 0 all done, 1 some failed again or are unknown, or no answer.
+    Records of failures are handed over after whatever has been delivered since: a newer record of the same item may have
+    come first. Those that fail again stay. Parked records come in their order, before all later ones of their item.
+    Exit codes: 0 all done, 1 some failed again or are unknown, or no answer. Failures without records are left alone.
     """
-    words = {"done": "settled", "failing": "failed again", "released": "parked records delivered"}
+    words = {
+        "done": "settled",
+        "failing": "failed again",
+        "released": "parked records delivered",
+        "left": "without records, left alone",
+    }
     _settle("redrive", words, ids, mapping, format_, place, every=every)
 
 
 @failures.command("discard")
 @_settling
 def discard(ids: tuple[str, ...], mapping: str | None, format_: str, place: Place, *, every: bool) -> None:
-    """Forget failures: those with these IDs, or all. Their records are lost to the mapping.
+    """Forget failures: those with these IDs, or all, and parked records with them. Their records are lost to the mapping.
 
     Exit codes: 0 all done, 1 some are unknown, or no answer.
     """
-    _settle("discard", {"done": "discarded"}, ids, mapping, format_, place, every=every)
+    words = {"done": "discarded", "released": "parked records discarded"}
+    _settle("discard", words, ids, mapping, format_, place, every=every)
 
 
 def _settle(
@@ -163,8 +170,7 @@ def _outcome_lines(done: dict[str, dict[str, Any]], words: dict[str, str]) -> It
             for field, word in words.items()
             if outcome.get(field) or field == "done"
         ]
-        left = outcome.get("left", 0)
-        yield one_line(f"{name}: {', '.join(told)}{f', {left:,} kept' if left else ''}")
+        yield one_line(f"{name}: {', '.join(told)}")
 
 
 def _names(client: Client, mapping: str | None) -> list[str]:
@@ -196,11 +202,17 @@ def _by_mapping(
     unknown = []
     for id_ in dict.fromkeys(ids):
         found = _find(client, id_, names)
-        if found is None:
+        owners = [found["mapping"]] if found is not None else _parking(client, id_, names)
+        if not owners:
             unknown.append(id_)
-        else:
-            asked.setdefault(found["mapping"], {"failures": []})["failures"].append(id_)
+        for name in owners:
+            asked.setdefault(name, {"failures": []})["failures"].append(id_)
     return asked, unknown
+
+
+def _parking(client: Client, key: str, names: list[str]) -> list[str]:
+    """The mappings that have parked the item of that key."""
+    return [name for name in names if any(parked["key"] == key for parked in client.parked(name))]
 
 
 def _cells(failure: dict[str, Any]) -> list[str]:

@@ -99,15 +99,11 @@ class FailurePlace:
             self._refuse_value(
                 "a queue is given by its URL (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME) or its ARN"
             )
-        elif place.endswith(".fifo"):
-            self._refuse_value("is a FIFO queue; as in Lambda, a standard queue is needed")
         return place
 
     def _topic(self, place: str) -> str | None:
         if not self._is_arn(place, "sns"):
             self._refuse_value("a topic is given by its ARN (arn:aws:sns:REGION:ACCOUNT:NAME)")
-        elif place.endswith(".fifo"):
-            self._refuse_value("is a FIFO topic; as in Lambda, a standard topic is needed")
         return place
 
     def _bucket(self, place: str) -> str | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from headrace.destinations.aws import Connect
-from headrace.errors import ConfigError
+from headrace.errors import InternalError
 from headrace.event_source_mapping import FailureDestination
 from headrace.ledger import Destination
 
-__all__ = ["KINDS", "open_destination"]
-
-KINDS = ("file", "sqlite", "sqs", "sns", "s3")
+__all__ = ["open_destination"]
 
 
 def open_destination(
@@ -20,7 +18,7 @@ def open_destination(
     """The destination; nothing is asked of it before the first failure.
 
     ``connect`` makes clients of AWS where they are needed. ``region`` is the mapping's own, for a place that names
-    none. Raises ConfigError for a kind that there is none of.
+    none.
     """
     place, access = destination.place, destination.access
     match destination.kind:
@@ -45,4 +43,4 @@ def open_destination(
 
             return BucketDestination(place, access, connect, region)
         case other:
-            raise ConfigError(f"on_failure.destination: {other!r} is none of {', '.join(KINDS)}")
+            raise InternalError(f"there is no destination of the kind {other!r}")

@@ -17,7 +17,7 @@ from headrace.sqlite_code import is_full, kind, name
 
 TABLE: Final = "headrace_failure"
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "id": "TEXT PRIMARY KEY",
     "mapping": "TEXT NOT NULL",
     "consumer": "TEXT NOT NULL",
@@ -34,9 +34,9 @@ _COLUMNS: Final = {
     "stack_trace": "TEXT",
     "records": "TEXT NOT NULL",
 }
-_CREATE: Final = f"CREATE TABLE IF NOT EXISTS {TABLE} ({', '.join(map(' '.join, _COLUMNS.items()))})"
+_CREATE: Final = f"CREATE TABLE IF NOT EXISTS {TABLE} ({', '.join(map(' '.join, COLUMNS.items()))})"
 _INSERT: Final = (
-    f"INSERT OR REPLACE INTO {TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"  # noqa: S608 - our own names
+    f"INSERT OR REPLACE INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)})"  # noqa: S608 - our own names
 )
 
 _PATIENCE: Final = 5.0

@@ -96,12 +96,11 @@ class _Endpoints:
     async def redrive(self, request: Request) -> Response:
         """Try failures again."""
         outcome = await self._settled(request, self._running.redrive_failures)
-        fields = ("done", "failing", "released", "left")
-        return _answer(outcome, *fields)
+        return _answer(outcome, "done", "failing", "released", "left")
 
     async def discard(self, request: Request) -> Response:
         """Forget failures."""
-        return _answer(await self._settled(request, self._running.discard_failures), "done", "left")
+        return _answer(await self._settled(request, self._running.discard_failures), "done", "released")
 
     async def _settled(
         self, request: Request, do: Callable[[str, tuple[str, ...] | None], FailureOutcome]

@@ -175,7 +175,7 @@ SCHEMAS: Final[Json] = {
         }
     ),
     "FailuresDiscarded": object_of(
-        {"done": COUNT, "left": COUNT, "unknown": {"type": "array", "items": TEXT}}
+        {"done": COUNT, "released": COUNT, "unknown": {"type": "array", "items": TEXT}}
     ),
 }
 """By their names in the document."""

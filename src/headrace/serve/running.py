@@ -127,12 +127,12 @@ class Running(Protocol):
         ...
 
     def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
-        """Try failures of a mapping again: those with these ids; None all, and parked records with them.
+        """Try failures of a mapping again: those with these ids, or parked items with these keys; None all of both.
 
         Raises QueryError: NOT_READY while the mapping does not run, TIMEOUT where it takes too long, though it goes on.
         """
         ...
 
     def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
-        """Forget failures of a mapping: those with these ids, None all. Raises QueryError as ``redrive_failures``."""
+        """Forget failures and parked records of a mapping, named as for ``redrive_failures``, which raises the same."""
         ...
