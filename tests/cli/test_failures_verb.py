@@ -12,9 +12,17 @@ from support.deliveries import failure, parked, record, work
 from support.serving import SmallSystem, served
 
 
-@pytest.fixture
-def system():
+@pytest.fixture(scope="module")
+def runtime():
     system = SmallSystem()
+    with served(system) as caller:
+        yield system, "http://{}:{}".format(*caller.address)
+
+
+@pytest.fixture
+def system(runtime):
+    system, _ = runtime
+    system.forget()
     system.mappings = [
         MappingStatus(name, "dynamodb:orders", "handlers:on_change", State.READY, live=True)
         for name in ("status", "copy")
@@ -24,14 +32,8 @@ def system():
 
 
 @pytest.fixture
-def run(system):
-    with served(system) as caller:
-        host, port = caller.address
-
-        def run(*arguments):
-            return CliRunner().invoke(main, ["failures", *arguments, "--http", f"http://{host}:{port}"])
-
-        yield run
+def run(runtime, system):
+    return lambda *arguments: CliRunner().invoke(main, ["failures", *arguments, "--http", runtime[1]])
 
 
 OLD = failure(

@@ -8,12 +8,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import pytest
 
 from headrace.errors import LedgerError
 from headrace.ledgers import Ledgers, file
+from support.deadline import eventually
 from support.deliveries import failure, parked, record, shard, work
 from support.small_disk import LIMIT, small_disk
 
@@ -49,6 +51,7 @@ def theirs(path, *statements):
 
 HOLD = """
 import sys
+import threading
 from pathlib import Path
 from headrace.ledgers import Ledgers
 Ledgers(Path(sys.argv[1])).of("status").open()
@@ -199,6 +202,7 @@ def test_what_was_removed_is_given_back_to_the_disk(ledger, path, monkeypatch):
 
 FULL = """
 import sys
+import threading
 from pathlib import Path
 from headrace.errors import LedgerError
 from headrace.ledgers import Ledgers
@@ -246,3 +250,36 @@ def test_a_full_disk_is_named_nothing_is_half_done_and_it_goes_on_once_there_is_
             child.kill()
     delivery = opened().of("status").open()
     assert (delivery.shards, delivery.failures) == ((shard("s1", 3),), 2)
+
+
+def test_commits_that_wait_for_each_other_are_one_transaction_and_what_fails_harms_none(opened):
+    all_ = opened()
+    all_.of("m0").commit(work(shard()))
+    held = all_._file
+    begun, refused = [], []
+
+    def commit(name, number):
+        # No SQLite holds such a number.
+        generation = 2**70 if name == "bad" else 0
+        try:
+            all_.of(name).commit(work(shard("s1", number), parked=(parked(1, generation),)))
+        except OverflowError:
+            refused.append(name)
+
+    def together(*names, number):
+        begun.clear()
+        threads = [threading.Thread(target=commit, args=(name, number)) for name in names]
+        with held._lock:
+            for thread in threads:
+                thread.start()
+            eventually(lambda: len(held._waiting) == len(names), within=10, what="all commits wait")
+        for thread in threads:
+            thread.join(10)
+
+    held._connection.set_trace_callback(lambda said: begun.append(said) if said == "COMMIT" else None)
+    together("m1", "m2", "m3", number=1)
+    assert (len(begun), refused) == (1, [])
+    together("m1", "bad", "m2", "m3", number=2)
+    assert (len(begun), refused) == (3, ["bad"])
+    assert all_.of("bad").open() is None
+    assert [all_.of(f"m{n}").open().shards for n in (1, 2, 3)] == [(shard("s1", 2),)] * 3

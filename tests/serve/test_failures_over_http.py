@@ -13,9 +13,17 @@ JSON = {"Content-Type": "application/json"}
 ROOT = "/v1/event_source_mappings"
 
 
-@pytest.fixture
-def system():
+@pytest.fixture(scope="module")
+def runtime():
     system = SmallSystem()
+    with served(system) as caller:
+        yield system, caller
+
+
+@pytest.fixture
+def system(runtime):
+    system, _ = runtime
+    system.forget()
     system.mappings = [
         MappingStatus("status", "dynamodb:orders", "handlers:on_change", State.READY, live=True),
         MappingStatus("copy", "dynamodb:orders", "replicate:replica", State.LOADING, live=False),
@@ -24,9 +32,8 @@ def system():
 
 
 @pytest.fixture
-def call(system):
-    with served(system) as caller:
-        yield caller
+def call(runtime, system):
+    return runtime[1]
 
 
 def test_mappings_are_listed_with_their_status(system, call):

@@ -60,6 +60,14 @@ class SmallSystem:
         self.versions = Versions(["orders"])
         self.results = Results(self.engine, Caching(), self.versions, self._catalog, frozenset)
 
+    def forget(self) -> None:
+        """As new, but for what answers SQL."""
+        self.ledgers.close()
+        self.ledgers = Ledgers(None)
+        self.mappings = []
+        self.settled = []
+        self.refusal = None
+
     def _catalog(self) -> dict[str, TableFacts]:
         return {"orders": TableFacts(self.status.ready, self.status.reason)}
 
