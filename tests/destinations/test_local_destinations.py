@@ -1,5 +1,6 @@
 """Failures in files: as lines of JSON, and as rows."""
 
+import fcntl
 import json
 import os
 import resource
@@ -108,6 +109,19 @@ def test_many_threads_and_destinations_write_whole_lines(open_, path, kind):
         thread.join(30)
     found = ids(path) if kind == "file" else [row["id"] for row in rows(path)]
     assert sorted(found) == sorted(each.id for each in large)
+
+
+def test_a_line_waits_while_somebody_else_writes_one(open_, path):
+    open_("file").send(failure(1))
+    waiting = threading.Thread(target=open_("file").send, args=(failure(2),))
+    with path.open("ab", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(document.whole(failure(3))[:100])
+        waiting.start()
+        waiting.join(0.1)
+        other.write(document.whole(failure(3))[100:] + b"\n")
+    waiting.join(10)
+    assert ids(path) == [failure(number).id for number in (1, 3, 2)]
 
 
 def test_a_failure_is_a_row_that_can_be_asked_about(open_, path):

@@ -79,6 +79,17 @@ def test_only_its_owner_may_read_the_file_and_what_is_beside_it(ledger, path):
     assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
 
 
+def test_each_commit_is_synced(ledger):
+    ledger.commit(work(shard()))
+    with ledger._file.reading() as connection:
+        settings = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "fullfsync")
+        ]
+    full = 2
+    assert settings == ["wal", full, 1]
+
+
 @pytest.mark.parametrize("content", [b"hello" * 200, b"SQLite format 3\x00" + b"\x00" * 8000])
 def test_a_file_that_is_not_sqlites_is_refused_and_left_alone(ledger, path, content):
     path.parent.mkdir()
