@@ -122,3 +122,9 @@ class EventSourceMapping:
     delivering: Delivering = field(default_factory=Delivering)
     filters: tuple[Pattern, ...] = ()
     on_failure: FailureDestination | None = None
+
+    @property
+    def consumer_name(self) -> str:
+        """What takes its records, in the words of the Spicepod: ``handlers:on_change``, ``replicate:orders-replica``."""
+        consumer = self.consumer
+        return consumer.reference if isinstance(consumer, Function) else f"replicate:{consumer.table}"

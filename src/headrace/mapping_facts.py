@@ -114,7 +114,7 @@ class FunctionOutput:
 
 @dataclass(frozen=True, slots=True)
 class FunctionProcess:
-    """A function's process began, or is gone: ``event`` is started, exited, timed_out, out_of_memory or import_failed."""
+    """A function's process began, or is gone: started, exited, timed_out, out_of_memory, import_failed. ``event`` is which."""
 
     mapping: str
     process: int

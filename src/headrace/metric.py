@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PREFIX = "dataset_dynamodb_"
-"""Stands before each name in the Prometheus text."""
+"""Stands before each name of a dataset's metric in the Prometheus text."""
+
+MAPPING_PREFIX = "event_source_mapping_"
+"""The same for event source mappings."""
 
 
 class MetricKind(StrEnum):
@@ -19,16 +22,21 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. ``name`` is what a ``metrics:`` block lists; ``help`` is a sentence for HELP lines."""
+    """One metric. ``name`` is what a ``metrics:`` block lists; ``help`` is a sentence for HELP lines.
+
+    ``labels`` tell its samples apart.
+    """
 
     name: str
     kind: MetricKind
     help: str
+    prefix: str = PREFIX
+    labels: tuple[str, ...] = ("dataset",)
 
     @property
     def full_name(self) -> str:
         """The name in the Prometheus text."""
-        return PREFIX + self.name
+        return self.prefix + self.name
 
 
 def _counter(name: str, text: str) -> Metric:
@@ -143,3 +151,73 @@ METRIC_NAMES = frozenset(metric.name for metric in METRICS)
 
 APPLY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the apply_seconds buckets, in seconds; infinity follows."""
+
+
+def _of_mapping(name: str, kind: MetricKind, text: str, *labels: str) -> Metric:
+    return Metric(name, kind, text, MAPPING_PREFIX, ("mapping", *labels))
+
+
+def _mapping_counter(name: str, text: str) -> Metric:
+    return _of_mapping(name, MetricKind.COUNTER, text)
+
+
+def _mapping_gauge(name: str, text: str) -> Metric:
+    return _of_mapping(name, MetricKind.GAUGE, text)
+
+
+MAPPING_METRICS = (
+    _mapping_gauge(
+        "iterator_age_ms",
+        "Milliseconds since the oldest record was written that is not delivered yet, as AWS Lambda's IteratorAge, "
+        "computed at the scrape: the largest of all shards, 0 where nothing waits.",
+    ),
+    _of_mapping(
+        "shard_iterator_age_ms",
+        MetricKind.GAUGE,
+        "The same for each shard that is read.",
+        "shard",
+    ),
+    _mapping_gauge(
+        "lag_ms",
+        "Milliseconds since the time up to which all is delivered, computed at the scrape. Until one is known: since the "
+        "process started.",
+    ),
+    _mapping_counter("records_consumed_total", "Records read from the stream."),
+    _mapping_counter("records_filtered_total", "Records that the filters left out."),
+    _mapping_counter("records_delivered_total", "Records that the function or target has taken."),
+    _mapping_counter("records_given_up_total", "Records that were given up, and kept as failures."),
+    _mapping_counter("invocations_total", "Batches that were handed to the function or target."),
+    _mapping_counter("invocation_errors_total", "Of these, batches that failed as a whole."),
+    _mapping_counter("partial_failures_total", "Of these, batches of which some records failed."),
+    _mapping_counter("retries_total", "Of these, batches whose first record was handed over before."),
+    _mapping_counter("bisects_total", "Batches that were cut in two after they had failed."),
+    _of_mapping("invocation_seconds", MetricKind.HISTOGRAM, "Seconds that one batch took."),
+    _mapping_gauge("parked_keys", "Items that wait because a record of theirs keeps failing."),
+    _mapping_counter("keys_parked_total", "Times that an item was parked."),
+    _mapping_gauge("failures_waiting", "Failures that are kept until they are redriven or discarded."),
+    _mapping_counter("failures_sent_total", "Failures that the destination of failures has taken."),
+    _mapping_counter(
+        "failures_redriven_total", "Failures and parked records that were tried again and are settled."
+    ),
+    _mapping_counter("function_processes_total", "Processes of the function that were started."),
+    _mapping_counter("function_timeouts_total", "Invocations that were ended because they took too long."),
+    _mapping_counter("function_out_of_memory_total", "Processes of the function that used up their memory."),
+    _mapping_counter(
+        "errors_transient_total", "Calls that failed, throttled ones included, and were to be tried again."
+    ),
+    _mapping_counter(
+        "stalls_total",
+        "Times that a shard, or the shard discovery, made no progress for longer than the limit.",
+    ),
+    _mapping_counter("gaps_total", "Times that the stream had forgotten records that were not delivered."),
+    _mapping_counter("dead_letters_total", "Records that could not be read."),
+    _mapping_gauge("shards_active", "Shards of the stream that are being read."),
+    _mapping_gauge("shards_waiting", "Shards whose parent is not yet delivered to its end."),
+    _mapping_gauge("shards_finished", "Shards delivered to their end and still listed by the stream."),
+    _mapping_gauge("ready", "1 if the mapping follows its stream and nothing is wrong, else 0."),
+    _mapping_gauge("live", "1 if every open shard made progress lately, else 0."),
+)
+"""Those of event source mappings, in the order in which they are published."""
+
+INVOCATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+"""Upper bounds of the invocation_seconds buckets, in seconds; infinity follows. A Lambda function has at most 900."""

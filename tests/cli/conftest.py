@@ -30,6 +30,7 @@ def server(module_server):
             "reason": None,
         }
     ]
+    module_server.mappings = []
     module_server.not_ready = None
     module_server.cut_off = False
     module_server.statements.clear()

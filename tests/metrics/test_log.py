@@ -9,8 +9,23 @@ from hypothesis import strategies as st
 
 from headrace.dataset import AwsAccess, Secret
 from headrace.evolution import ColumnChange, Happened
+from headrace.mapping_facts import (
+    FunctionOutput,
+    FunctionProcess,
+    Invoked,
+    MappingFact,
+    MappingStatusChanged,
+    RecordsGivenUp,
+)
 from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
-from headrace.metrics.story import CHANGES_TOLD, EVENTS, FAULT_EVERY, LogObserver
+from headrace.metrics.story import (
+    CHANGES_TOLD,
+    EVENTS,
+    FAULT_EVERY,
+    MAPPING_EVENTS,
+    LogObserver,
+    MappingLogObserver,
+)
 from headrace.observe import (
     BatchApplied,
     BootstrapStarted,
@@ -73,6 +88,13 @@ def test_a_fact_becomes_one_json_object_with_its_name_level_time_and_fields():
 def test_every_fact_has_a_name_of_its_own_in_the_log():
     assert set(EVENTS) == set(Observation.__args__)
     assert len({name for name, _ in EVENTS.values()}) == len(EVENTS)
+
+
+def test_every_fact_about_a_mapping_has_a_name_of_its_own_too():
+    assert set(MAPPING_EVENTS) == set(MappingFact.__args__)
+    assert len({name for name, _ in (*EVENTS.values(), *MAPPING_EVENTS.values())}) == len(EVENTS) + len(
+        MAPPING_EVENTS
+    )
 
 
 def test_what_happens_all_the_time_is_only_written_at_debug():
@@ -242,3 +264,82 @@ def test_a_closed_stream_does_not_stop_the_work():
     log = Log()
     log.stream.close()
     LogObserver(log.logger)(FAULT)
+
+
+def invoked(error=None, shard="shard-1"):
+    return Invoked("orders", shard, 10, 0 if error else 10, 1, 0.02, 3.0, error)
+
+
+def test_an_invocation_is_written_where_it_fails_and_one_error_once_in_a_while():
+    log, now = Log(), [0.0]
+    observer = MappingLogObserver(log.logger, clock=lambda: now[0])
+    for fact in (invoked(), invoked("ValueError: 5"), invoked("ValueError: 5"), invoked("KeyError: x")):
+        observer(fact)
+    observer(invoked("ValueError: 5", "shard-2"))
+    now[0] = FAULT_EVERY
+    observer(invoked("ValueError: 5"))
+    assert [(event["level"], event["error"], event.get("repeated")) for event in log.events] == [
+        ("warning", "ValueError: 5", None),
+        ("warning", "KeyError: x", None),
+        ("warning", "ValueError: 5", None),
+        ("warning", "ValueError: 5", 1),
+    ]
+
+
+def test_a_line_that_a_function_wrote_is_a_line_of_the_log():
+    log = Log()
+    MappingLogObserver(log.logger)(FunctionOutput("orders", "stdout", "hello", "request-1"))
+    (event,) = log.events
+    assert event == {
+        "timestamp": "2023-11-14T22:13:20.000Z",
+        "level": "info",
+        "event": "function_output",
+        "mapping": "orders",
+        "stream": "stdout",
+        "line": "hello",
+        "request": "request-1",
+    }
+
+
+def test_what_is_told_of_a_mapping_in_the_words_of_datasets_names_the_mapping():
+    log = Log()
+    MappingLogObserver(log.logger)(FAULT)
+    (event,) = log.events
+    assert (event["event"], event["mapping"]) == ("transient_fault", "orders")
+    assert "dataset" not in event
+
+
+def test_a_status_of_a_mapping_is_written_when_it_is_news():
+    log = Log()
+    observer = MappingLogObserver(log.logger)
+    status = MappingStatusChanged("orders", State.READY, live=True, lag=0.5, ages={"s1": 1.0, "s2": 2.0})
+    for fact in (
+        status,
+        replace(status, lag=0.7, ages={}, parked=1, failures=2),
+        replace(status, live=False, reason="no answer for 12 s"),
+        replace(status, live=False, reason="no answer for 13 s"),
+        replace(status, status=State.ERROR, live=False, reason="access denied"),
+    ):
+        observer(fact)
+    assert [(event["level"], event.get("reason")) for event in log.events] == [
+        ("info", None),
+        ("warning", "no answer for 12 s"),
+        ("error", "access denied"),
+    ]
+    assert log.events[0]["ages"] == 2.0
+
+
+def test_what_costs_records_or_processes_is_no_plain_news():
+    log = Log()
+    observer = MappingLogObserver(log.logger)
+    observer(RecordsGivenUp("orders", "s", 2, "RetryAttemptsExhausted", "01", "ValueError: 5"))
+    for event in ("started", "exited", "timed_out", "out_of_memory", "import_failed"):
+        observer(FunctionProcess("orders", 1, event))
+    assert [event["level"] for event in log.events] == [
+        "error",
+        "info",
+        "info",
+        "warning",
+        "warning",
+        "warning",
+    ]

@@ -248,7 +248,7 @@ def test_the_page_about_metrics_is_the_one_that_the_definitions_make():
 def test_every_metric_has_a_full_sentence_of_help():
     for metric in METRICS:
         assert metric.help.endswith("."), metric.name
-        assert [field.name for field in fields(metric)] == ["name", "kind", "help"]
+        assert [field.name for field in fields(metric)] == ["name", "kind", "help", "prefix", "labels"]
 
 
 def test_a_dataset_of_which_nothing_is_heard_is_neither_live_nor_fresh():

@@ -28,6 +28,7 @@ class SqlServer:
         self.url = ""
         self.database = duckdb.connect()
         self.datasets = []
+        self.mappings = []
         self.not_ready = None
         self.statements = []
         self.refreshed = []
@@ -74,6 +75,9 @@ class SqlServer:
         assert request.query_params["status"] == "true"
         return JSONResponse(self.datasets)
 
+    async def list_mappings(self, request):
+        return JSONResponse(self.mappings)
+
     async def ready(self, request):
         if self.not_ready is None:
             return PlainTextResponse("Ready")
@@ -108,6 +112,7 @@ def serving():
         routes=[
             Route("/v1/sql", server.sql, methods=["POST"]),
             Route("/v1/datasets", server.list_datasets),
+            Route("/v1/event_source_mappings", server.list_mappings),
             Route("/v1/ready", server.ready),
             Route("/v1/datasets/{name}/acceleration/refresh", server.refresh, methods=["POST"]),
             Route("/v1/datasets/{name}/acceleration/refresh/{number}", server.outcome),

@@ -1,4 +1,4 @@
-"""Datasets as the runtime lists them, for people and for programs."""
+"""Datasets and event source mappings as the runtime lists them, for people and for programs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import Any
 from headrace.cli.table import draw, one_line
 
 STATUS_COLUMNS = ("name", "status", "ready", "live", "fresh", "lag_ms", "rows", "dead_letters", "reason")
+MAPPING_COLUMNS = (
+    "name",
+    "consumer",
+    "status",
+    "live",
+    "iterator_age_ms",
+    "delivered",
+    "filtered",
+    "errors",
+    "given_up",
+    "parked",
+    "failures",
+    "reason",
+)
 DATASET_COLUMNS = ("name", "from", "engine", "status", "rows")
 
 
-def as_table(datasets: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """One line a dataset; what is not known is empty."""
-    rows = [[as_text(dataset.get(column)) for column in columns] for dataset in datasets]
+def as_table(listed: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """One line a dataset or mapping; what is not known is empty."""
+    rows = [[as_text(one.get(column)) for column in columns] for one in listed]
     return draw(columns, rows)[0]
 
 

@@ -25,11 +25,13 @@ def status(ctx: click.Context, format_: str, place: Place) -> None:
 
     Ready: the dataset may be queried. Live: its stream makes progress. Fresh: its lag is under ready_lag.
     Below them, what has happened to the columns of each since the runtime started, which indexes wait for columns, and
-    how current its newest snapshot is.
+    how current its newest snapshot is. Then the event source mappings: iterator_age_ms is how old the oldest record is that
+    is not delivered yet, and what was delivered, filtered, given up or failed is counted since the runtime started.
     Exit codes: 0 ready, 3 not ready, 1 no answer.
     """
     from headrace.cli.client import Client
     from headrace.cli.listing import (
+        MAPPING_COLUMNS,
         STATUS_COLUMNS,
         as_json,
         as_table,
@@ -39,13 +41,22 @@ def status(ctx: click.Context, format_: str, place: Place) -> None:
     )
 
     client = Client(place)
-    datasets = client.datasets()
+    datasets, mappings = client.datasets(), client.mappings()
     why_not = client.not_ready()
     if format_ == "json":
-        click.echo(as_json({"ready": why_not is None, "reason": why_not, "datasets": datasets}))
+        whole = {
+            "ready": why_not is None,
+            "reason": why_not,
+            "datasets": datasets,
+            "event_source_mappings": mappings,
+        }
+        click.echo(as_json(whole))
     else:
-        click.echo(as_table(datasets, STATUS_COLUMNS))
+        if datasets or not mappings:
+            click.echo(as_table(datasets, STATUS_COLUMNS))
         for line in (*schema_lines(datasets), *index_lines(datasets), *snapshot_lines(datasets)):
             click.echo(line)
+        if mappings:
+            click.echo(as_table(mappings, MAPPING_COLUMNS))
         click.echo("Ready" if why_not is None else f"Not ready: {why_not}")
     ctx.exit(0 if why_not is None else NOT_READY)

@@ -8,14 +8,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from headrace.dataset import Dataset, GapBehavior
 from headrace.errors import ConfigError
-from headrace.metric import APPLY_BUCKETS, METRIC_NAMES, METRICS, Metric, MetricKind
+from headrace.metric import APPLY_BUCKETS, METRIC_NAMES, METRICS
+from headrace.metrics.families import add_sample, buckets, family_of
 from headrace.observe import (
     BatchApplied,
     BootstrapProgressed,
@@ -127,7 +128,7 @@ class PrometheusObserver(Collector):
         with self._lock:
             now = self._clock()
             for metric in METRICS:
-                family = _family(metric)
+                family = family_of(metric)
                 for dataset, figures in self._figures.items():
                     if metric.name in figures.wanted:
                         figures.add_to(family, metric.name, dataset, now)
@@ -180,9 +181,10 @@ class _Figures:
     def add_to(self, family: Family, name: str, dataset: str, now: float) -> None:
         """Add this dataset's sample of one metric, as it is at ``now``."""
         if isinstance(family, HistogramMetricFamily):
-            family.add_metric([dataset], self._buckets(), sum_value=self._apply_seconds)
-        elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
-            family.add_metric([dataset], self._value(name, now))
+            counted = buckets(APPLY_BUCKETS, self._apply_counts)
+            family.add_metric([dataset], counted, sum_value=self._apply_seconds)
+        else:
+            add_sample(family, [dataset], self._value(name, now))
 
     def _value(self, name: str, now: float) -> float:
         if name == "lag_ms":
@@ -196,28 +198,10 @@ class _Figures:
             return 0.0
         return self._values[name]
 
-    def _buckets(self) -> list[tuple[str, float]]:
-        total = 0
-        buckets: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, APPLY_BUCKETS), "+Inf"), self._apply_counts, strict=True):
-            total += count
-            buckets.append((bound, total))
-        return buckets
-
 
 def _amount(observation: Observation, fact: str | None) -> float:
     value = 1 if fact is None else getattr(observation, fact)
     return float(len(value) if isinstance(value, tuple) else value)
-
-
-def _family(metric: Metric) -> Family:
-    match metric.kind:
-        case MetricKind.COUNTER:
-            return CounterMetricFamily(metric.full_name, metric.help, labels=["dataset"])
-        case MetricKind.GAUGE:
-            return GaugeMetricFamily(metric.full_name, metric.help, labels=["dataset"])
-        case MetricKind.HISTOGRAM:
-            return HistogramMetricFamily(metric.full_name, metric.help, labels=["dataset"])
 
 
 def _wanted(dataset: Dataset) -> frozenset[str]:
