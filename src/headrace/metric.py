@@ -202,6 +202,18 @@ MAPPING_METRICS = (
     _mapping_counter("function_processes_total", "Processes of the function that were started."),
     _mapping_counter("function_timeouts_total", "Invocations that were ended because they took too long."),
     _mapping_counter("function_out_of_memory_total", "Processes of the function that used up their memory."),
+    _mapping_counter("items_put_total", "Items that were written to a replica."),
+    _mapping_counter("items_deleted_total", "Items that were deleted from a replica."),
+    _mapping_counter(
+        "items_left_newer_total",
+        "Items of a replica that were left alone: what is there, or a deletion, is of a newer change.",
+    ),
+    _mapping_counter(
+        "items_left_echoes_total", "Changes that were left out, because a replicator had written them."
+    ),
+    _mapping_counter(
+        "items_fetched_total", "Items that were read from the source, because the stream lacks them."
+    ),
     _mapping_counter(
         "errors_transient_total", "Calls that failed, throttled ones included, and were to be tried again."
     ),

@@ -18,6 +18,7 @@ from headrace.mapping_facts import (
     MappingStatusChanged,
     RecordsFiltered,
     RecordsGivenUp,
+    Replicated,
 )
 from headrace.metric import INVOCATION_BUCKETS, MAPPING_METRICS, MAPPING_PREFIX, METRICS, MetricKind
 from headrace.metrics.mapping_prometheus import MappingMetrics
@@ -85,6 +86,16 @@ def test_every_fact_moves_its_figures_and_no_others(published):
         (Stalled("orders", "shard-1", 60.0), {"stalls_total": 1}),
         (GapFound("orders", "shard-1", "trimmed", GapBehavior.ERROR), {"gaps_total": 1}),
         (DeadLetters("orders", 1), {"dead_letters_total": 1}),
+        (
+            Replicated("orders", "shard-1", put=5, deleted=4, newer=3, echoes=2, fetched=1),
+            {
+                "items_put_total": 5,
+                "items_deleted_total": 4,
+                "items_left_newer_total": 3,
+                "items_left_echoes_total": 2,
+                "items_fetched_total": 1,
+            },
+        ),
         (FunctionProcess("orders", 1, "started"), {"function_processes_total": 1}),
         (FunctionProcess("orders", 1, "timed_out"), {"function_timeouts_total": 1}),
         (FunctionProcess("orders", 1, "out_of_memory"), {"function_out_of_memory_total": 1}),

@@ -1,4 +1,4 @@
-"""Families of samples, as Prometheus' library takes them."""
+"""From facts to families of samples, as Prometheus' library takes them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def family_of(metric: Metric) -> Family:
             return GaugeMetricFamily(metric.full_name, metric.help, labels=metric.labels)
         case MetricKind.HISTOGRAM:
             return HistogramMetricFamily(metric.full_name, metric.help, labels=metric.labels)
+
+
+def amount(fact: object, field: str | None) -> float:
+    """By how much a fact moves a figure: what the field says, or how many it lists; one where there is no field."""
+    value = 1 if field is None else getattr(fact, field)
+    return float(len(value) if isinstance(value, tuple) else value)
 
 
 def add_sample(family: Family, labels: Sequence[str], value: float) -> None:

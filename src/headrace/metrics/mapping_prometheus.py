@@ -24,9 +24,10 @@ from headrace.mapping_facts import (
     MappingStatusChanged,
     RecordsFiltered,
     RecordsGivenUp,
+    Replicated,
 )
 from headrace.metric import INVOCATION_BUCKETS, MAPPING_METRICS, Metric
-from headrace.metrics.families import add_sample, buckets, family_of
+from headrace.metrics.families import add_sample, amount, buckets, family_of
 from headrace.metrics.mapping_status import ages_after, mapping_of
 from headrace.observe import (
     DeadLetters,
@@ -39,20 +40,33 @@ from headrace.observe import (
 )
 from headrace.status import SILENCE, State
 
-_COUNTED: Mapping[type[MappingFact | Observation], tuple[str, str | None]] = {
-    RecordsRead: ("records_consumed_total", "records"),
-    RecordsFiltered: ("records_filtered_total", "records"),
-    RecordsGivenUp: ("records_given_up_total", "records"),
-    BatchBisected: ("bisects_total", None),
-    KeyParked: ("keys_parked_total", None),
-    FailureSent: ("failures_sent_total", None),
-    FailuresRedriven: ("failures_redriven_total", "done"),
-    TransientFault: ("errors_transient_total", None),
-    Stalled: ("stalls_total", None),
-    GapFound: ("gaps_total", None),
-    DeadLetters: ("dead_letters_total", "count"),
+_COUNTED: Mapping[type[MappingFact | Observation], Mapping[str, str | None]] = {
+    RecordsRead: {"records_consumed_total": "records"},
+    RecordsFiltered: {"records_filtered_total": "records"},
+    RecordsGivenUp: {"records_given_up_total": "records"},
+    BatchBisected: {"bisects_total": None},
+    KeyParked: {"keys_parked_total": None},
+    FailureSent: {"failures_sent_total": None},
+    FailuresRedriven: {"failures_redriven_total": "done"},
+    Replicated: {
+        "items_put_total": "put",
+        "items_deleted_total": "deleted",
+        "items_left_newer_total": "newer",
+        "items_left_echoes_total": "echoes",
+        "items_fetched_total": "fetched",
+    },
+    TransientFault: {"errors_transient_total": None},
+    Stalled: {"stalls_total": None},
+    GapFound: {"gaps_total": None},
+    DeadLetters: {"dead_letters_total": "count"},
 }
-"""For each fact, the counter that it moves on, and by which of its fields; by one where there is none."""
+"""For each fact, the counters that it moves on, and by which of its fields; by one where there is none."""
+
+_LEVELS: Mapping[type[MappingFact | Observation], Mapping[str, str | None]] = {
+    ShardsChanged: {"shards_active": "reading", "shards_waiting": "waiting", "shards_finished": "finished"},
+    MappingStatusChanged: {"live": "live", "parked_keys": "parked", "failures_waiting": "failures"},
+}
+"""For each fact, the gauges that it sets, and to which of its fields."""
 
 _PROCESSES = {
     "started": "function_processes_total",
@@ -111,29 +125,19 @@ class _Figures:
 
     def count(self, fact: MappingFact | Observation, now: float) -> None:
         """Take one fact into the figures."""
-        name, field = _COUNTED.get(type(fact), (None, None))
-        if name is not None:
-            self._values[name] += 1 if field is None else getattr(fact, field)
+        for name, field in _COUNTED.get(type(fact), {}).items():
+            self._values[name] += amount(fact, field)
+        for name, field in _LEVELS.get(type(fact), {}).items():
+            self._values[name] = amount(fact, field)
         match fact:
             case Invoked():
                 self._invoked(fact)
             case FunctionProcess(event=event) if event in _PROCESSES:
                 self._values[_PROCESSES[event]] += 1
-            case ShardsChanged(reading=reading, waiting=waiting, finished=finished):
-                self._values |= {
-                    "shards_active": reading,
-                    "shards_waiting": waiting,
-                    "shards_finished": finished,
-                }
-            case MappingStatusChanged(lag=lag, ages=ages):
+            case MappingStatusChanged(status=status, lag=lag, ages=ages):
                 self._told_at, self._ages = now, ages
                 self._watermark_at = self._watermark_at if lag is None else now - lag
-                self._values |= {
-                    "ready": fact.status is State.READY,
-                    "live": fact.live,
-                    "parked_keys": fact.parked,
-                    "failures_waiting": fact.failures,
-                }
+                self._values["ready"] = status is State.READY
             case _:
                 pass
 

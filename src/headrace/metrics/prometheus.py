@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from headrace.dataset import Dataset, GapBehavior
 from headrace.errors import ConfigError
 from headrace.metric import APPLY_BUCKETS, METRIC_NAMES, METRICS
-from headrace.metrics.families import add_sample, buckets, family_of
+from headrace.metrics.families import add_sample, amount, buckets, family_of
 from headrace.observe import (
     BatchApplied,
     BootstrapProgressed,
@@ -153,9 +153,9 @@ class _Figures:
     def count(self, observation: Observation, now: float) -> None:
         """Take one fact into the figures."""
         for name, fact in _COUNTED.get(type(observation), {}).items():
-            self._values[name] += _amount(observation, fact)
+            self._values[name] += amount(observation, fact)
         for name, fact in _LEVELS.get(type(observation), {}).items():
-            self._values[name] = _amount(observation, fact)
+            self._values[name] = amount(observation, fact)
         match observation:
             case BatchApplied(seconds=seconds):
                 self._apply_counts[bisect_left(APPLY_BUCKETS, seconds)] += 1
@@ -197,11 +197,6 @@ class _Figures:
             # What was told last is no longer true: the thread that tells has died, or hangs.
             return 0.0
         return self._values[name]
-
-
-def _amount(observation: Observation, fact: str | None) -> float:
-    value = 1 if fact is None else getattr(observation, fact)
-    return float(len(value) if isinstance(value, tuple) else value)
 
 
 def _wanted(dataset: Dataset) -> frozenset[str]:

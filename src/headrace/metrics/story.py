@@ -22,6 +22,7 @@ from headrace.mapping_facts import (
     FunctionOutput,
     FunctionProcess,
     Invoked,
+    ItemsFetched,
     KeyParked,
     KeyReleased,
     MappingFact,
@@ -29,6 +30,7 @@ from headrace.mapping_facts import (
     MappingStatusChanged,
     RecordsFiltered,
     RecordsGivenUp,
+    Replicated,
 )
 from headrace.metrics.log import LogLevel
 from headrace.observe import (
@@ -117,6 +119,8 @@ MAPPING_EVENTS: dict[type[MappingFact], tuple[str, LogLevel]] = {
     KeyReleased: ("key_released", LogLevel.INFO),
     FunctionOutput: ("function_output", LogLevel.INFO),
     FunctionProcess: ("function_process", LogLevel.INFO),
+    Replicated: ("replicated", LogLevel.DEBUG),
+    ItemsFetched: ("items_fetched", LogLevel.INFO),
     MappingStatusChanged: ("mapping_status_changed", LogLevel.INFO),
 }
 """The same for event source mappings."""
