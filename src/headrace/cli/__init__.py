@@ -26,6 +26,7 @@ VERBS = {
     "dead-letters": "List, retry or discard changes that could not be applied.",
     "failures": "List, show, redrive or discard records that a mapping gave up.",
     "cayenne": "Look into a dataset's folder of engine cayenne.",
+    "filter": "Try an event filter on records.",
     "local": "Serve a simulated DynamoDB with streams.",
 }
 """Each verb, and the first line of its help. The module of the same name (``_`` for ``-``) holds the command."""

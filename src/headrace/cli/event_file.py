@@ -79,18 +79,37 @@ class EventFile:
     def _failure(self, value: Json, place: str) -> Batch:
         """Where failures go, they are kept whole; AWS's own messages leave the records out."""
         info = value["DDBStreamBatchInfo"]
-        records = value.get("headrace", {}).get("records")
-        if records is None and "payload" in value:
-            records = json.loads(value["payload"]).get("Records")
-        if records is None:
-            raise ConfigError(
-                f"{place}: holds no records, only where they were: {info.get('streamArn')}, {info.get('shardId')}"
-            )
+        records = _kept(value, place)
         arn = str(info.get("streamArn", self.stream_arn))
         return self._batch(_records(records, f"{place}.records", arn), arn, info.get("shardId"))
 
     def _batch(self, records: Sequence[StreamRecord], arn: str, shard: str | None = None) -> Batch:
         return Batch(self.mapping, arn, shard or ANY_SHARD, tuple(records))
+
+
+def record_texts(text: bytes, where: str) -> Iterator[tuple[str, bytes]]:
+    """Each record of a file as ``EventFile`` takes it: its place, and its JSON as in Lambda's event.
+
+    Here a record may lack what only a delivery needs: its keys, its number. Raises ConfigError with the place.
+    """
+    for place, value in _values(text, where):
+        if isinstance(value, Mapping) and "DDBStreamBatchInfo" in value:
+            yield from _texts(_kept(value, place), f"{place}.records")
+        elif isinstance(value, Mapping) and "Records" in value:
+            yield from _texts(value["Records"], f"{place}.Records")
+        else:
+            yield place, _text(value, place)
+
+
+def _texts(values: object, place: str) -> Iterator[tuple[str, bytes]]:
+    for at, value in _listed(values, place):
+        yield at, _text(value, at)
+
+
+def _text(value: object, place: str) -> bytes:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{place}: is {_kind(value)}; expected an event or a record, as an object")
+    return _as_lambda_has_it(value, place)
 
 
 def parts(batch: Batch, size: int) -> Iterator[Batch]:
@@ -127,10 +146,27 @@ def _line(line: bytes, place: str, of_whole: ValueError) -> tuple[str, Any]:
         raise ConfigError(f"{place}: is no JSON: {error}; nor is the file as a whole: {of_whole}") from error
 
 
-def _records(values: object, place: str, arn: str) -> list[StreamRecord]:
+def _kept(value: Json, place: str) -> object:
+    """The records of a failure."""
+    info = value["DDBStreamBatchInfo"]
+    records = value.get("headrace", {}).get("records")
+    if records is None and "payload" in value:
+        records = json.loads(value["payload"]).get("Records")
+    if records is None:
+        raise ConfigError(
+            f"{place}: holds no records, only where they were: {info.get('streamArn')}, {info.get('shardId')}"
+        )
+    return records
+
+
+def _listed(values: object, place: str) -> list[tuple[str, Any]]:
     if not isinstance(values, list):
         raise ConfigError(f"{place}: is {_kind(values)}; expected a list of records")
-    return [_record(value, f"{place}[{number}]", arn) for number, value in enumerate(values)]
+    return [(f"{place}[{number}]", value) for number, value in enumerate(values)]
+
+
+def _records(values: object, place: str, arn: str) -> list[StreamRecord]:
+    return [_record(value, at, arn) for at, value in _listed(values, place)]
 
 
 def _record(value: object, place: str, arn: str) -> StreamRecord:
@@ -150,14 +186,21 @@ def _record(value: object, place: str, arn: str) -> StreamRecord:
     except (BrokenValue, AttributeError, TypeError) as error:
         raise ConfigError(f"{place}.dynamodb.Keys: {error}; expected DynamoDB JSON") from error
     created = _created(change.get("ApproximateCreationDateTime", 0.0), place)
-    told: dict[str, Any] = {"eventSourceARN": arn, **value}
-    if "ApproximateCreationDateTime" in change:
+    text = _as_lambda_has_it({"eventSourceARN": arn, **value}, place)
+    return StreamRecord(SequenceNumber(number), float(created), key, text)
+
+
+def _as_lambda_has_it(value: Json, place: str) -> bytes:
+    """The record's JSON; of GetRecords, times may be texts and names of identities begin with capitals."""
+    told = dict(value)
+    change = value.get("dynamodb")
+    if isinstance(change, Mapping) and "ApproximateCreationDateTime" in change:
+        created = _created(change["ApproximateCreationDateTime"], place)
         told["dynamodb"] = {**change, "ApproximateCreationDateTime": created}
     identity = value.get("userIdentity")
     if isinstance(identity, Mapping):
         told["userIdentity"] = {name[:1].lower() + name[1:]: held for name, held in identity.items()}
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return StreamRecord(SequenceNumber(number), float(created), key, text)
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _arn(value: object, otherwise: str) -> str:
