@@ -228,6 +228,7 @@ def test_what_was_mended_is_imported_the_next_time(pod):
         ("{(1, 2): 3}", "keys must be str"),
         ("c", "Object of type LambdaContext is not JSON serializable"),
         ("(x for x in e)", "Object of type generator is not JSON serializable"),
+        ("'half \\ud800'", "surrogates not allowed"),
     ],
 )
 def test_a_response_that_is_no_json_fails_the_invocation(pod, returned, words):
@@ -236,6 +237,11 @@ def test_a_response_that_is_no_json_fails_the_invocation(pod, returned, words):
     assert error.type == "Runtime.MarshalError"
     assert str(error).startswith("Unable to marshal response: ")
     assert words in str(error)
+
+
+def test_what_no_text_can_hold_is_escaped_in_errors(pod):
+    pod.write("m.py", r"def f(e, c): raise ValueError('half \ud800')")
+    assert str(failed(pod.consumer("m:f"))) == r"half \ud800"
 
 
 def test_numbers_of_boto3_and_bytes_may_be_returned(pod):

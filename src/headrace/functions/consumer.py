@@ -216,12 +216,23 @@ class FunctionConsumer:
 
 
 def _failed(error: dict[str, Any]) -> ConsumerFailed:
-    return ConsumerFailed(error["errorType"], error["errorMessage"], tuple(error["stackTrace"]))
+    trace = tuple(_text(entry) for entry in error["stackTrace"])
+    return ConsumerFailed(_text(error["errorType"]), _text(error["errorMessage"]), trace)
+
+
+def _text(told: str) -> str:
+    """Without halves of surrogate pairs, which Python's texts may have and no file or message."""
+    return told.encode("utf-8", "backslashreplace").decode()
 
 
 def _parsed(body: bytes) -> object:
-    """A function may return bytes that are no JSON: then they are a text."""
+    """A function may return bytes that are no JSON: then they are a text. Raises ConsumerFailed."""
     try:
-        return json.loads(body)
+        response = json.loads(body)
+        if b"\\u" in body:
+            json.dumps(response, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ConsumerFailed("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
     except (ValueError, RecursionError):
         return body.decode(errors="replace")
+    return response
