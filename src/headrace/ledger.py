@@ -14,11 +14,16 @@ from headrace.stream_record import StreamRecord
 
 
 class Condition(StrEnum):
-    """Why records were given up. The first two are Lambda's words, the last is told where the stream has forgotten records."""
+    """Why records were given up.
+
+    The first two are Lambda's words. The others are told where the stream has forgotten records, or gives one that cannot
+    be read: there are none in the failure then, and its fault says what is known.
+    """
 
     RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
     RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
     RECORDS_EXPIRED = "RecordsExpired"
+    RECORD_UNREADABLE = "RecordUnreadable"
 
 
 @dataclass(frozen=True, slots=True)

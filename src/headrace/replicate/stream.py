@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -35,9 +35,20 @@ PAGES_PER_SHARD = 4
 
 
 class StreamFollower:
-    """Reads every readable shard, one request at a time each, and says how far the whole is known."""
+    """Reads every readable shard, one request at a time each, and says how far the whole is known.
 
-    def __init__(self, desk: Desk, lineage: Lineage, checkpoint: Checkpoint) -> None:
+    A shard that is ``full`` is not read on before something becomes durable; without it, one of which PAGES_PER_SHARD wait.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        lineage: Lineage,
+        checkpoint: Checkpoint,
+        *,
+        full: Callable[[ShardReader], bool] | None = None,
+    ) -> None:
+        self._full = full or _has_pages
         self.dataset = desk.dataset
         self.stream_arn = checkpoint.stream_arn
         self.lineage = lineage
@@ -207,6 +218,12 @@ class StreamFollower:
         heapq.heappush(self._due, (reader.due_at, reader.id))
         return None
 
+    def reposition(self, reader: ShardReader, position: Position, now: float) -> None:
+        """Read a shard from another position on, at once."""
+        reader.position, reader.iterator = position, None
+        reader.failures, reader.gone_since = 0, None
+        heapq.heappush(self._due, (now, reader.id))
+
     # Becoming durable
 
     def after(self, units: Sequence[StreamUnit]) -> dict[str, ShardState]:
@@ -297,9 +314,13 @@ class StreamFollower:
 
     def _is_parked(self, reader: ShardReader) -> bool:
         """Whether a shard waits for what was read of it to become durable."""
-        return reader.unapplied >= PAGES_PER_SHARD and not reader.held
+        return self._full(reader) and not reader.held
 
     def _tell_shards(self) -> None:
         waiting = len(self.lineage.in_stage(Stage.WAITING))
         finished = len(self.lineage.in_stage(Stage.FINISHED))
         self._outbox.tell(ShardsChanged(self.dataset, len(self.readers), waiting, finished))
+
+
+def _has_pages(reader: ShardReader) -> bool:
+    return reader.unapplied >= PAGES_PER_SHARD

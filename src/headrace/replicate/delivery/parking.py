@@ -1,0 +1,79 @@
+"""Items that are put aside: a record of theirs keeps failing, and later ones wait behind it, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from headrace.ledger import ParkedRecord
+
+
+class Parking:
+    """Counts the records that wait, item by item: those that are durable, and those that are not yet.
+
+    An item is parked while any record of it waits; what comes of it then joins them.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._new: dict[tuple[str, str, str], ParkedRecord] = {}
+        self._released: dict[tuple[str, str, str], ParkedRecord] = {}
+
+    def begin(self, durable: Mapping[str, int]) -> None:
+        """What an earlier process has left: how many records wait for each item."""
+        self._counts.update(durable)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._counts
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._counts))
+
+    def add(self, record: ParkedRecord) -> bool:
+        """Put a record aside; true if its item was not parked."""
+        key = record.record.key
+        first = key not in self._counts
+        self._new[_name(record)] = record
+        self._counts[key] += 1
+        return first
+
+    def release(self, records: Iterable[ParkedRecord]) -> None:
+        """Records that waited are done."""
+        self._released |= {_name(record): record for record in records}
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something is not durable yet."""
+        return bool(self._new or self._released)
+
+    def take(self) -> tuple[tuple[ParkedRecord, ...], tuple[ParkedRecord, ...]]:
+        """What the next transaction adds and removes."""
+        new, released = self._new, self._released
+        self._new, self._released = {}, {}
+        return tuple(new.values()), tuple(released.values())
+
+    def committed(self, released: Iterable[ParkedRecord]) -> tuple[str, ...]:
+        """The removal of these is durable; the items of which nothing waits any more."""
+        free = []
+        for record in released:
+            key = record.record.key
+            self._counts[key] -= 1
+            if self._counts[key] <= 0:
+                del self._counts[key]
+                free.append(key)
+        return tuple(free)
+
+    def recount(self, key: str, count: int) -> None:
+        """The ledger says how many of an item's records wait: one that was parked twice waits once."""
+        pending = sum(record.record.key == key for record in self._new.values())
+        if count + pending:
+            self._counts[key] = count + pending
+        else:
+            self._counts.pop(key, None)
+
+
+def _name(record: ParkedRecord) -> tuple[str, str, str]:
+    return record.stream_arn, record.shard, record.record.sequence.text
