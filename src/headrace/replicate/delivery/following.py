@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -201,8 +201,11 @@ class Following:
 
     # Handing over
 
-    def hand_over(self, now: float) -> None:
-        """Send every batch that is due, shard after shard in turn, within what may be under way at once."""
+    def hand_over(self, now: float, held: Container[str]) -> None:
+        """Send every batch that is due, shard after shard in turn, within what may be under way at once.
+
+        Items that are ``held`` are with another invocation.
+        """
         feeds = [feed for feed in self._feeds.values() if feed.id in self._durable]
         self._turn += 1
         start = self._turn % len(feeds) if feeds else 0
@@ -210,13 +213,13 @@ class Following:
             for lane in feed.lanes:
                 if len(self._handed) >= MOST_INVOCATIONS:
                     return
-                self._try(feed, lane, now)
+                self._try(feed, lane, held, now)
 
-    def _try(self, feed: ShardFeed, lane: Lane, now: float) -> None:
+    def _try(self, feed: ShardFeed, lane: Lane, held: Container[str], now: float) -> None:
         reader = self.stream.readers.get(feed.id)
         passed = reader.read_up_to if reader is not None else None
         service_now = self._desk.clock.at(now)
-        portion, settled, again_at = lane.next(now, service_now, self.parking, passed=passed)
+        portion, settled, again_at = lane.next(now, service_now, self.parking, held=held, passed=passed)
         self._settle(feed, settled, now)
         if portion is None:
             if again_at is not None and again_at != float("inf"):
@@ -300,6 +303,11 @@ class Following:
         self._post.report(
             RecordsGivenUp(self._identity.mapping, shard_id, count, failure.condition, failure.id, error)
         )
+
+    @property
+    def in_hand(self) -> frozenset[str]:
+        """The items that are with an invocation."""
+        return frozenset(record.key for handed in self._handed.values() for record in handed.batch.records)
 
     @property
     def under_way(self) -> int:

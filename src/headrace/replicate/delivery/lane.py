@@ -78,11 +78,18 @@ class Lane:
     # The next try
 
     def next(
-        self, now: float, service_now: float, parked: Container[str], *, passed: float | None
+        self,
+        now: float,
+        service_now: float,
+        parked: Container[str],
+        *,
+        held: Container[str],
+        passed: float | None,
     ) -> tuple[Portion | None, Settlement, float | None]:
         """The portion to hand over now; what is settled without; and when to ask again if there is none, None or infinity: after news.
 
-        Records of items that are ``parked`` join those. ``passed`` is the time before which no record will come any more (the service's).
+        Records of items that are ``parked`` join those; a portion waits while one of its items is ``held`` by another invocation.
+        ``passed`` is the time before which no record will come any more (the service's).
         """
         settled = Settlement()
         while not self.busy:
@@ -96,6 +103,8 @@ class Lane:
                 self._portions.popleft()
             elif portion.due_at > now:
                 return None, settled, portion.due_at
+            elif any(entry.record.key in held for entry in portion.entries):
+                return None, settled, None
             else:
                 self.busy = True
                 return portion, settled, None

@@ -321,10 +321,10 @@ class DeliveryMachine:
         if not self._resting:
             if not self._standing.gone:
                 following.read(now)
-            following.hand_over(now)
+            following.hand_over(now, self._redriver.held)
             if not (following.drained or self._standing.gone):
                 self._standing.drained = False
-            self._outbox.wake(self._redriver.advance(now, self._failures))
+            self._outbox.wake(self._redriver.advance(now, self._failures, following.in_hand))
             self._outbox.wake(self._sender.advance(now))
         self._outbox.wake(self._books.advance(following, self._stream, now))
         if self._resting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
@@ -61,11 +61,12 @@ class _Round:
 class Redriver:
     """One round at a time, and in it one request: what keeps failing must not take the place of what goes well.
 
-    ``resolved``, ``again`` and ``failures`` are for the next transaction, and ``parking`` notes what is released.
+    ``held`` are the items that are being tried again. ``resolved``, ``again`` and ``failures`` are for the next transaction, and ``parking`` notes what is released.
     """
 
     def __init__(self, mapping: str, delivering: Delivering, post: Post, parking: Parking) -> None:
         self.parking = parking
+        self.held: frozenset[str] = frozenset()
         self.resolved: list[str] = []
         self.again: list[str] = []
         self.failures: list[Failure] = []
@@ -77,6 +78,7 @@ class Redriver:
         self._asked: int | None = None
         self._parked: tuple[ParkedRecord, ...] = ()
         self._uncommitted = False
+        self._in_hand: Container[str] = ()
         self._next_at: float | None = None
 
     # Orders
@@ -99,8 +101,12 @@ class Redriver:
         """Whether a request of a round is under way."""
         return self._asked is not None
 
-    def advance(self, now: float, failures: int) -> float | None:
-        """Go on with the round, or begin one; when to come again. ``failures`` are kept by now."""
+    def advance(self, now: float, failures: int, in_hand: Container[str]) -> float | None:
+        """Go on with the round, or begin one; when to come again.
+
+        ``failures`` are kept by now. What concerns an item of ``in_hand`` waits: it is with another invocation.
+        """
+        self._in_hand = in_hand
         interval = self._delivering.redrive_interval
         if interval is not None and self._next_at is None:
             self._next_at = now + interval
@@ -128,7 +134,7 @@ class Redriver:
             make = partial(ReadParked, key=round_.keys[0], limit=self._delivering.batch_size)
             self._asked = self._post.send(make)
         elif round_.failures:
-            self._retry(round_)
+            return self._retry(round_)
         elif not round_.read_all:
             make_read = partial(ReadFailures, ids=round_.ids, unsent=False, after=round_.after, limit=_PAGE)
             self._asked = self._post.send(make_read)
@@ -147,8 +153,10 @@ class Redriver:
         if round_.ticket is not None:
             self._post.settle(Settled(round_.ticket, round_.outcome))
 
-    def _retry(self, round_: _Round) -> None:
-        failure = round_.failures[0].failure
+    def _retry(self, round_: _Round) -> bool:
+        """Hand the next failure over; false if it must wait."""
+        stored = round_.failures[0]
+        failure = stored.failure
         if round_.discards:
             round_.failures.popleft()
             self.resolved.append(failure.id)
@@ -157,12 +165,18 @@ class Redriver:
             # The stream has forgotten what there was: only a person can say that this is settled.
             round_.failures.popleft()
             round_.left += 1
+        elif any(record.key in self._in_hand for record in failure.records):
+            return False
         else:
-            attempt = failure.invoked + round_.failures[0].redriven + 1
-            batch = Batch(
-                self._mapping, failure.stream_arn, failure.shard, failure.records, failure.generation, attempt
+            attempt = failure.invoked + stored.redriven + 1
+            self._hand_over(
+                Batch(self._mapping, failure.stream_arn, failure.shard, failure.records, failure.generation, attempt)
             )
-            self._asked = self._post.send(partial(Invoke, batch=batch))
+        return True
+
+    def _hand_over(self, batch: Batch) -> None:
+        self._asked = self._post.send(partial(Invoke, batch=batch))
+        self.held = frozenset(record.key for record in batch.records)
 
     # Answers
 
@@ -175,6 +189,7 @@ class Redriver:
     def heard(self, request: DeliveryRequest, outcome: DeliveryAnswer | HeadraceError) -> None:
         """What came of the request of a round."""
         self._asked = None
+        self.held = frozenset()
         match request, outcome:
             case Invoke(), Returned(response=response):
                 self._judged(judge(request.batch, response, reports=self._delivering.reports_item_failures))
@@ -208,7 +223,7 @@ class Redriver:
             self._parked = tuple(same)
             records = tuple(one.record for one in self._parked)
             batch = Batch(self._mapping, first.stream_arn, first.shard, records, first.generation, 2)
-            self._asked = self._post.send(partial(Invoke, batch=batch))
+            self._hand_over(batch)
 
     def _broken(self, error: HeadraceError) -> None:
         """The ledger could not be read: the round is over, and what it did stays done."""
