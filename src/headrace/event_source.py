@@ -44,6 +44,10 @@ class EventSource(Protocol):
         """DescribeTable. Raises TableUnusable where its stream is off, or is not of a view type that the mapping can do with."""
         ...
 
+    def successor(self, stream_arn: str) -> SourceTable:
+        """The table, with the stream that followed this one as its own: the first of several; empty where none has."""
+        ...
+
     def list_shards(self, stream_arn: str, start_after: str | None) -> ShardListing:
         """One page of DescribeStream."""
         ...

@@ -38,6 +38,7 @@ from headrace.replicate.delivery.commands import (
     DeliveryCommand,
     DeliveryEvent,
     DeliveryRequest,
+    FindSuccessor,
     Invoke,
     OpenLedger,
     ReadFailures,
@@ -155,7 +156,9 @@ class Handler:
         if reporting and names and (poisoned or self.random.random() < hard.reports):
             failing = poisoned or [self.random.randrange(len(names))]
             self.settled |= set(names[: min(failing)])
-            reported = [{"itemIdentifier": names[place][1]} for place in self.random.sample(failing, len(failing))]
+            reported = [
+                {"itemIdentifier": names[place][1]} for place in self.random.sample(failing, len(failing))
+            ]
             return self._with_state(batch, {"batchItemFailures": reported})
         self.settled |= set(names)
         return self._with_state(batch, {})
@@ -165,7 +168,9 @@ class Handler:
 
     def _with_state(self, batch: Batch, response: dict[str, Any]) -> object:
         if batch.window is None:
-            return response or self.random.choice((None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}))
+            return response or self.random.choice(
+                (None, {}, {"batchItemFailures": []}, {"batchItemFailures": None})
+            )
         count = json.loads(batch.window.state).get("count", 0) + len(batch.records)
         return {**response, "state": {"count": count}}
 
@@ -205,7 +210,7 @@ class DeliveryWorld:
             seed,
             initial_shards=self.random.choice((1, 2, 4)),
             faults=self.weather,
-            rotation_seconds=self.random.choice((None, 60.0, 4 * 3600.0)),
+            rotation_seconds=self.random.choice((None, 4 * 3600.0)),
         )
         self.hardship = hardship
         self.delivering = delivering
@@ -213,6 +218,8 @@ class DeliveryWorld:
         self.settled: list[Settled] = []
         self.sent: list[Failure] = []
         self.status: MappingStatusChanged | None = None
+        self.begun = False
+        self._seen: object = None
         self.versions = 0
         self.crashes = 0
         self.items = items
@@ -257,7 +264,9 @@ class DeliveryWorld:
 
     def boot(self) -> None:
         """Start a process: everything but the ledger is new."""
-        self.machine = DeliveryMachine(MAPPING, self.delivering, "handlers:watch", "salt", has_destination=True)
+        self.machine = DeliveryMachine(
+            MAPPING, self.delivering, "handlers:watch", "salt", has_destination=True
+        )
         self.source = TableEvents(self._wire, TABLE)
         self.outstanding: list[Request | DeliveryRequest] = []
         self.answered: list[DeliveryEvent] = []
@@ -305,12 +314,13 @@ class DeliveryWorld:
 
     def _carry_out(self, request: Request | DeliveryRequest) -> DeliveryEvent:
         beside = isinstance(
-            request, (OpenLedger, CommitDelivery, Invoke, SendFailure, ReadFailures, ReadParked)
+            request,
+            (OpenLedger, CommitDelivery, Invoke, SendFailure, ReadFailures, ReadParked, FindSuccessor),
         )
         try:
             self._fault(request)
             if beside:
-                answer = perform(request, self.handler, self.ledger, self)
+                answer = perform(request, self.source, self.handler, self.ledger, self)
                 event: DeliveryEvent = Answered(request.id, answer)
             else:
                 event = Done(request.id, ask_source(request, self.source))
@@ -336,7 +346,9 @@ class DeliveryWorld:
         for record in failure.records:
             name = (failure.stream_arn, record.sequence.text)
             self.handler.settled.add(name)
-        if failure.condition is Condition.RETRY_ATTEMPTS_EXHAUSTED and (most is None or failure.invoked <= most):
+        if failure.condition is Condition.RETRY_ATTEMPTS_EXHAUSTED and (
+            most is None or failure.invoked <= most
+        ):
             raise Broken(f"given up after {failure.invoked} tries, of {most} retries")
         if failure.condition is Condition.RECORDS_EXPIRED and not failure.records:
             self._excuse()
@@ -360,8 +372,19 @@ class DeliveryWorld:
     def _take(self, event: DeliveryEvent) -> None:
         for command in self.machine.step(event, self.clock()):
             self._do(command)
+        self._note_beginning()
         self._note_given_up()
         self._expect_one_invocation_for_each_item()
+
+    def _note_beginning(self) -> None:
+        """A mapping begins with what the table's stream holds then: what was earlier it never promised."""
+        following = self.machine._following
+        if following is not None and not self.begun and following is not self._seen:
+            self._seen = following
+            earlier = {name for name in self.truth.records if name[0] < following.stream_arn}
+            self.handler.excused |= earlier
+            self._excuse()
+        self.begun = self.begun or self.ledger.open() is not None
 
     def _note_given_up(self) -> None:
         """What the machine has given up counts before it is durable: after a crash, it comes again."""
@@ -421,7 +444,9 @@ class DeliveryWorld:
             self.step()
             if self.random.random() < 0.02 and not self.missing() and self._quiet():
                 return
-        raise Broken(f"not settled in {steps} steps: {len(self.missing())} records are missing, status {self.status}")
+        raise Broken(
+            f"not settled in {steps} steps: {len(self.missing())} records are missing, status {self.status}"
+        )
 
     def _quiet(self) -> bool:
         return not any(isinstance(one, (Invoke, CommitDelivery, SendFailure)) for one in self.outstanding)

@@ -49,6 +49,21 @@ class Calls:
             self._requests.ask("DescribeStream", {"StreamArn": stream_arn, "ShardFilter": child_shards})
         )
 
+    def list_streams(self) -> tuple[str, ...]:
+        """The ARNs of the table's streams that can be read still, those of an earlier table of its name included."""
+        arns: list[str] = []
+        body = {"TableName": self._table}
+        while True:
+            answer = json_object(self._requests.ask("ListStreams", body))
+            try:
+                arns += [stream["StreamArn"] for stream in answer["Streams"]]
+            except (KeyError, TypeError) as error:
+                raise Unavailable(f"the answer of ListStreams is not as documented ({error!r})") from error
+            last = answer.get("LastEvaluatedStreamArn")
+            if not isinstance(last, str) or last == body.get("ExclusiveStartStreamArn"):
+                return tuple(arns)
+            body["ExclusiveStartStreamArn"] = last
+
     def get_shard_iterator(self, stream_arn: str, shard_id: str, position: Position) -> str:
         """An iterator at ``position``."""
         body: dict[str, Any] = {

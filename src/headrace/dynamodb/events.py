@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -84,6 +84,11 @@ class TableEvents(TableStream, EventSource):
         """DescribeTable. Raises TableUnusable where the stream is off, or of none of ``views``."""
         return self._described(self._views, "does not hold what is needed of changes")
 
+    def successor(self, stream_arn: str) -> SourceTable:
+        """DescribeTable and ListStreams. The time in a stream's ARN tells which came later."""
+        later = [arn for arn in self._calls.list_streams() if _label(arn) > _label(stream_arn)]
+        return replace(self._described(None, ""), stream_arn=min(later, key=_label, default=""))
+
     def open_iterator(self, stream_arn: str, shard_id: str, position: Position) -> str:
         """GetShardIterator."""
         iterator = super().open_iterator(stream_arn, shard_id, position)
@@ -107,6 +112,11 @@ class TableEvents(TableStream, EventSource):
         if page.next_iterator is None:
             self._streams.pop(shard_id, None)
         return page
+
+
+def _label(stream_arn: str) -> str:
+    """When the stream was enabled, as ISO 8601 (Amazon DynamoDB Streams API Reference, Stream: StreamLabel)."""
+    return stream_arn.rpartition("/stream/")[2]
 
 
 def event_page(

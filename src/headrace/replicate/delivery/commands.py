@@ -13,6 +13,7 @@ from headrace.errors import HeadraceError
 from headrace.ledger import Delivery, DeliveryWork, Failure, FailureOutcome, ParkedRecord, StoredFailure
 from headrace.mapping_facts import MappingFact
 from headrace.replicate.commands import Command, Event
+from headrace.source import SourceTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,21 @@ class ReadParked:
 
 
 @dataclass(frozen=True, slots=True)
+class FindSuccessor:
+    """Which stream followed this one, whose records are all delivered. Answer: Successor."""
+
+    id: int
+    stream_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The table, with the stream that is to be followed next; none where its ARN is empty."""
+
+    table: SourceTable
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What is durable; None if nothing ever was."""
 
@@ -104,8 +120,10 @@ class ParkedRead:
     records: tuple[ParkedRecord, ...]
 
 
-DeliveryRequest = OpenLedger | CommitDelivery | Invoke | SendFailure | ReadFailures | ReadParked
-DeliveryAnswer = Opened | Committed | Returned | Sent | FailuresRead | ParkedRead
+DeliveryRequest = (
+    OpenLedger | CommitDelivery | Invoke | SendFailure | ReadFailures | ReadParked | FindSuccessor
+)
+DeliveryAnswer = Successor | Opened | Committed | Returned | Sent | FailuresRead | ParkedRead
 
 
 @dataclass(frozen=True, slots=True)

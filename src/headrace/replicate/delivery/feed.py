@@ -37,21 +37,19 @@ class Advance:
 class ShardFeed:
     """The lanes of one shard, and the order in which its records came.
 
-    ``generation`` is as in Batch. Records made before ``since`` (epoch seconds) are passed over: a service that knows no
+    Records made before ``since`` (epoch seconds) are passed over: a service that knows no
     AT_TIMESTAMP gives them, too.
     """
 
     def __init__(
         self,
         shard_id: str,
-        generation: int,
         delivering: Delivering,
         since: float,
         window: Window | None,
         salt: str,
     ) -> None:
         self.id = shard_id
-        self.generation = generation
         # The state of a window is one for a shard.
         count = 1 if delivering.tumbling_window else delivering.parallelization_factor
         self.lanes = [Lane(delivering, f"{salt}/{shard_id}/{lane}", window) for lane in range(count)]
@@ -74,8 +72,12 @@ class ShardFeed:
         if page.count or page.next_iterator is None:
             self._order.append(page)
         if page.next_iterator is None:
-            for lane in self.lanes:
-                lane.end()
+            self.end()
+
+    def end(self) -> None:
+        """Nothing more will be read of the shard."""
+        for lane in self.lanes:
+            lane.end()
 
     @property
     def full(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +29,8 @@ from headrace.replicate.delivery.response import Verdict, judge
 from headrace.replicate.delivery.start import generations
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import Gap
-from headrace.replicate.lineage import Lineage
+from headrace.replicate.lineage import CONFIRMATIONS, Lineage
+from headrace.replicate.listing import PATIENCE
 from headrace.replicate.liveness import Pulse, shard
 from headrace.replicate.plan import ANCHOR_INTERVAL
 from headrace.replicate.reader import ShardReader
@@ -109,6 +111,8 @@ class Following:
         self._handed: dict[int, _Handed] = {}
         self._turn = 0
         self._gone: Gap | None = None
+        self._drained_since = math.inf
+        self._listed_at = now
         self._anchored_at = now
         self._generations: dict[str, int] = {}
         service_now = desk.clock.at(now)
@@ -150,8 +154,10 @@ class Following:
             return True
         if gap.shard_id is None:
             self._gone = gap
+            for feed in self._feeds.values():
+                feed.end()
             return False
-        self._lost(gap, now)
+        self.lost(gap, now)
         reader = self.stream.readers.get(gap.shard_id)
         if reader is None:
             return True
@@ -165,10 +171,11 @@ class Following:
         """Tell that the stream is gone for good, if it is; false if that is told, or it was read to its end."""
         gone, self._gone = self._gone, None
         if gone is not None:
-            self._lost(gone, now)
+            self.lost(gone, now)
         return gone is not None
 
-    def _lost(self, gap: Gap, now: float) -> None:
+    def lost(self, gap: Gap, now: float) -> None:
+        """Records that the stream has forgotten are kept as a failure, without them."""
         self._desk.outbox.tell(GapFound(self._identity.mapping, gap.shard_id, gap.reason, "continue"))
         fault = Fault("RecordsExpired", f"{gap}; what follows is delivered")
         self._gave_up(gap.shard_id or "", GivenUp((), Condition.RECORDS_EXPIRED, 0, fault), now)
@@ -185,7 +192,6 @@ class Following:
             known = self._durable.get(shard_id)
             feed = self._feeds[shard_id] = ShardFeed(
                 shard_id,
-                self._generations.get(shard_id, self._first_generation),
                 self._identity.delivering,
                 self._since,
                 known.window if known is not None else None,
@@ -222,7 +228,7 @@ class Following:
         portion, settled, again_at = lane.next(now, service_now, self.parking, held=held, passed=passed)
         self._settle(feed, settled, now)
         if portion is None:
-            if again_at is not None and again_at != float("inf"):
+            if again_at is not None and again_at != math.inf:
                 self._desk.outbox.wake(again_at)
             return
         window = lane.window
@@ -233,7 +239,7 @@ class Following:
             self.stream_arn,
             feed.id,
             portion.records,
-            feed.generation,
+            self._durable[feed.id].generation,
             portion.invoked + 1,
             window,
         )
@@ -275,9 +281,10 @@ class Following:
             self._gave_up(feed.id, given_up, now)
         if settled.bisected:
             self._post.report(BatchBisected(self._identity.mapping, feed.id, settled.bisected))
+        generation = self._durable[feed.id].generation
         for entry in settled.parked:
             entry.done = True
-            first = self.parking.add(ParkedRecord(self.stream_arn, feed.id, feed.generation, entry.record))
+            first = self.parking.add(ParkedRecord(self.stream_arn, feed.id, generation, entry.record))
             if first:
                 why = "" if settled.why_parked is None else settled.why_parked.message
                 self._post.report(KeyParked(self._identity.mapping, feed.id, entry.record.key, why))
@@ -377,12 +384,25 @@ class Following:
     @property
     def idle(self) -> bool:
         """Whether nothing that was read waits."""
-        return not self._feeds
+        return all(feed.empty for feed in self._feeds.values())
 
-    @property
-    def drained(self) -> bool:
-        """Whether the stream is off and everything in it is done and durable."""
-        return self.stream.drained and not self._feeds
+    def is_drained(self, now: float) -> bool:
+        """Whether the stream is off and everything in it is done and durable.
+
+        Listings are known to lack children of shards for minutes: for so long it is looked for more of them.
+        """
+        if not (self.stream.drained and self.idle):
+            self._drained_since = math.inf
+            return False
+        if self._drained_since == math.inf:
+            self._drained_since = self._listed_at = now
+        if now - self._drained_since >= PATIENCE:
+            return True
+        if now - self._listed_at >= PATIENCE / CONFIRMATIONS:
+            self._listed_at = now
+            self.stream.discovery.recheck(now)
+        self._desk.outbox.wake(self._listed_at + PATIENCE / CONFIRMATIONS)
+        return False
 
     def ages(self, service_now: float) -> dict[str, float]:
         """How old the oldest record is that is not done, shard by shard (seconds); 0 where there is none."""

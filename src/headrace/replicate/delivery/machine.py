@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Final
 
 from headrace.checkpoint import ShardState
 from headrace.dataset import Replication
@@ -18,7 +20,6 @@ from headrace.event_source import EventPage
 from headrace.event_source_mapping import Delivering
 from headrace.ledger import Delivery, ShardDelivery, StreamDelivery
 from headrace.mapping_facts import KeyReleased, MappingStarted
-from headrace.position import Position
 from headrace.replicate.clock import ServiceClock
 from headrace.replicate.commands import (
     Describe,
@@ -38,6 +39,7 @@ from headrace.replicate.delivery.commands import (
     DeliveryCommand,
     DeliveryEvent,
     DiscardFailures,
+    FindSuccessor,
     Invoke,
     Opened,
     OpenLedger,
@@ -45,6 +47,7 @@ from headrace.replicate.delivery.commands import (
     Refused,
     Rest,
     Returned,
+    Successor,
 )
 from headrace.replicate.delivery.following import Following, Identity
 from headrace.replicate.delivery.parking import Parking
@@ -52,8 +55,9 @@ from headrace.replicate.delivery.post import Post
 from headrace.replicate.delivery.redriver import Redriver
 from headrace.replicate.delivery.sender import Sender
 from headrace.replicate.delivery.standing import Standing
-from headrace.replicate.delivery.start import first_lineage, since, whole_lineage
+from headrace.replicate.delivery.start import first_lineage, next_lineage, since
 from headrace.replicate.desk import Desk
+from headrace.replicate.entry import Gap
 from headrace.replicate.errands import Errands
 from headrace.replicate.health import Health
 from headrace.replicate.journal import Journal
@@ -64,6 +68,8 @@ from headrace.source import SourceTable
 
 RECHECK = 30.0
 """Seconds between looks at a table whose stream was read to its end."""
+
+SUCCESSOR: Final = "the search for the table's next stream"
 
 
 class DeliveryMachine:
@@ -107,7 +113,10 @@ class DeliveryMachine:
         self._next_generation = 0
         self._failures = 0
         self._resting = False
-        self._looked_at = -math.inf
+        self._next: SourceTable | None = None
+        self._looking = False
+        self._look_failures = 0
+        self._look_at = -math.inf
 
     def step(self, event: DeliveryEvent, now: float) -> list[DeliveryCommand]:
         """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
@@ -198,6 +207,8 @@ class DeliveryMachine:
                 return
             case OpenLedger() | CommitDelivery():
                 self._heard_ledger(request, outcome, now)
+            case FindSuccessor():
+                self._found(request, outcome, now)
             case _ if redrives:
                 self._redriver.heard(request, outcome)
             case Invoke():
@@ -275,12 +286,17 @@ class DeliveryMachine:
             states = first_lineage(self._delivering, shards, listing.trimmed, service_now)
             started_at = since(self._delivering, service_now)
         else:
-            states = whole_lineage(shards, listing.trimmed, Position.trim_horizon(service_now))
+            states = next_lineage(shards, listing.trimmed, service_now)
             started_at = 0.0
         self._listing = None
         self._stream = StreamDelivery(self._table.table_id, self._table.stream_arn, started_at)
         self._books.anew = True
         self._follow(states, {}, now)
+        if listing.trimmed and not first:
+            parents = ", ".join(sorted(listing.trimmed))
+            self._at_work.lost(
+                Gap(None, f"{parents} of the table's next stream were trimmed before they were read"), now
+            )
         self._post.report(MappingStarted(self.mapping, len(states), resumed=not first))
 
     def _follow(self, states: Iterable[ShardState], durable: Mapping[str, ShardDelivery], now: float) -> None:
@@ -322,8 +338,9 @@ class DeliveryMachine:
             if not self._standing.gone:
                 following.read(now)
             following.hand_over(now, self._redriver.held)
-            if not (following.drained or self._standing.gone):
-                self._standing.drained = False
+            self._standing.drained = self._standing.drained and (
+                self._standing.gone or following.is_drained(now)
+            )
             self._outbox.wake(self._redriver.advance(now, self._failures, following.in_hand))
             self._outbox.wake(self._sender.advance(now))
         self._outbox.wake(self._books.advance(following, self._stream, now))
@@ -331,28 +348,51 @@ class DeliveryMachine:
             if not (following.under_way or self._redriver.busy or self._books.under_way):
                 self._post.rested()
         elif not (following.under_way or self._books.under_way) and (
-            following.drained or (self._standing.gone and following.idle)
+            following.is_drained(now) or (self._standing.gone and following.idle)
         ):
-            self._look_for_another(following, now)
+            if self._next is not None:
+                self._follow_another(following, self._next, now)
+            else:
+                self._look_for_another(following, now)
 
     def _look_for_another(self, following: Following, now: float) -> None:
         """The stream is read to its end, or gone: follow the one that the table has now, if it is another."""
         self._standing.drained = True
-        if self._table is None or now >= self._looked_at + RECHECK:
-            self._looked_at, self._table = now, None
-            self._errands.ask(Describe, Describe, now)
+        if self._looking:
             return
-        self._outbox.wake(self._looked_at + RECHECK)
-        if self._table.stream_arn == following.stream_arn:
-            # It is there after all, or may be turned on again.
-            self._standing.gone = False
-        elif following.lose(now):
+        if now < self._look_at:
+            self._outbox.wake(self._look_at)
             return
-        else:
-            self._next_generation = following.last_generation + 1
-            self._outbox.abandon_source()
-            self._following = None
-            self._listing = FirstListing(self._desk, self._errands, self._table.stream_arn, now)
+        self._looking = True
+        self._post.send(partial(FindSuccessor, stream_arn=following.stream_arn))
+
+    def _found(self, request: FindSuccessor, outcome: DeliveryAnswer | HeadraceError, now: float) -> None:
+        """Whether another stream has followed; if not, this one may be there after all, or be turned on again."""
+        self._looking = False
+        self._look_at = now + RECHECK
+        match outcome:
+            case Successor(table=table) if table.stream_arn:
+                self._health.healed(SUCCESSOR)
+                self._next = table
+            case Successor():
+                self._health.healed(SUCCESSOR)
+                self._standing.gone = False
+            case HeadraceError():
+                self._look_failures += 1
+                self._look_at = now + self._health.failed(SUCCESSOR, outcome, self._look_failures, now)
+            case _:
+                raise TypeError(f"{request} was answered with {outcome}")
+
+    def _follow_another(self, following: Following, table: SourceTable, now: float) -> None:
+        """Nothing of the stream is left to deliver: begin with the one that followed it."""
+        if following.lose(now):
+            # What was lost of it is made durable first.
+            return
+        self._next_generation = following.last_generation + 1
+        self._look_at, self._look_failures = -math.inf, 0
+        self._outbox.abandon_source()
+        self._following, self._next, self._table = None, None, table
+        self._listing = FirstListing(self._desk, self._errands, table.stream_arn, now)
 
     @property
     def _at_work(self) -> Following:

@@ -18,6 +18,7 @@ class Parking:
         self._counts: Counter[str] = Counter()
         self._new: dict[tuple[str, str, str], ParkedRecord] = {}
         self._released: dict[tuple[str, str, str], ParkedRecord] = {}
+        self._on_its_way: tuple[ParkedRecord, ...] = ()
 
     def begin(self, durable: Mapping[str, int]) -> None:
         """What an earlier process has left: how many records wait for each item."""
@@ -53,10 +54,12 @@ class Parking:
         """What the next transaction adds and removes."""
         new, released = self._new, self._released
         self._new, self._released = {}, {}
-        return tuple(new.values()), tuple(released.values())
+        self._on_its_way = tuple(new.values())
+        return self._on_its_way, tuple(released.values())
 
     def committed(self, released: Iterable[ParkedRecord]) -> tuple[str, ...]:
         """The removal of these is durable; the items of which nothing waits any more."""
+        self._on_its_way = ()
         free = []
         for record in released:
             key = record.record.key
@@ -68,7 +71,7 @@ class Parking:
 
     def recount(self, key: str, count: int) -> None:
         """The ledger says how many of an item's records wait: one that was parked twice waits once."""
-        pending = sum(record.record.key == key for record in self._new.values())
+        pending = sum(one.record.key == key for one in (*self._new.values(), *self._on_its_way))
         if count + pending:
             self._counts[key] = count + pending
         else:

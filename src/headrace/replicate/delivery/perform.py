@@ -21,6 +21,7 @@ from headrace.replicate.delivery.commands import (
     DeliveryAnswer,
     DeliveryRequest,
     FailuresRead,
+    FindSuccessor,
     Invoke,
     Opened,
     OpenLedger,
@@ -30,6 +31,7 @@ from headrace.replicate.delivery.commands import (
     Returned,
     SendFailure,
     Sent,
+    Successor,
 )
 from headrace.shard import ShardListing
 from headrace.source import SourceTable
@@ -53,10 +55,16 @@ def ask_source(request: Request, source: EventSource) -> SourceTable | ShardList
 
 
 def perform(
-    request: DeliveryRequest, consumer: Consumer, ledger: Ledger, destination: Destination | None
+    request: DeliveryRequest,
+    source: EventSource,
+    consumer: Consumer,
+    ledger: Ledger,
+    destination: Destination | None,
 ) -> DeliveryAnswer:
-    """Do it and wait for the answer. Raises what the consumer, the ledger or the destination raises."""
+    """Do it and wait for the answer. Raises what the source, the consumer, the ledger or the destination raises."""
     match request:
+        case FindSuccessor(stream_arn=arn):
+            return Successor(source.successor(arn))
         case Invoke(batch=batch):
             return Returned(consumer.consume(batch))
         case SendFailure(failure=failure):

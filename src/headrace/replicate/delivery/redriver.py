@@ -115,7 +115,7 @@ class Redriver:
         while self._round is not None and self._asked is None and not self._uncommitted:
             if not self._go_on(self._round):
                 break
-        return self._next_at
+        return self._next_at if self._round is None else None
 
     def _begin(self, now: float, failures: int) -> None:
         if self._orders:
@@ -170,7 +170,14 @@ class Redriver:
         else:
             attempt = failure.invoked + stored.redriven + 1
             self._hand_over(
-                Batch(self._mapping, failure.stream_arn, failure.shard, failure.records, failure.generation, attempt)
+                Batch(
+                    self._mapping,
+                    failure.stream_arn,
+                    failure.shard,
+                    failure.records,
+                    failure.generation,
+                    attempt,
+                )
             )
         return True
 

@@ -23,6 +23,7 @@ from headrace.replicate.delivery.commands import (
     DeliveryEvent,
     DeliveryRequest,
     DiscardFailures,
+    FindSuccessor,
     Invoke,
     OpenLedger,
     ReadFailures,
@@ -182,13 +183,20 @@ class DeliveryRunner:
                     raise InternalError(f"{command} was not asked for")
                 case OpenLedger() | CommitDelivery() | ReadFailures() | ReadParked():
                     self._submit(self._lane, command)
-                case Invoke():
-                    self._submit(self._invokes, command)
-                case SendFailure():
-                    self._submit(self._sends, command)
+                case Invoke() | SendFailure() | FindSuccessor():
+                    self._submit(self._pool_of(command), command)
                 case _:
                     self._submit_read(command)
         return wake_at
+
+    def _pool_of(self, request: Invoke | SendFailure | FindSuccessor) -> Pool:
+        match request:
+            case Invoke():
+                return self._invokes
+            case SendFailure():
+                return self._sends
+            case FindSuccessor():
+                return self._reads
 
     def _submit(self, pool: ThreadPoolExecutor | Pool, request: DeliveryRequest) -> None:
         try:
@@ -205,7 +213,7 @@ class DeliveryRunner:
 
     def _perform(self, request: DeliveryRequest) -> None:
         try:
-            answer = perform(request, self._consumer, self._ledger, self._destination)
+            answer = perform(request, self._source, self._consumer, self._ledger, self._destination)
             event: DeliveryEvent = Answered(request.id, answer)
         except HeadraceError as error:
             event = Refused(request.id, error)

@@ -26,23 +26,23 @@ def first_lineage(
     position = Position.trim_horizon(service_now)
     if delivering.starting_position is StartingPosition.AT_TIMESTAMP:
         position = Position.at_timestamp(since(delivering, service_now), service_now)
-    return whole_lineage(shards, trimmed, position)
+    return tuple(_waiting(shard, trimmed, position) for shard in shards)
 
 
-def whole_lineage(
-    shards: Sequence[Shard], trimmed: Collection[str], position: Position
+def next_lineage(
+    shards: Sequence[Shard], trimmed: Collection[str], service_now: float
 ) -> tuple[ShardState, ...]:
-    """Every shard that is listed, parents first, each from ``position`` on."""
+    """The lineage of a stream that follows another: every record of it is wanted, so that one that is trimmed must raise."""
+    horizon = Position.trim_horizon(service_now)
     return tuple(
-        ShardState(
-            shard.id,
-            None if shard.parent_id in trimmed else shard.parent_id,
-            shard.starting,
-            Stage.WAITING,
-            position,
-        )
+        _waiting(shard, trimmed, horizon if shard.starting is None else Position.at(shard.starting))
         for shard in shards
     )
+
+
+def _waiting(shard: Shard, trimmed: Collection[str], position: Position) -> ShardState:
+    parent_id = None if shard.parent_id in trimmed else shard.parent_id
+    return ShardState(shard.id, parent_id, shard.starting, Stage.WAITING, position)
 
 
 def since(delivering: Delivering, service_now: float) -> float:
