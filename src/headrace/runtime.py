@@ -25,6 +25,8 @@ from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
 from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.limits import Freshness
+from headrace.mapping_facts import MappingObserver
+from headrace.mappings import Mappings
 from headrace.metrics.prometheus import PrometheusObserver
 from headrace.metrics.results import ResultsCollector
 from headrace.metrics.status import StatusBoard
@@ -71,7 +73,7 @@ OPERATOR_PATIENCE = 60.0
 class Runtime:
     """Everything that a Spicepod asks for, from ``start`` to ``stop``.
 
-    ``observers`` hear every fact of every dataset. ``connect`` makes the transport to a table's service. It
+    ``observers`` hear every fact of every dataset, ``mapping_observers`` those of event source mappings. ``connect`` makes the transport to a table's service. It
     answers the outside at ``http``, ``flight`` and ``metrics``, each unless it is None.
     Raises ConfigError for what only the rooms can tell to be wrong.
     """
@@ -84,6 +86,7 @@ class Runtime:
         flight: Address | None = None,
         metrics: Address | None = None,
         observers: Sequence[Observer] = (),
+        mapping_observers: Sequence[MappingObserver] = (),
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
     ) -> None:
         self._prometheus = PrometheusObserver(pod.datasets)
@@ -135,6 +138,13 @@ class Runtime:
         # Processes that are throttled together must not come back together.
         self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         self._views.keep(self._engines, self._viewed.query, self._catalog, self._versions, self._salt)
+        self._mappings = Mappings(
+            pod.mappings,
+            lambda access, _: connect(access),
+            mapping_observers,
+            self._prometheus.registry,
+            self._salt,
+        )
         self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
         self._probes = self._remote.probes(self._observe, self._salt)
 
@@ -153,6 +163,7 @@ class Runtime:
         for probe in self._probes:
             probe.start()
         self._views.start()
+        self._mappings.start()
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
@@ -162,6 +173,7 @@ class Runtime:
         self._viewed.close()
         self._views.stop()
         self._servers.stop()
+        self._mappings.stop()
         for runner in self._runners.values():
             runner.stop()
         for probe in self._probes:
@@ -309,29 +321,25 @@ class Runtime:
 
     def mapping_statuses(self) -> tuple[MappingStatus, ...]:
         """Every event source mapping at this moment."""
-        return ()
+        return self._mappings.statuses()
 
     def failures(
-        self,
-        mapping: str,
-        ids: Sequence[str] | None = None,  # noqa: ARG002 - no mapping runs yet
-        after: str | None = None,  # noqa: ARG002
-        limit: int = 100,  # noqa: ARG002
+        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
     ) -> tuple[StoredFailure, ...]:
         """The next failures of a mapping; see ``serve.running``. Raises HeadraceError."""
-        raise _without(mapping)
+        return self._mappings.failures(mapping, ids, after, limit)
 
-    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:  # noqa: ARG002 - no mapping runs yet
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
         """The next items of which records wait; see ``serve.running``. Raises HeadraceError."""
-        raise _without(mapping)
+        return self._mappings.parked_keys(mapping, after, limit)
 
-    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:  # noqa: ARG002 - no mapping runs yet
+    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Try failures of a mapping again; see ``serve.running``. Raises QueryError."""
-        raise _without(mapping)
+        return self._mappings.redrive(mapping, ids)
 
-    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:  # noqa: ARG002 - no mapping runs yet
+    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Forget failures of a mapping; see ``serve.running``. Raises QueryError."""
-        raise _without(mapping)
+        return self._mappings.discard(mapping, ids)
 
     def take_snapshot(self, name: str) -> Manifest:
         """Store the copy of a dataset as a snapshot, and wait for it; see ``serve.running``. Raises QueryError."""
@@ -406,10 +414,6 @@ class Runtime:
         everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
         for observer in everyone:
             observer(observation)
-
-
-def _without(mapping: str) -> QueryError:
-    return QueryError(QueryFault.NOT_READY, f"{mapping}: event source mappings do not run yet")
 
 
 def _seconds(key: str, text: str) -> float:

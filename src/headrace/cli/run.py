@@ -161,16 +161,28 @@ def _made(
     drawn = bars and sys.stderr.isatty() and log_format != "json"
     progress = _bars(closing) if drawn else _lines(logger)
     http, flight, metrics = at
-    observers = [LogObserver(logger), progress]
-    return Runtime(pod, http=http, flight=flight, metrics=metrics, observers=observers)
+    log = LogObserver(logger)
+    return Runtime(
+        pod,
+        http=http,
+        flight=flight,
+        metrics=metrics,
+        observers=[log, progress],
+        mapping_observers=[log],
+    )
 
 
 def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
     """Say at the start what is probably not meant, and what this version does not carry out."""
+    from headrace.mappings import warnings_of
+
     for warning in pod.warnings:
         logger.warning("spicepod_warning", message=warning)
     if pod.access.authenticates and pod.access.tls is None:
         logger.warning("keys_unencrypted", message=_UNENCRYPTED)
+    for name, warnings in warnings_of(pod.mappings).items():
+        for warning in warnings:
+            logger.warning("filter_never_matches", mapping=name, message=warning)
     for sentence in pod.unbuilt:
         logger.warning("not_built", message=sentence)
     for dataset in pod.datasets:
@@ -180,9 +192,15 @@ def _warn(logger: FilteringBoundLogger, pod: Pod) -> None:
 
 def _secrets(pod: Pod) -> list[Secret]:
     """Every secret of the Spicepod: the log hides them wherever they turn up."""
+    from headrace.event_source_mapping import Function
+
     accelerations = [one.acceleration for one in pod.datasets if one.acceleration is not None]
     kept = [one.snapshots for one in accelerations if one.snapshots is not None]
     accesses = [*(one.access for one in pod.datasets), *(snapshots.place.access for snapshots in kept)]
+    for mapping in pod.mappings:
+        accesses.append(mapping.access)
+        accesses += [mapping.on_failure.access] if mapping.on_failure is not None else []
+        accesses += [] if isinstance(mapping.consumer, Function) else [mapping.consumer.access]
     found = [(access.access_key_id, access.secret_access_key, access.session_token) for access in accesses]
     found += [
         (one.postgres.user, one.postgres.password, one.postgres.connection_string)

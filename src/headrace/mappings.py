@@ -1,0 +1,212 @@
+"""The event source mappings of a Spicepod: each with its stream, its function or target, and what is durable of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from headrace.batch import Consumer
+from headrace.dataset import AwsAccess
+from headrace.destinations import open_destination
+from headrace.dynamodb import TableEvents, place_of, service_client
+from headrace.errors import ConfigError, QueryError, QueryFault
+from headrace.event_source_mapping import EventSourceMapping, Function
+from headrace.filters import Filters
+from headrace.functions.consumer import FunctionConsumer
+from headrace.ledger import FailureOutcome, Ledger, ParkedKey, StoredFailure
+from headrace.ledgers import Ledgers
+from headrace.mapping_facts import MappingFact, MappingObserver
+from headrace.metrics.mapping_prometheus import MappingMetrics
+from headrace.metrics.mapping_status import MappingBoard
+from headrace.observe import Observation
+from headrace.replicate.delivery.commands import Settled
+from headrace.replicate.delivery.machine import DeliveryMachine
+from headrace.replicate.delivery.runner import DeliveryRunner
+from headrace.status import MappingStatus
+from headrace.targets import ReplicaTarget
+from headrace.wire import Transport
+
+OPERATOR_PATIENCE: Final = 60.0
+"""Seconds that whoever redrives or discards failures waits for all of them."""
+
+
+class Mappings:
+    """``mappings``, each over the transport that ``reach`` gives for a table and how to reach it.
+
+    ``observers`` hear every fact; ``registry`` publishes what is counted; ``salt`` spreads backoff over processes.
+    Raises ConfigError for what only the rooms can tell to be wrong.
+    """
+
+    def __init__(
+        self,
+        mappings: Sequence[EventSourceMapping],
+        reach: Callable[[AwsAccess, str], Transport],
+        observers: Sequence[MappingObserver],
+        registry: CollectorRegistry,
+        salt: str,
+    ) -> None:
+        self._mappings = {mapping.name: mapping for mapping in mappings}
+        self._reach = reach
+        self._salt = salt
+        self._board = MappingBoard(mappings)
+        metrics = MappingMetrics(registry, mappings)
+        self._observers: tuple[MappingObserver, ...] = (self._board, metrics, *observers)
+        self._filters = {mapping.name: filters_of(mapping) for mapping in mappings}
+        self._books = Ledgers(next(iter(mappings)).ledger) if mappings else None
+        self._ledgers: dict[str, Ledger] = {}
+        self._runners = {mapping.name: self._runner(mapping) for mapping in mappings}
+
+    def start(self) -> None:
+        """Begin to deliver; returns at once."""
+        for runner in self._runners.values():
+            runner.start()
+
+    def stop(self) -> None:
+        """Hand nothing more over, wait for what is under way, close everything. Safe to call twice."""
+        for runner in self._runners.values():
+            runner.rest()
+        for runner in self._runners.values():
+            runner.stop()
+        if self._books is not None:
+            self._books.close()
+
+    def statuses(self) -> tuple[MappingStatus, ...]:
+        """Every mapping at this moment."""
+        return tuple(self._board.statuses())
+
+    def failures(
+        self, name: str, ids: Sequence[str] | None, after: str | None, limit: int
+    ) -> tuple[StoredFailure, ...]:
+        """The next failures of a mapping; see ``Ledger.failures``. Raises HeadraceError."""
+        return self._ledger(name).failures(ids, after=after, limit=limit)
+
+    def parked_keys(self, name: str, after: str | None, limit: int) -> tuple[ParkedKey, ...]:
+        """The next items of which records wait; see ``Ledger.parked_keys``. Raises HeadraceError."""
+        return self._ledger(name).parked_keys(after, limit)
+
+    def redrive(self, name: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Try failures and parked records of a mapping again; see ``serve.running``. Raises QueryError."""
+        return self._settled(name, lambda runner: runner.redrive(ids))
+
+    def discard(self, name: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Forget failures and parked records of a mapping; see ``serve.running``. Raises QueryError."""
+        return self._settled(name, lambda runner: runner.discard(ids))
+
+    def _settled(self, name: str, ask: Callable[[DeliveryRunner], Future[Settled]]) -> FailureOutcome:
+        runner = self._runners.get(name)
+        if runner is None:
+            raise self._unknown(name)
+        try:
+            settled = ask(runner).result(OPERATOR_PATIENCE)
+        except TimeoutError:
+            raise QueryError(
+                QueryFault.TIMEOUT,
+                f"{name}: not all is done after {OPERATOR_PATIENCE:g} s; it goes on, and `headrace failures list` shows "
+                "what is left",
+            ) from None
+        if settled.outcome is None:
+            raise QueryError(QueryFault.NOT_READY, f"{name}: {settled.refusal}")
+        return settled.outcome
+
+    def _ledger(self, name: str) -> Ledger:
+        if name not in self._ledgers:
+            raise self._unknown(name)
+        return self._ledgers[name]
+
+    def _unknown(self, name: str) -> QueryError:
+        known = ", ".join(self._mappings) or "none"
+        return QueryError(
+            QueryFault.UNKNOWN_NAME, f"there is no event source mapping {name}; there is: {known}"
+        )
+
+    def _runner(self, mapping: EventSourceMapping) -> DeliveryRunner:
+        delivering = mapping.delivering
+        if not isinstance(mapping.consumer, Function):
+            # Targets say of each record whether it failed.
+            delivering = replace(delivering, reports_item_failures=True)
+        place = place_of(mapping.access)
+        destination = mapping.on_failure
+        machine = DeliveryMachine(
+            mapping.name,
+            delivering,
+            mapping.consumer_name,
+            self._salt,
+            has_destination=destination is not None,
+        )
+        assert self._books is not None, "there is a mapping"
+        ledger = self._ledgers[mapping.name] = self._books.of(mapping.name)
+        return DeliveryRunner(
+            machine,
+            self._source(mapping),
+            self._consumer(mapping),
+            ledger,
+            None
+            if destination is None
+            else open_destination(destination, service_client, region=place.region),
+            self._observe,
+        )
+
+    def _source(self, mapping: EventSourceMapping) -> TableEvents:
+        place = place_of(mapping.access)
+        filters = self._filters[mapping.name]
+        return TableEvents(
+            self._reach(mapping.access, mapping.table),
+            mapping.table,
+            region=place.region,
+            endpoint_url=place.endpoint_url,
+            passes=None if filters is None else filters.passes,
+            views=_views_of(mapping),
+        )
+
+    def _consumer(self, mapping: EventSourceMapping) -> Consumer:
+        consumer = mapping.consumer
+        if isinstance(consumer, Function):
+            region = place_of(mapping.access).region
+            return FunctionConsumer(mapping.name, consumer, self._observe, region=region)
+        return ReplicaTarget(
+            mapping.name,
+            consumer,
+            self._reach(consumer.access, consumer.table),
+            _remembered_in(mapping),
+            source=self._reach(mapping.access, mapping.table),
+            table=mapping.table,
+            access=mapping.access,
+            observe=self._observe,
+        )
+
+    def _observe(self, fact: MappingFact | Observation) -> None:
+        for observer in self._observers:
+            observer(fact)
+
+
+def filters_of(mapping: EventSourceMapping) -> Filters | None:
+    """The filters of a mapping, compiled; None if it has none. Raises ConfigError, naming the mapping and the place."""
+    if not mapping.filters:
+        return None
+    try:
+        return Filters.compiled(mapping.filters)
+    except ConfigError as error:
+        raise ConfigError(f"event_source_mappings: {mapping.name}: filter_criteria: {error}") from None
+
+
+def warnings_of(mappings: Sequence[EventSourceMapping]) -> Mapping[str, tuple[str, ...]]:
+    """What the filters of mappings can never let through, by the mappings' names. Raises ConfigError as ``filters_of``."""
+    compiled = {mapping.name: filters_of(mapping) for mapping in mappings}
+    return {name: filters.warnings for name, filters in compiled.items() if filters is not None}
+
+
+def _remembered_in(mapping: EventSourceMapping) -> Path:
+    """The file of what a target remembers of deleted items, beside the ledger."""
+    return mapping.ledger.with_name(f"{mapping.name}.replica.sqlite")
+
+
+def _views_of(mapping: EventSourceMapping) -> frozenset[str] | None:
+    consumer = mapping.consumer
+    if not isinstance(consumer, Function) and consumer.two_way:
+        return frozenset({"NEW_AND_OLD_IMAGES"})
+    return None
