@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from headrace.attribute import BrokenValue, check_value, key_text
@@ -85,6 +87,16 @@ class EventFile:
 
     def _batch(self, records: Sequence[StreamRecord], arn: str, shard: str | None = None) -> Batch:
         return Batch(self.mapping, arn, shard or ANY_SHARD, tuple(records))
+
+
+def content(path: Path) -> tuple[str, bytes]:
+    """A file's name for messages, and its bytes; ``-`` is standard input. Raises ConfigError."""
+    if str(path) == "-":
+        return "standard input", sys.stdin.buffer.read()
+    try:
+        return str(path), path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def record_texts(text: bytes, where: str) -> Iterator[tuple[str, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,13 +42,13 @@ def test(pattern: str, events: Path, format_: str, *, extended: bool) -> None:
 
     Exit codes: 0 at least one record passes, 1 none does, 2 the pattern is wrong.
     """
-    from headrace.cli.event_file import record_texts
+    from headrace.cli.event_file import content, record_texts
     from headrace.cli.listing import as_json
     from headrace.cli.table import one_line
 
     filters = _filters(pattern, extended=extended)
-    where = "standard input" if str(events) == "-" else str(events)
-    records = list(record_texts(_content(events), where))
+    where, text = content(events)
+    records = list(record_texts(text, where))
     reasons = [(place, filters.reasons(text)[0]) for place, text in records]
     warnings = (*filters.warnings, *_unmet(filters, [text for _, text in records]))
     passed = sum(reason is None for _, reason in reasons)
@@ -81,17 +80,6 @@ def _filters(pattern: str, *, extended: bool) -> Filters:
         return Filters.compiled([Pattern(text, extended)])
     except ConfigError as error:
         raise click.UsageError(f"the pattern is wrong: {error}") from error
-
-
-def _content(events: Path) -> bytes:
-    from headrace.errors import ConfigError
-
-    if str(events) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return events.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{events}: {error.strerror}") from error
 
 
 def _unmet(filters: Filters, texts: list[bytes]) -> list[str]:
