@@ -6,8 +6,19 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from headrace.dataset import AwsAccess, Dataset, ReadyState
-from headrace.dynamodb import DynamoDBSource, Probe, ReadBudget, ServedTable, TableLeaf, place_of
+from headrace.dynamodb import (
+    DynamoDBSource,
+    Follower,
+    Probe,
+    ReadBudget,
+    ServedTable,
+    SharedStreams,
+    TableLeaf,
+    place_of,
+)
+from headrace.event_source_mapping import EventSourceMapping
 from headrace.observe import Observer, StatusChanged
+from headrace.replicate.reader import idle_ceiling
 from headrace.replicate.scan import choose_segments
 from headrace.wire import Transport
 
@@ -19,17 +30,34 @@ Amazon DynamoDB API Reference, Scan: 1 MB of data. Each further segment costs a 
 
 
 class Tables:
-    """Those of ``datasets``, each over a transport of its own that ``connect`` makes. ``observe`` is told what statements ask."""
+    """Those of ``datasets``, each over a transport of its own that ``connect`` makes. ``observe`` is told what statements ask.
+
+    Through ``streams``, datasets and ``mappings`` of one table share their reads of its stream.
+    """
 
     def __init__(
         self,
         datasets: Iterable[Dataset],
         connect: Callable[[AwsAccess], Transport],
         observe: Observer,
+        mappings: Iterable[EventSourceMapping] = (),
     ) -> None:
         self._observe = observe
         self._datasets = {dataset.name: dataset for dataset in datasets}
-        self._transports = {name: connect(dataset.access) for name, dataset in self._datasets.items()}
+        followed = [
+            Follower(dataset.access, dataset.table, idle_ceiling(dataset.replication.ready_lag))
+            for dataset in self._datasets.values()
+            if dataset.follows
+        ]
+        followed += [Follower(mapping.access, mapping.table) for mapping in mappings]
+        self.streams = SharedStreams(connect, followed)
+        """Transports of those who follow streams, mappings too."""
+        self._transports = {
+            name: self.streams.transport(dataset.access, dataset.table)
+            if dataset.follows
+            else connect(dataset.access)
+            for name, dataset in self._datasets.items()
+        }
         self._budgets = {
             name: None
             if dataset.reads.units_per_second is None

@@ -8,16 +8,19 @@ from headrace.dynamodb.leaf import TableLeaf
 from headrace.dynamodb.probe import Probe
 from headrace.dynamodb.served_table import ServedTable
 from headrace.dynamodb.service_client import service_client
+from headrace.dynamodb.shared_streams import Follower, SharedStreams
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
 __all__ = [
     "BotocoreTransport",
     "DynamoDBSource",
+    "Follower",
     "Key",
     "Probe",
     "ReadBudget",
     "ServedTable",
+    "SharedStreams",
     "TableEvents",
     "TableLeaf",
     "botocore_transport",
