@@ -108,7 +108,7 @@ class Runtime:
         self._board = StatusBoard(pod.datasets, rows)
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
         self._columns: dict[str, Mapping[str, str]] = {}
-        self._remote = Tables(pod.datasets, connect, self._observe)
+        self._remote = Tables(pod.datasets, connect, self._observe, pod.mappings)
         self._asked = {dataset.name: AskedRefreshes() for dataset in copied}
         self._engine = QueryEngine(
             self._engines.cursor,

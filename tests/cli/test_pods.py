@@ -129,3 +129,24 @@ def test_run_refuses_an_address_that_is_none(folder):
     result = headrace("run", "--http", "8090")
     assert result.exit_code == 2
     assert "'8090' is not HOST:PORT" in result.stderr
+
+
+MAPPED = """\
+event_source_mappings:
+  - {name: m, from: dynamodb:orders, function: handlers:f, filter_criteria: {filters: [{pattern: 'PATTERN'}]}}
+"""
+
+
+def test_validate_says_what_is_wrong_with_a_mappings_filters(folder):
+    (folder / "handlers.py").touch()
+    (folder / "spicepod.yaml").write_text(MAPPED.replace("PATTERN", '{"eventName": "INSERT"}'))
+    refused = headrace("validate")
+    assert refused.exit_code != 0
+    assert "event_source_mappings: m: filter" in refused.output
+    (folder / "spicepod.yaml").write_text(
+        MAPPED.replace("PATTERN", '{"dynamodb": {"NewImage": {"n": {"N": [{"numeric": [">", 1]}]}}}}')
+    )
+    warned = headrace("validate")
+    assert warned.exit_code == 0
+    warnings = warned.output.partition("Warnings\n")[2]
+    assert warnings.startswith("  event_source_mappings: m: filter")

@@ -12,11 +12,11 @@ import pytest
 from headrace.dataset import AwsAccess, Secret
 from headrace.dynamodb import DynamoDBSource, Follower, SharedStreams, TableEvents
 from headrace.dynamodb.shared_streams import FORGOTTEN, SharedReader
-from headrace.errors import ShardGone, Throttled, Unavailable
+from headrace.errors import ShardGone, SourceError, Throttled, Unavailable
 from headrace.position import Position
 from headrace.simulator import Simulator
 from headrace.wire import Response
-from support.deadline import wait_until
+from support.deadline import eventually
 
 HERE = AwsAccess("us-east-1", "http://127.0.0.1:1", Secret("a"), Secret("b"))
 
@@ -119,8 +119,8 @@ def test_what_goes_wrong_upstream_is_raised_by_each_who_waited(service):
         def ask(who, raised=raised):
             try:
                 sources[who].get_records(shard.id, iterators[who])
-            except Exception as error:  # noqa: BLE001 - which it is, is the question
-                raised.append(error)
+            except SourceError as error:
+                raised.append(error)  # noqa: B023 - the error is bound here
 
         threads = [threading.Thread(target=ask, args=(who,), daemon=True) for who in range(3)]
         for thread in threads:
@@ -223,7 +223,7 @@ def test_a_wait_for_a_better_time_ends_when_it_comes(service):
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
-    wait_until(lambda: service.asked["GetRecords"] >= 3)
+    eventually(lambda: service.asked["GetRecords"] >= 3, within=10, what="looks at the tip")
     service.put("a")
     thread.join(10)
     assert len(found) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -39,4 +40,13 @@ def validate(pod: Path | None, *, schema: bool) -> None:
 
         names = [*(dataset.name for dataset in loaded.datasets), DEAD_LETTERS]
         checked_views(loaded.views, names, Parser())
+    if loaded.mappings:
+        from headrace.filters import filters_of
+
+        told = tuple(
+            f"event_source_mappings: {name}: {warning}"
+            for name, filters in filters_of(loaded.mappings).items()
+            for warning in filters.warnings
+        )
+        loaded = replace(loaded, warnings=(*loaded.warnings, *told))
     click.echo(describe(loaded).rstrip())
