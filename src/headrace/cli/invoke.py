@@ -37,9 +37,9 @@ def invoke(
 ) -> None:
     """Run the function of a mapping once, on a file of events or the last records.
 
-    NAME is the mapping's. POD is a Spicepod or the folder that holds spicepod.yaml; by default, the working directory. No position moves,
-    nothing is retried, and nothing goes where failures go: what the function returned or raised is printed, with what
-    the mapping would do about it. The function itself does what it does.
+    NAME is the mapping's. POD is a Spicepod or the folder that holds spicepod.yaml; by default, the working directory.
+    No position moves, nothing is retried, and nothing goes where failures go: what the function returned or raised is
+    printed, with what the mapping would do about it. The function itself does what it does.
 
     The file holds events, records, or failures from where on_failure puts them: one, a JSON list, or one a line. Records
     are as in Lambda's event, or as GetRecords gives them. An event is handed over as it stands, records as the mapping
@@ -49,6 +49,7 @@ def invoke(
     """
     from headrace.cli.invocation import Given, Outcome, counted
     from headrace.cli.table import one_line
+    from headrace.dynamodb import place_of
     from headrace.functions import FunctionConsumer
     from headrace.mapping_facts import FunctionOutput
 
@@ -65,9 +66,8 @@ def invoke(
             if format_ == "text":
                 click.echo(f"{fact.stream} | {one_line(fact.line)}", err=True)
 
-    consumer = FunctionConsumer(
-        mapping.name, replace(function, processes=1), observe, region=mapping.access.region
-    )
+    region = place_of(mapping.access).region
+    consumer = FunctionConsumer(mapping.name, replace(function, processes=1), observe, region=region)
     undone = 0
     try:
         for batch in batches:
