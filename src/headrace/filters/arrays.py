@@ -8,7 +8,7 @@ field; thereafter, that the one does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -24,8 +24,14 @@ class Leaf:
     check: Check
 
 
+NONE, OTHER, GOOD = 0, 1, 2
+"""A field has no value, none that will do, or one that will; an array's is the best of its elements'."""
+
+
 def holds(value: object, leaves: Sequence[Leaf]) -> bool:
     """Whether all ``leaves`` hold beneath ``value``, a JSON value or UNSET."""
+    if len(leaves) == 1:
+        return _is_enough(_look(value, leaves[0].path, leaves[0].check), leaves[0].check)
     groups: dict[int, tuple[list[object], list[Leaf]]] = {}
     for leaf in leaves:
         found, rest = _descend(value, leaf.path)
@@ -36,22 +42,9 @@ def holds(value: object, leaves: Sequence[Leaf]) -> bool:
     return all(_within(array, group) for array, group in groups.values())
 
 
-def value_holds(value: object, check: Check) -> bool:  # noqa: PLR0911 - one for each kind of value
+def value_holds(value: object, check: Check) -> bool:
     """Whether a field with this value, UNSET if it has none, is as the check wants it."""
-    if value.__class__ is str:
-        return check.scalar(value)
-    if value is UNSET:
-        return check.absent
-    if isinstance(value, dict):
-        return check.exists if check.containers else check.absent
-    if isinstance(value, list):
-        if check.containers and check.exists:
-            return True
-        scalars = list(_scalars(value))
-        if scalars:
-            return any(check.scalar(scalar) for scalar in scalars)
-        return check.absent and not check.containers
-    return check.scalar(value)
+    return _is_enough(_look_at(value, check), check)
 
 
 def found_at(value: object, path: tuple[str, ...]) -> object:
@@ -63,6 +56,17 @@ def found_at(value: object, path: tuple[str, ...]) -> object:
     return UNSET if rest else found
 
 
+def _within(array: list[object], group: list[Leaf]) -> bool:
+    """Whether one element has all that is asked for; those leaves that may be absent come first if none has them."""
+    for at, leaf in enumerate(group):
+        rest = [Leaf(leaf.path, leaf.check.present_only()), *group[at + 1 :]]
+        if any(holds(element, rest) for element in array if isinstance(element, dict | list)):
+            return True
+        if not leaf.check.absent or _look(array, leaf.path, leaf.check) != NONE:
+            return False
+    return True
+
+
 def _descend(value: object, path: tuple[str, ...]) -> tuple[object, tuple[str, ...]]:
     """How far ``path`` goes through objects: to its value, to an array, or to where it ends before."""
     for at, name in enumerate(path):
@@ -72,34 +76,45 @@ def _descend(value: object, path: tuple[str, ...]) -> tuple[object, tuple[str, .
     return value, ()
 
 
-def _within(array: list[object], group: list[Leaf]) -> bool:
-    for at, leaf in enumerate(group):
-        there = Leaf(leaf.path, leaf.check.present_only())
-        rest = [there, *group[at + 1 :]]
-        if any(holds(element, rest) for element in array if isinstance(element, dict | list)):
-            return True
-        if not leaf.check.absent or any(_has(element, leaf) for element in array):
-            return False
-    return True
+def _is_enough(found: int, check: Check) -> bool:
+    return found == GOOD or (found == NONE and check.absent)
 
 
-def _has(value: object, leaf: Leaf) -> bool:
-    """Whether the field has any value beneath ``value``."""
-    found, rest = _descend(value, leaf.path)
-    if isinstance(found, list) and rest:
-        return any(_has(element, Leaf(rest, leaf.check)) for element in found)
-    if rest or found is UNSET:
-        return False
-    if isinstance(found, dict | list) and leaf.check.containers:
-        return True
-    if isinstance(found, list):
-        return next(_scalars(found), UNSET) is not UNSET
-    return not isinstance(found, dict)
+def _look(value: object, path: tuple[str, ...], check: Check, at: int = 0) -> int:
+    """What the field has beneath ``value``, from step ``at`` of its path on."""
+    for step in range(at, len(path)):
+        if isinstance(value, dict):
+            value = value.get(path[step], UNSET)
+        elif isinstance(value, list):
+            best = NONE
+            for element in value:
+                if isinstance(element, dict | list):
+                    best = max(best, _look(element, path, check, step))
+                    if best == GOOD:
+                        break
+            return best
+        else:
+            return NONE
+    return _look_at(value, check)
 
 
-def _scalars(array: list[object]) -> Iterator[object]:
+def _look_at(value: object, check: Check) -> int:
+    """What a field with this value has."""
+    if value is UNSET:
+        return NONE
+    if isinstance(value, dict | list):
+        kept = (GOOD if check.exists else OTHER) if check.containers else NONE
+        return kept if kept == GOOD or isinstance(value, dict) else max(kept, _look_into(value, check))
+    return GOOD if check.scalar(value) else OTHER
+
+
+def _look_into(array: list[object], check: Check) -> int:
+    best = NONE
     for element in array:
         if isinstance(element, list):
-            yield from _scalars(element)
+            best = max(best, _look_into(element, check))
         elif not isinstance(element, dict):
-            yield element
+            best = max(best, GOOD if check.scalar(element) else OTHER)
+        if best == GOOD:
+            break
+    return best
