@@ -9,10 +9,15 @@ from typing import Any
 from headrace.batch import Batch
 from headrace.dynamodb.events import event_page
 from headrace.event_source_mapping import Replica
-from headrace.simulator import Simulator
+from headrace.simulator import Alter, Simulator
 from headrace.stream_record import StreamRecord
 from headrace.targets import ReplicaTarget
 from headrace.testing.asking import ask
+
+
+class Crash(Exception):
+    """The process is gone."""
+
 
 NOW = 1_700_000_000.0
 KEY = ("id",)
@@ -33,7 +38,9 @@ class Side:
         self.now = NOW
         self.simulator = Simulator(lambda: self.now, seed, region, initial_shards=shards, faults=self._befall)
         self.faults: Any = None
+        self.answered: Any = None
         self.asked: list[str] = []
+        self.generations: dict[StreamRecord, int] = {}
         self._own = False
         self.call(
             "CreateTable",
@@ -49,7 +56,24 @@ class Side:
         self.arn = self.call("DescribeTable", TableName="orders")["Table"]["LatestStreamArn"]
 
     def __call__(self, operation, body):
-        return self.simulator(operation, body)
+        response = self.simulator(operation, body)
+        if self.answered is not None:
+            self.answered()
+        return response
+
+    def crash_at(self, number, after_effect):
+        """Have clients crash at so many requests from now, before they take effect or after; None: no more."""
+        left = [number]
+
+        def faults(operation, _):
+            if operation == "DescribeTable":
+                return None
+            left[0] -= 1
+            if left[0] != 0:
+                return None
+            return Alter(_crash) if after_effect else _crash()
+
+        self.faults = None if number is None else faults
 
     def call(self, operation, **request):
         self._own = True
@@ -88,26 +112,31 @@ class Side:
         }
 
     def records(self) -> list[StreamRecord]:
-        """All that the stream holds, parents before children, in order."""
-        return [record for page in self._pages() for record in page.records]
-
-    def _pages(self) -> Iterator[Any]:
+        """All that the stream holds, parents before children, in order; of which generation each is, is known then."""
+        found: list[StreamRecord] = []
+        generations: dict[str | None, int] = {}
         shards = self.call("DescribeStream", StreamArn=self.arn)["StreamDescription"]["Shards"]
-        for shard in shards:
-            iterator = self.call(
-                "GetShardIterator",
-                StreamArn=self.arn,
-                ShardId=shard["ShardId"],
-                ShardIteratorType="TRIM_HORIZON",
-            )["ShardIterator"]
-            while iterator is not None:
-                body = b'{"ShardIterator":"%b"}' % iterator.encode()
-                self._own = True
-                answer = self.simulator("GetRecords", body).body
-                self._own = False
-                page = event_page(answer, self.arn, shard=shard["ShardId"], at=NOW)
-                yield page
-                iterator = page.next_iterator if page.count else None
+        waiting = {shard["ShardId"]: shard.get("ParentShardId") for shard in shards}
+        while waiting:
+            shard = next(shard for shard, parent in waiting.items() if parent not in waiting)
+            generation = generations.get(waiting.pop(shard), -1) + 1
+            generations[shard] = generation
+            records = list(self._records(shard))
+            self.generations |= dict.fromkeys(records, generation)
+            found += records
+        return found
+
+    def _records(self, shard: str) -> Iterator[StreamRecord]:
+        iterator = self.call(
+            "GetShardIterator", StreamArn=self.arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while iterator is not None:
+            self._own = True
+            answer = self.simulator("GetRecords", b'{"ShardIterator":"%b"}' % iterator.encode()).body
+            self._own = False
+            page = event_page(answer, self.arn, shard=shard, at=NOW)
+            yield from page.records
+            iterator = page.next_iterator if page.count else None
 
     def _befall(self, operation, request):
         if self._own:
@@ -158,3 +187,7 @@ class Replication:
     def deliver(self, records=None, **more):
         """What the target says to one batch, of all there is where none is given."""
         return self.target.consume(self.batch(self.source.records() if records is None else records, **more))
+
+
+def _crash(_answer=None):
+    raise Crash

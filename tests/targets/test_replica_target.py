@@ -11,7 +11,7 @@ from headrace.event_source_mapping import Replica
 from headrace.mapping_facts import ItemsFetched, Replicated
 from headrace.simulator import Lose, Refuse, Unprocessed
 from headrace.stream_record import StreamRecord
-from support.replication import Replication, Side
+from support.replication import Crash, Replication, Side
 
 THROTTLE = Refuse("ProvisionedThroughputExceededException")
 DONE = {"batchItemFailures": []}
@@ -114,19 +114,43 @@ def test_a_put_that_comes_again_does_not_bring_a_deleted_item_back(started, tmp_
     assert copy.replica.stored() == copy.source.stored() != {}
 
 
-def test_a_deletion_is_remembered_before_it_is_sent(started, tmp_path):
-    copy = started(state=tmp_path / "state.sqlite")
+@pytest.fixture(params=[False, True], ids=["one_way", "two_way"])
+def deleting(request, started, tmp_path):
+    """A replication of one item, the records of its put and its deletion, of which the put has arrived."""
+    copy = started(settings=Replica("orders", two_way=request.param), state=tmp_path / "state.sqlite")
     copy.source.put("a", v=1)
     copy.deliver()
     copy.source.delete("a")
-    put, remove = copy.source.records()
-    copy.replica.faults = lambda *_: Lose(after_effect=True)
-    with pytest.raises(Unavailable):
+    return copy, *copy.source.records()
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_a_crash_within_a_deletion_leaves_one_that_is_done_when_it_comes_again(deleting, at, after_effect):
+    copy, put, remove = deleting
+    copy.replica.crash_at(at, after_effect)
+    try:
         copy.deliver([remove])
-    copy.start()
-    copy.replica.faults = None
-    copy.deliver([put])
+    except Crash:
+        gone = copy.replica.stored() == {}
+        copy.start()
+        copy.replica.crash_at(None, after_effect)
+        copy.deliver([put])
+        assert copy.replica.stored() == {} or not gone, "a put that came again has brought it back"
+        copy.deliver([remove])
     assert copy.replica.stored() == {}
+
+
+def test_a_deletion_that_comes_again_spares_what_the_other_side_has_put_since(started, tmp_path):
+    copy = started(settings=Replica("orders", two_way=True), state=tmp_path / "state.sqlite")
+    copy.source.put("a", v=1)
+    copy.deliver()
+    copy.source.delete("a")
+    copy.deliver()
+    copy.replica.put("a", v="theirs")
+    copy.start()
+    copy.deliver(copy.source.records()[1:])
+    assert copy.replica.stored()["a"]["v"] == {"S": "theirs"}
 
 
 def test_deletions_are_forgotten_after_a_while(started, tmp_path):

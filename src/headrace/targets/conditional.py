@@ -121,7 +121,7 @@ class ConditionalWriter(Writer):
         condition = self._condition(_DELETABLE, mark)
         condition["ExpressionAttributeNames"]["#k"] = next(iter(key))
         self._table.ask("UpdateItem", {"Key": key, "UpdateExpression": "SET #v = :mark", **condition})
-        self._table.ask("DeleteItem", {"Key": key, **self.exactly(self._attribute, mark)})
+        self._table.ask("DeleteItem", {"Key": key, **exactly(self._attribute, mark)})
         return Verdict.WRITTEN
 
     def _condition(self, expression: str, mark: Mark) -> dict[str, Any]:
@@ -131,11 +131,11 @@ class ConditionalWriter(Writer):
             "ExpressionAttributeValues": {":mark": mark.value, ":origin": {"S": f"{self._origin}:"}},
         }
 
-    @staticmethod
-    def exactly(attribute: str, mark: Mark) -> Mapping[str, Any]:
-        """The condition that an item carries this mark."""
-        return {
-            "ConditionExpression": "#v = :mark",
-            "ExpressionAttributeNames": {"#v": attribute},
-            "ExpressionAttributeValues": {":mark": mark.value},
-        }
+
+def exactly(attribute: str, mark: Mark) -> Mapping[str, Any]:
+    """The condition that an item carries this mark in ``attribute``."""
+    return {
+        "ConditionExpression": "#v = :mark",
+        "ExpressionAttributeNames": {"#v": attribute},
+        "ExpressionAttributeValues": {":mark": mark.value},
+    }
