@@ -140,7 +140,7 @@ class Runtime:
         self._views.keep(self._engines, self._viewed.query, self._catalog, self._versions, self._salt)
         self._mappings = Mappings(
             pod.mappings,
-            lambda access, _: connect(access),
+            self._remote.streams.transport,
             mapping_observers,
             self._prometheus.registry,
             self._salt,

@@ -225,11 +225,18 @@ def test_readers_meet_at_the_horizon_until_there_is_a_record():
     assert [numbers_of(desk.turn(waiter)) for waiter in waiters] == [[11], [11]]
     assert opened().where != first.where
     assert numbers_of(desk.turn(desk.arrive(second))) == [11]
-    times = [
-        desk.shard.opened({"ShardIteratorType": "AT_TIMESTAMP"}, "i", desk.now, desk.now).where
-        for _ in range(2)
-    ]
-    assert times[0] != times[1]
+
+
+def test_readers_of_one_time_meet_too():
+    desk = Desk()
+
+    def opened(time):
+        asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": time}
+        return desk.shard.opened(asked, "i", desk.now, desk.now).where
+
+    assert opened(5.0) == opened(5.0) != opened(6.0)
+    latest = [desk.shard.opened({"ShardIteratorType": "LATEST"}, "i", desk.now, desk.now) for _ in range(2)]
+    assert latest[0].where != latest[1].where
 
 
 def test_a_spoiled_iterator_is_told_to_nobody_else():

@@ -209,7 +209,7 @@ class SharedReading:
             anchor = self.random.choice(("AFTER_SEQUENCE_NUMBER", "AT_SEQUENCE_NUMBER"))
             asked |= {"ShardIteratorType": anchor, "SequenceNumber": self.random.choice(kept)}
         elif self.random.random() < 0.2:
-            asked |= {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.now}
+            asked |= {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": float(int(self.now))}
         opened = self.served("GetShardIterator", json.dumps(asked).encode())
         iterator = iterator_of(opened) if isinstance(opened, Response) else None
         if iterator is None:

@@ -41,12 +41,12 @@ def validate(pod: Path | None, *, schema: bool) -> None:
         names = [*(dataset.name for dataset in loaded.datasets), DEAD_LETTERS]
         checked_views(loaded.views, names, Parser())
     if loaded.mappings:
-        from headrace.filters import filters_of
+        from headrace.mappings import warnings_of
 
         told = tuple(
             f"event_source_mappings: {name}: {warning}"
-            for name, filters in filters_of(loaded.mappings).items()
-            for warning in filters.warnings
+            for name, warnings in warnings_of(loaded.mappings).items()
+            for warning in warnings
         )
         loaded = replace(loaded, warnings=(*loaded.warnings, *told))
     click.echo(describe(loaded).rstrip())

@@ -24,7 +24,7 @@ from headrace.wire import Response
 LIFE: Final = 14 * 60.0
 """Seconds for which an iterator is relied on; the service keeps it for 15 minutes (GetShardIterator, API reference)."""
 
-_HORIZON: Final = "horizon:"
+_MET: Final = "met:"
 _OWN: Final = "own:"
 _SPOILED: Final = (IteratorExpired, PositionTrimmed, ShardGone, RequestRejected)
 """What is wrong with one iterator, and says nothing to who has another."""
@@ -80,9 +80,8 @@ class SharedShard:
         self._waiters: list[Waiter] = []
         self._asking: Ask | None = None
         self._tips: dict[str, _Tip] = {}
-        self._horizons = 0
-        self._first_at = 0.0
-        self._own = 0
+        self._meetings: dict[str, tuple[str, float]] = {}
+        self._places = 0
 
     @property
     def waited_for(self) -> bool:
@@ -97,8 +96,8 @@ class SharedShard:
                 where = f"{AFTER}{number}"
             case Anchor.AT_SEQUENCE_NUMBER:
                 where = f"{AT}{number}"
-            case Anchor.TRIM_HORIZON:
-                where = self._at_the_horizon(iterator, sent_at, now)
+            case Anchor.TRIM_HORIZON | Anchor.AT_TIMESTAMP:
+                where = self._met(f"{anchor} {request.get('Timestamp')}", iterator, sent_at, now)
             case _:
                 where = self._place_of_its_own()
         return Standing(*self._key, where, iterator, now)
@@ -141,7 +140,7 @@ class SharedShard:
         if isinstance(found, Response):
             if _spoils(found):
                 tip = self._tips.pop(where, None)
-                if tip is None or not where.startswith(_HORIZON):
+                if tip is None or not where.startswith(_MET):
                     ask.leader.outcome = found
                 return
             outcome = self._read(found, ask.standing, now)
@@ -163,7 +162,7 @@ class SharedShard:
     def _ask(self, waiter: Waiter, now: float) -> Ask:
         standing, tip = waiter.standing, self._tips.get(waiter.standing.where)
         tried = [] if tip is None or now - tip.since > LIFE else [tip.iterator]
-        if standing.where.startswith(_HORIZON) and not tried:
+        if standing.where.startswith(_MET) and not tried:
             # Of those who met there nobody's iterator is left: what lies ahead of this one is its own.
             standing = waiter.standing = standing._replace(where=self._place_of_its_own())
         # Where it can be opened again, it need not be tried when it is old.
@@ -209,26 +208,28 @@ class SharedShard:
         token = Standing(*self._key, self._place_of_its_own(), iterator, now).token()
         return page_response(tuple(raws), token, response.headers.get("date"))
 
-    def _at_the_horizon(self, iterator: str, sent_at: float, now: float) -> str:
-        """Where all stand who came to the horizon before any record was met.
+    def _met(self, position: str, iterator: str, sent_at: float, now: float) -> str:
+        """Where all stand who came to a position without a number, and no record was met there yet.
 
         They read by the iterator of the first, ahead of which is all that is ahead of later ones. Ahead of an earlier one
         might have been more, trimmed since: so whoever asked before the first was answered stands apart.
         """
-        where = f"{_HORIZON}{self._horizons}"
+        where, since = self._meetings.get(position, ("", 0.0))
         first = self._tips.get(where)
         if first is None or now - first.since > LIFE:
-            self._horizons += 1
-            where = f"{_HORIZON}{self._horizons}"
+            where = f"{_MET}{self._numbered()}"
             self._tips[where] = _Tip(iterator, now, None)
-            self._first_at = now
-        elif sent_at < self._first_at:
-            return self._place_of_its_own()
-        return where
+            alive = {other: met for other, met in self._meetings.items() if met[0] in self._tips}
+            self._meetings = {**alive, position: (where, now)}
+            return where
+        return self._place_of_its_own() if sent_at < since else where
+
+    def _numbered(self) -> int:
+        self._places += 1
+        return self._places
 
     def _place_of_its_own(self) -> str:
-        self._own += 1
-        return f"{_OWN}{self._own}"
+        return f"{_OWN}{self._numbered()}"
 
     def _forget_tips(self, now: float) -> None:
         for where in [where for where, tip in self._tips.items() if now - tip.since > LIFE]:
