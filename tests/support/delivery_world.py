@@ -228,7 +228,7 @@ class DeliveryWorld:
         self.ledgers = Ledgers(None)
         self.ledger = self.ledgers.of(MAPPING)
         self._trace = hashlib.sha256()
-        self._ask("CreateTable", **_TABLE)
+        self._ask("CreateTable", **TABLE_OF_ORDERS)
         self.boot()
 
     @property
@@ -471,7 +471,7 @@ class DeliveryWorld:
         return self.ledger.failures(limit=100_000)
 
 
-_TABLE: dict[str, object] = {
+TABLE_OF_ORDERS: dict[str, object] = {
     "TableName": TABLE,
     "BillingMode": "PAY_PER_REQUEST",
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

@@ -124,7 +124,7 @@ class Lane:
         full = len(self._waiting) >= delivering.batch_size or self._bytes > MOST_BYTES - ENVELOPE
         # The next window begins as soon as the invocation before is done (AWS Lambda developer guide, "Batching behavior").
         due_at = max(self._since, self._free_since) + delivering.maximum_batching_window
-        if not (full or self._ended or due_at <= now or self._next_window_waits()):
+        if not (full or self._ended or due_at <= now or self._is_complete(passed)):
             return due_at
         self._portions.append(Portion(self._take(parked, settled)))
         return None
@@ -246,21 +246,26 @@ class Lane:
 
     def _belongs(self, entry: Entry) -> bool:
         """Whether a record is of the open window; the first one opens its own."""
+        if not self._delivering.tumbling_window:
+            return True
+        own = self._window_of(entry)
+        if self.window is None:
+            self.window = own
+        # A record that is late by its time is of the window that is open.
+        return own.start <= self.window.start
+
+    def _is_complete(self, passed: float | None) -> bool:
+        """Whether no record of the window of those that wait can follow: they need not wait for more."""
         size = self._delivering.tumbling_window
         if not size:
-            return True
+            return False
+        end = (self.window or self._window_of(self._waiting[0])).end
+        return self._waiting[-1].record.created >= end or (passed is not None and passed >= end)
+
+    def _window_of(self, entry: Entry) -> Window:
+        size = self._delivering.tumbling_window
         start = math.floor(entry.record.created / size) * size
-        if self.window is None:
-            self.window = Window(start, start + size)
-        # A record that is late by its time is of the window that is open.
-        return start <= self.window.start
-
-    def _next_window_waits(self) -> bool:
-        return self.window is not None and bool(self._waiting) and not self._all_of_window()
-
-    def _all_of_window(self) -> bool:
-        assert self.window is not None, "asked of an open window"
-        return self._waiting[-1].record.created < self.window.end
+        return Window(start, start + size)
 
     def _closing(self, passed: float | None) -> Portion | None:
         """The end of the open window, if it has come: nothing of it waits, and nothing can follow."""
