@@ -56,6 +56,7 @@ REFUSED = [
     ('{"a": [{"numeric": [">", 5, "<", 5.0]}]}', "the lower bound 5 is not below the upper one, 5.0"),
     ('{"a": [{"numeric": [">", 1700000000000]}]}', "numeric takes numbers from -5e9 to 5e9 in AWS's grammar"),
     ('{"a": [1e999]}', "1e999 is too large or too small"),
+    ('{"a": [1e99999999999999999999]}', "1e99999999999999999999 is too large or too small"),
     ('{"$or": {"a": [1]}}', "line 1, column 2: $or takes an array of at least two objects"),
     ('{"$or": [{"a": [1]}]}', "$or takes an array of at least two objects"),
     ('{"$or": [{"a": [1]}, 2]}', "line 1, column 22: $or takes objects only"),

@@ -103,7 +103,10 @@ def _test(alternative: Alternative, numbers: Numbers) -> Test:  # noqa: PLR0911 
         case Equals(wanted):
             return lambda value: value is wanted
         case EqualsNumber(number):
-            return _numeric(Numeric(number, True, number, True, alternative.place), _unless_text(numbers))  # noqa: FBT003 - both bounds
+            return _numeric(
+                Numeric(number, number, low_included=True, high_included=True, place=alternative.place),
+                _unless_text(numbers),
+            )
         case Numeric():
             return _numeric(alternative, numbers)
         case Text():
@@ -181,7 +184,7 @@ def _text(wanted: Text) -> Test:
         case "suffix":
             holds = lambda value: value.endswith(text)  # noqa: E731 - one of four
         case "wildcard":
-            holds = _wildcard(literals(text, wanted.place, ()))
+            holds = _wildcard(literals(text))
         case _:
             holds = lambda value: value == text  # noqa: E731 - one of four
     if wanted.ignores_case:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from headrace.filters.document import Field, Number, PatternError, Place, Value
@@ -61,8 +61,8 @@ class Numeric:
     """The value is a number within bounds; None is no bound. ``=`` has both, alike."""
 
     low: Decimal | None
-    low_included: bool
     high: Decimal | None
+    low_included: bool
     high_included: bool
     place: Place
 
@@ -91,6 +91,18 @@ class Changed:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The field whose alternatives are read: its path, and whether in Headrace's grammar or in AWS's."""
+
+    path: tuple[str, ...]
+    extended: bool
+
+    def error(self, place: Place, message: str) -> PatternError:
+        """What to raise for something wrong there."""
+        return PatternError(place, self.path, message)
+
+
 Alternative = Equals | EqualsNumber | Text | AnythingBut | Numeric | Exists | Cidr | Changed
 
 APPEARS, DISAPPEARS, CHANGES, STAYS = "appears", "disappears", "changes", "stays"
@@ -98,44 +110,47 @@ APPEARS, DISAPPEARS, CHANGES, STAYS = "appears", "disappears", "changes", "stays
 _SCALARS = "a string, a number, true, false, null, or an operator in an object"
 
 
-def alternative(value: Value, path: tuple[str, ...], *, extended: bool) -> Alternative:
+def alternative(value: Value, scope: Scope) -> Alternative:
     """What one element of a field's array says. Raises PatternError."""
     place, content = value.place, value.content
     if isinstance(content, Number):
-        return EqualsNumber(_decimal(content, place, path), place)
+        return EqualsNumber(_decimal(content, place, scope), place)
     if isinstance(content, list):
-        raise PatternError(place, path, f"an array cannot stand in an array: an alternative is {_SCALARS}")
+        raise scope.error(place, f"an array cannot stand in an array: an alternative is {_SCALARS}")
     if isinstance(content, tuple):
-        field = _only(content, place, path)
-        return _reader(field, path, extended=extended)(field.value, path, extended)
+        field = _only(content, place, scope)
+        return _reader(field, scope)(field.value, scope)
     return Equals(content, place)
 
 
-def _only(fields: tuple[Field, ...], place: Place, path: tuple[str, ...]) -> Field:
-    if len(fields) != 1:
-        what = "no operator" if not fields else "the operators " + ", ".join(field.name for field in fields)
-        cure = (
-            "; write each as an object of its own" if fields else f"; it takes one of {', '.join(_READERS)}"
+def _only(fields: tuple[Field, ...], place: Place, scope: Scope) -> Field:
+    rule = "an object among the alternatives has one operator"
+    if not fields:
+        raise scope.error(
+            place, f"{rule}, this has no operator; the operators are {', '.join(_known(scope))}"
         )
-        raise PatternError(
-            place, path, f"an object among the alternatives has one operator, this has {what}{cure}"
+    if len(fields) > 1:
+        names = ", ".join(field.name for field in fields)
+        raise scope.error(
+            place, f"{rule}, this has the operators {names}; write each as an object of its own"
         )
     return fields[0]
 
 
-_Reader = Callable[[Value, tuple[str, ...], bool], Alternative]
+def _known(scope: Scope) -> list[str]:
+    return [name for name in _READERS if scope.extended or name not in _OURS]
 
 
-def _reader(field: Field, path: tuple[str, ...], *, extended: bool) -> _Reader:
+_Reader = Callable[[Value, Scope], Alternative]
+
+
+def _reader(field: Field, scope: Scope) -> _Reader:
     name = field.name
     if name in _READERS:
-        if name in _OURS and not extended:
-            raise PatternError(
-                field.place, path, f"{name} {_OURS[name]}; write this filter as extended_pattern"
-            )
+        if name in _OURS and not scope.extended:
+            raise scope.error(field.place, f"{name} {_OURS[name]}; write this filter as extended_pattern")
         return _READERS[name]
-    known = [one for one in _READERS if extended or one not in _OURS]
-    raise PatternError(field.place, path, f"there is no operator {name!r}{_guess(name, known)}")
+    raise scope.error(field.place, f"there is no operator {name!r}{_guess(name, _known(scope))}")
 
 
 def _guess(name: str, known: list[str]) -> str:
@@ -145,53 +160,49 @@ def _guess(name: str, known: list[str]) -> str:
 
 
 def _affix(operator: str) -> _Reader:
-    def read(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001 - as all readers
-        del extended
+    def read(value: Value, scope: Scope) -> Alternative:
         place, content = value.place, value.content
         if isinstance(content, tuple):
             field = content[0] if len(content) == 1 else None
             if field is None or field.name != "equals-ignore-case":
-                raise PatternError(
-                    place, path, f'within {operator} only {{"equals-ignore-case": ...}} may stand'
-                )
-            return Text(operator, _string(field.value, path, operator), ignores_case=True, place=place)
-        return Text(operator, _string(value, path, operator), ignores_case=False, place=place)
+                raise scope.error(place, f'within {operator} only {{"equals-ignore-case": ...}} may stand')
+            return Text(operator, _string(field.value, scope, operator), ignores_case=True, place=place)
+        return Text(operator, _string(value, scope, operator), ignores_case=False, place=place)
 
     return read
 
 
-def _equals_ignore_case(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
-    del extended
+def _equals_ignore_case(value: Value, scope: Scope) -> Alternative:
     return Text(
-        "equals-ignore-case", _string(value, path, "equals-ignore-case"), ignores_case=True, place=value.place
+        "equals-ignore-case",
+        _string(value, scope, "equals-ignore-case"),
+        ignores_case=True,
+        place=value.place,
     )
 
 
-def _wildcard(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
-    del extended
-    text = _string(value, path, "wildcard")
-    literals(text, value.place, path)
+def _wildcard(value: Value, scope: Scope) -> Alternative:
+    text = _string(value, scope, "wildcard")
+    _expect_wildcard(text, value.place, scope)
     return Text("wildcard", text, ignores_case=False, place=value.place)
 
 
-def literals(text: str, place: Place, path: tuple[str, ...]) -> list[str]:
+def literals(text: str) -> list[str]:
     r"""What stands before, between and after the ``*`` of a wildcard, ``\*`` and ``\\`` being a star and a backslash.
 
-    Raises PatternError for two ``*`` in a row and any other escape (aws/event-ruler, WildcardParser).
+    Raises ValueError for two ``*`` in a row and any other escape (aws/event-ruler, WildcardParser).
     """
     found, piece, at = [], "", 0
     while at < len(text):
         if text[at] == "*":
             if text[at + 1 : at + 2] == "*":
-                raise PatternError(place, path, f"two * in a row say no more than one: {text!r}")
+                raise ValueError(f"two * in a row say no more than one: {text!r}")
             found.append(piece)
             piece = ""
         elif text[at] == "\\":
             at += 1
             if text[at : at + 1] not in ("*", "\\"):
-                raise PatternError(
-                    place, path, rf"a backslash in a wildcard comes before * or \ only: {text!r}"
-                )
+                raise ValueError(rf"a backslash in a wildcard comes before * or \ only: {text!r}")
             piece += text[at]
         else:
             piece += text[at]
@@ -199,135 +210,136 @@ def literals(text: str, place: Place, path: tuple[str, ...]) -> list[str]:
     return [*found, piece]
 
 
-def _cidr(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
-    del extended
-    text = _string(value, path, "cidr")
+def _expect_wildcard(text: str, place: Place, scope: Scope) -> None:
+    try:
+        literals(text)
+    except ValueError as error:
+        raise scope.error(place, str(error)) from error
+
+
+def _cidr(value: Value, scope: Scope) -> Alternative:
+    text = _string(value, scope, "cidr")
     try:
         return Cidr(ip_network(text, strict=False), value.place)
     except ValueError as error:
-        raise PatternError(value.place, path, f"cidr takes a network like 10.0.0.0/24: {error}") from error
+        raise scope.error(value.place, f"cidr takes a network like 10.0.0.0/24: {error}") from error
 
 
-def _exists(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
-    del extended
+def _exists(value: Value, scope: Scope) -> Alternative:
     if not isinstance(value.content, bool):
-        raise PatternError(value.place, path, "exists takes true or false")
+        raise scope.error(value.place, "exists takes true or false")
     return Exists(value.content, value.place)
 
 
-def _changed(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
-    del extended
+def _changed(value: Value, scope: Scope) -> Alternative:
     content = value.content
     if isinstance(content, bool):
         return Changed(CHANGES if content else STAYS, value.place)
     if content not in (APPEARS, DISAPPEARS):
-        raise PatternError(value.place, path, f'changed takes true, false, "{APPEARS}" or "{DISAPPEARS}"')
+        raise scope.error(value.place, f'changed takes true, false, "{APPEARS}" or "{DISAPPEARS}"')
     return Changed(str(content), value.place)
 
 
-def _anything_but(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
+def _anything_but(value: Value, scope: Scope) -> Alternative:
     content = value.content
     if isinstance(content, tuple):
-        return AnythingBut(_forms(content, value.place, path, extended=extended), value.place)
+        return AnythingBut(_forms(content, value.place, scope), value.place)
     listed = content if isinstance(content, list) else [value]
     if not listed:
-        raise PatternError(value.place, path, "anything-but takes at least one value")
+        raise scope.error(value.place, "anything-but takes at least one value")
     refused: list[Equals | EqualsNumber] = []
     for one in listed:
         if isinstance(one.content, Number):
-            refused.append(EqualsNumber(_decimal(one.content, one.place, path), one.place))
+            refused.append(EqualsNumber(_decimal(one.content, one.place, scope), one.place))
         elif isinstance(one.content, str):
             refused.append(Equals(one.content, one.place))
         else:
-            raise PatternError(
-                one.place, path, "anything-but takes strings or numbers, not true, false, null, objects"
+            raise scope.error(
+                one.place, "anything-but takes strings or numbers, not true, false, null, objects"
             )
     if len({type(one) for one in refused}) > 1:
-        raise PatternError(value.place, path, "anything-but takes only strings or only numbers, not both")
+        raise scope.error(value.place, "anything-but takes only strings or only numbers, not both")
     return AnythingBut(tuple(refused), value.place)
 
 
 _NEGATED = ("prefix", "suffix", "equals-ignore-case", "wildcard")
 
 
-def _forms(
-    fields: tuple[Field, ...], place: Place, path: tuple[str, ...], *, extended: bool
-) -> tuple[Text, ...]:
+def _forms(fields: tuple[Field, ...], place: Place, scope: Scope) -> tuple[Text, ...]:
     if len(fields) != 1 or fields[0].name not in _NEGATED:
-        raise PatternError(place, path, f"within anything-but one of {', '.join(_NEGATED)} may stand")
+        raise scope.error(place, f"within anything-but one of {', '.join(_NEGATED)} may stand")
     field = fields[0]
-    if not extended:
-        raise PatternError(
+    if not scope.extended:
+        raise scope.error(
             field.place,
-            path,
             f"event buses take anything-but with {field.name}, Lambda does not; write this filter as extended_pattern",
         )
     content = field.value.content
     listed = content if isinstance(content, list) else [field.value]
     if not listed:
-        raise PatternError(field.value.place, path, f"{field.name} takes at least one string")
+        raise scope.error(field.value.place, f"{field.name} takes at least one string")
     texts = []
     for one in listed:
-        text = _string(one, path, field.name)
+        text = _string(one, scope, field.name)
         if field.name == "wildcard":
-            literals(text, one.place, path)
+            _expect_wildcard(text, one.place, scope)
         if not text and field.name in ("prefix", "suffix"):
-            raise PatternError(one.place, path, f"every string has an empty {field.name}: this never matches")
+            raise scope.error(one.place, f"every string has an empty {field.name}: this never matches")
         texts.append(Text(field.name, text, ignores_case=field.name == "equals-ignore-case", place=one.place))
     return tuple(texts)
 
 
-def _numeric(value: Value, path: tuple[str, ...], extended: bool) -> Alternative:  # noqa: FBT001
+def _numeric(value: Value, scope: Scope) -> Alternative:
     content = value.content
     if not isinstance(content, list) or len(content) not in (2, 4):
-        raise PatternError(value.place, path, 'numeric takes an array like [">", 10] or [">", 10, "<=", 20]')
-    terms = [_term(content[at], content[at + 1], path, extended=extended) for at in range(0, len(content), 2)]
+        raise scope.error(value.place, 'numeric takes an array like [">", 10] or [">", 10, "<=", 20]')
+    terms = [_term(content[at], content[at + 1], scope) for at in range(0, len(content), 2)]
     (first, bound) = terms[0]
     if len(terms) == 1:
         return _one_bound(first, bound, value.place)
     (second, high) = terms[1]
     if first not in (">", ">=") or second not in ("<", "<="):
-        raise PatternError(value.place, path, "a range has its lower bound first, by > or >=, then < or <=")
+        raise scope.error(value.place, "a range has its lower bound first, by > or >=, then < or <=")
     if bound >= high:
-        raise PatternError(
-            value.place, path, f"the lower bound {bound:f} is not below the upper one, {high:f}"
-        )
-    return Numeric(bound, first == ">=", high, second == "<=", value.place)
+        raise scope.error(value.place, f"the lower bound {bound:f} is not below the upper one, {high:f}")
+    return Numeric(bound, high, low_included=first == ">=", high_included=second == "<=", place=value.place)
 
 
-def _term(operator: Value, number: Value, path: tuple[str, ...], *, extended: bool) -> tuple[str, Decimal]:
+def _term(operator: Value, number: Value, scope: Scope) -> tuple[str, Decimal]:
     if operator.content not in ("=", "<", "<=", ">", ">="):
-        raise PatternError(operator.place, path, "a comparison of numeric is =, <, <=, > or >=, as a string")
+        raise scope.error(operator.place, "a comparison of numeric is =, <, <=, > or >=, as a string")
     if not isinstance(number.content, Number):
-        raise PatternError(
-            number.place, path, f"numeric {operator.content} takes a JSON number, without quotes"
-        )
-    value = _decimal(number.content, number.place, path)
-    if abs(value) > FARTHEST and not extended:
-        raise PatternError(number.place, path, "numeric takes numbers from -5e9 to 5e9 in AWS's grammar")
+        raise scope.error(number.place, f"numeric {operator.content} takes a JSON number, without quotes")
+    value = _decimal(number.content, number.place, scope)
+    if abs(value) > FARTHEST and not scope.extended:
+        raise scope.error(number.place, "numeric takes numbers from -5e9 to 5e9 in AWS's grammar")
     return str(operator.content), value
 
 
 def _one_bound(operator: str, bound: Decimal, place: Place) -> Numeric:
     match operator:
         case "=":
-            return Numeric(bound, True, bound, True, place)  # noqa: FBT003 - both bounds are included
+            return Numeric(bound, bound, low_included=True, high_included=True, place=place)
         case ">" | ">=":
-            return Numeric(bound, operator == ">=", None, False, place)  # noqa: FBT003 - as in the class
+            return Numeric(bound, None, low_included=operator == ">=", high_included=False, place=place)
         case _:
-            return Numeric(None, False, bound, operator == "<=", place)  # noqa: FBT003 - as in the class
+            return Numeric(None, bound, low_included=False, high_included=operator == "<=", place=place)
 
 
-def _decimal(number: Number, place: Place, path: tuple[str, ...]) -> Decimal:
-    value = Decimal(number.text)
-    if value and abs(value.adjusted()) > 300:  # noqa: PLR2004 - a double's range, which is about 1e308
-        raise PatternError(place, path, f"{number.text} is too large or too small for any number of a record")
+def _decimal(number: Number, place: Place, scope: Scope) -> Decimal:
+    try:
+        value = Decimal(number.text)
+    except InvalidOperation:  # Its exponent is beyond what Decimal has.
+        value = Decimal("Infinity")
+    # A double's range, and more than that of DynamoDB's numbers.
+    if not value.is_finite() or (value and abs(value.adjusted()) > 300):  # noqa: PLR2004 - said above
+        raise scope.error(place, f"{number.text[:40]} is too large or too small for any number of a record")
     return value
 
 
-def _string(value: Value, path: tuple[str, ...], operator: str) -> str:
+def _string(value: Value, scope: Scope, operator: str) -> str:
     if not isinstance(value.content, str):
-        raise PatternError(value.place, path, f"{operator} takes a string")
+        raise scope.error(value.place, f"{operator} takes a string")
     return value.content
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headrace.event_source_mapping import Pattern
 from headrace.filters.document import Field, PatternError, Place, Value, read, told
-from headrace.filters.operators import Alternative, Changed, alternative
+from headrace.filters.operators import Alternative, Changed, Scope, alternative
 
 LONGEST = 4096
 """Characters of a pattern (AWS Lambda API reference, "Filter")."""
@@ -156,7 +156,8 @@ class _Reading:
     def _leaf(self, branches: list[_Open], field: Field, listed: list[Value], path: tuple[str, ...]) -> None:
         if not listed:
             raise PatternError(field.value.place, path, "an array of alternatives has at least one")
-        alternatives = tuple(alternative(one, path, extended=self._extended) for one in listed)
+        scope = Scope(path, self._extended)
+        alternatives = tuple(alternative(one, scope) for one in listed)
         for one in alternatives:
             if isinstance(one, Changed) and path[0] not in ("new", "old"):
                 raise PatternError(
