@@ -83,7 +83,7 @@ def test_it_is_said_which_records_would_come_again_and_how(shop):
     assert result.exit_code == 1
     told = result.stdout.partition("}\nthe mapping: ")[2].splitlines()
     assert told[0] == f"of 3 records, 2 would come again, from sequence number {SEQUENCE + 2} on"
-    assert told[1] == "  the function reported 1 of 3 records as failed"
+    assert told[1] == "  1 of 3 records were reported as failed"
     assert told[2] == "  retries: until 2 retries, each time in two parts"
     assert [line.split(":")[0].strip() for line in told[3:]] == ["poison", "failures"]
 
@@ -100,7 +100,7 @@ def test_programs_get_objects(shop):
         "response": {"batchItemFailures": [{"itemIdentifier": number}]},
         "done": 0,
         "retried": [number],
-        "why": "BatchItemFailures: the function reported 1 of 1 records as failed",
+        "why": "BatchItemFailures: 1 of 1 records were reported as failed",
         "output": [{"stream": "stdout", "line": "seen item-1"}],
     }
 

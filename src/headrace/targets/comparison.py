@@ -101,7 +101,7 @@ class Comparison:
         replica: Replica,
         *,
         segments: int = 4,
-        settle: float = SETTLE,
+        settle: float | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -109,7 +109,7 @@ class Comparison:
         self._target = target
         self._replica = replica
         self._segments = segments
-        self._settle = settle
+        self._settle = SETTLE if settle is None else settle
         self._pause = pause
         self._clock = clock
         self._ignored = replica.version_attribute if replica.conditional else None

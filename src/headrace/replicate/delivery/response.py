@@ -17,6 +17,8 @@ from headrace.ledger import Fault
 
 FAILURES: Final = "batchItemFailures"
 IDENTIFIER: Final = "itemIdentifier"
+REASON: Final = "error"
+"""Beside an identifier, perhaps: why the record failed. Targets say it; AWS Lambda does not know it."""
 
 _NONE: Final[tuple[object, ...]] = (None, "", [], {})
 
@@ -66,14 +68,16 @@ def _reported(batch: Batch, response: object) -> Verdict:
     if not isinstance(failures, list):
         return _wrong(f"{FAILURES} is {_kind(failures)}, not a list")
     places = {record.sequence.text: place for place, record in enumerate(batch.records)}
-    lowest = count
+    lowest, reason = count, ""
     for failure in failures:
         identifier = failure.get(IDENTIFIER) if isinstance(failure, Mapping) else None
         place = places.get(identifier) if isinstance(identifier, str) else None
         if place is None:
             return _wrong(_unknown(failure, identifier))
-        lowest = min(lowest, place)
-    fault = Fault("BatchItemFailures", f"the function reported {len(failures)} of {count} records as failed")
+        if place < lowest:
+            lowest, reason = place, str(failure.get(REASON) or "")
+    first = f", the first because {reason}" if reason else ""
+    fault = Fault("BatchItemFailures", f"{len(failures)} of {count} records were reported as failed{first}")
     return Verdict(lowest, fault, named=True)
 
 
