@@ -230,12 +230,56 @@ def test_signals_to_a_services_processes_do_not_end_a_batch(pod):
     assert pod.consumer("m:f").consume(batch()) == -signal.SIGTERM
 
 
-def test_whoever_writes_to_the_pipe_of_answers_is_replaced(pod):
+@pytest.mark.parametrize("junk", [b"\xff" * 16, b"\x00" * 16, b"\x00\x00\x00\x01\x00\x00\x00\x007"])
+def test_whoever_writes_to_the_pipe_of_answers_is_replaced(pod, junk):
     pod.write(
         "m.py",
-        "import os\ndef f(e, c):\n    for n in range(3, 20):\n        try: os.write(n, b'\\xff' * 16)\n        except OSError: pass\n    return 1",
+        f"""
+        import os, pathlib
+        def f(e, c):
+            if pathlib.Path("written").exists(): return "well"
+            pathlib.Path("written").touch()
+            for number in range(3, 20):
+                try: os.write(number, {junk})
+                except OSError: pass
+        """,
     )
-    assert failed(pod.consumer("m:f")).type == "Runtime.ExitError"
+    consumer = pod.consumer("m:f")
+    assert failed(consumer).type == "Runtime.ExitError"
+    assert consumer.consume(batch()) == "well"
+
+
+def test_a_copy_that_a_function_forks_answers_nothing(pod):
+    pod.write(
+        "m.py",
+        "import os\ndef f(e, c):\n    child = os.fork()\n    if child: os.waitpid(child, 0)\n    return os.getpid()",
+    )
+    consumer = pod.consumer("m:f")
+    [started] = {consumer.consume(batch()) for _ in range(3)}
+    assert started == pod.facts.processes("started")[0].process
+
+
+def test_closing_while_a_dead_process_is_replaced_comes_to_its_end(pod):
+    pod.write("m.py", "import os\ndef f(e, c): return os.getpid()")
+    consumer = pod.consumer("m:f")
+    ended = os.pidfd_open(pid := consumer.consume(batch()))
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([ended], [], [], 20)[0]
+    os.close(ended)
+    closing = threading.Thread(target=consumer.close)
+    tell = consumer._observe
+
+    def observe(fact):
+        tell(fact)
+        if getattr(fact, "event", "") == "exited":
+            closing.start()
+            eventually(lambda: consumer._closed, within=20, what="close is called")
+
+    consumer._observe = observe
+    with pytest.raises(ConsumerUnavailable):
+        consumer.consume(batch())
+    closing.join(20)
+    assert not closing.is_alive()
 
 
 def test_a_function_may_close_its_streams(pod):

@@ -94,6 +94,7 @@ class _Pipes:
         for pipe in (requests, answers, life):
             os.set_inheritable(pipe, False)  # noqa: FBT003 - it takes no keywords.
         self._reader = FrameReader(_NO_LIMIT)
+        self._owner = os.getpid()
 
     def next(self) -> tuple[bytes, bytes] | None:
         """Wait for a request; None at the end."""
@@ -104,6 +105,9 @@ class _Pipes:
         return None
 
     def answer(self, head: dict[str, object], body: bytes = b"") -> None:
+        if os.getpid() != self._owner:
+            # A copy that the function has forked, and forgotten to end: the invocation is not its own.
+            os._exit(0)
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

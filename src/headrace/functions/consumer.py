@@ -60,9 +60,7 @@ class FunctionConsumer:
         try:
             return self._invoked(process, batch, event)
         finally:
-            with self._changed:
-                self._calls -= 1
-                self._changed.notify_all()
+            self._done()
 
     def close(self) -> None:
         """End all processes: those that run a batch at once, the others by themselves or after a second."""
@@ -112,9 +110,15 @@ class FunctionConsumer:
                 self._busy.add(process)
             if process.is_alive():
                 return process
-            self._discard(process, "exited")
-            with self._changed:
-                self._calls -= 1
+            try:
+                self._discard(process, "exited")
+            finally:
+                self._done()
+
+    def _done(self) -> None:
+        with self._changed:
+            self._calls -= 1
+            self._changed.notify_all()
 
     def _waited(self) -> Process | None:
         while True:
@@ -134,7 +138,7 @@ class FunctionConsumer:
         reference = self._function.reference
         try:
             process = self._keeper.start()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             self._freed(crashed=True)
             raise ConsumerUnavailable(
                 f"mapping {self._mapping}: no process can be started for {reference}: {error}"
@@ -158,7 +162,7 @@ class FunctionConsumer:
         """Its answer. Raises ConsumerFailed, or ConsumerUnavailable, where there is none; then it is given back."""
         try:
             head, body = process.converse(message, deadline)
-            return json.loads(head), body
+            return _object(head), body
         except Died:
             told = self._discard(process, "exited")
             type_ = "Runtime.ExitError"
@@ -213,6 +217,17 @@ class FunctionConsumer:
 
     def _stopped(self) -> ConsumerUnavailable:
         return ConsumerUnavailable(f"mapping {self._mapping}: its function is being stopped")
+
+
+def _object(head: bytes) -> dict[str, Any]:
+    """Raises Died where it is none of ours: something else has written to the pipe."""
+    try:
+        found = json.loads(head)
+    except ValueError as error:
+        raise Died from error
+    if not isinstance(found, dict):
+        raise Died
+    return found
 
 
 def _failed(error: dict[str, Any]) -> ConsumerFailed:

@@ -85,19 +85,24 @@ class Keeper:
         self._thread = thread
 
     def _keep(self) -> None:
-        while True:
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
             with self._lock:
-                if self._stopping:
-                    orders, self._orders = self._orders, []
-                    break
-                watched = {pipe: process for process in self._resting for pipe in process.pipes()}
-            self._look_after(self._heard(watched))
-            with self._lock:
+                self._stopping = True
                 orders, self._orders = self._orders, []
             for order in orders:
-                self._fulfil(order)
+                order.set_exception(RuntimeError("it is stopped"))
+
+    def _turn(self) -> None:
+        with self._lock:
+            watched = {pipe: process for process in self._resting for pipe in process.pipes()}
+        self._look_after(self._heard(watched))
+        with self._lock:
+            orders, self._orders = self._orders, []
         for order in orders:
-            order.set_exception(RuntimeError("it is stopped"))
+            self._fulfil(order)
 
     def _heard(self, watched: dict[int, Process]) -> list[Process]:
         """Wait for those that have something to tell, or for what this thread is asked."""
