@@ -149,6 +149,15 @@ class ItemsFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class FiltersUnmet:
+    """Filters ask for images that records of the stream's view type never have. Told once for each view type."""
+
+    mapping: str
+    view: str
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MappingStatusChanged:
     """What the outside is told of a mapping: Loading, Ready or Error, and why.
 
@@ -180,6 +189,7 @@ MappingFact = (
     | FunctionProcess
     | Replicated
     | ItemsFetched
+    | FiltersUnmet
     | MappingStatusChanged
 )
 

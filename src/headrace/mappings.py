@@ -20,7 +20,7 @@ from headrace.filters import Filters
 from headrace.functions.consumer import FunctionConsumer
 from headrace.ledger import FailureOutcome, Ledger, ParkedKey, StoredFailure
 from headrace.ledgers import Ledgers
-from headrace.mapping_facts import MappingFact, MappingObserver
+from headrace.mapping_facts import FiltersUnmet, MappingFact, MappingObserver
 from headrace.metrics.mapping_prometheus import MappingMetrics
 from headrace.metrics.mapping_status import MappingBoard
 from headrace.observe import Observation
@@ -161,7 +161,20 @@ class Mappings:
             endpoint_url=place.endpoint_url,
             passes=None if filters is None else filters.passes,
             views=_views_of(mapping),
+            described=None if filters is None else self._tell_unmet(mapping.name, filters),
         )
+
+    def _tell_unmet(self, name: str, filters: Filters) -> Callable[[str], None]:
+        """Tells once, of each view type of the stream, what filters ask for that its records do not have."""
+        told: set[str] = set()
+
+        def described(view: str) -> None:
+            unmet = filters.unmet(view) if view not in told else ()
+            told.add(view)
+            if unmet:
+                self._observe(FiltersUnmet(name, view, unmet))
+
+        return described
 
     def _consumer(self, mapping: EventSourceMapping) -> Consumer:
         consumer = mapping.consumer

@@ -88,9 +88,10 @@ def test_records_are_those_of_lambdas_event():
 
 @pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"])
 def test_every_view_type_is_told_and_taken(view):
-    orders = Orders(view)
-    table = orders.events().describe()
+    orders, described = Orders(view), []
+    table = orders.events(described=described.append).describe()
     assert (table.view, table.keys) == (view, (("id", "S"),))
+    assert described == [view]
     assert table.stream_arn
 
 

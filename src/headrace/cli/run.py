@@ -147,7 +147,7 @@ def _made(
     import pyarrow as pa
 
     from headrace.metrics.log import Foreign, LogFormat, LogLevel, make_logger
-    from headrace.metrics.story import LogObserver
+    from headrace.metrics.story import LogObserver, MappingLogObserver
 
     # Arrow's own pool keeps what it once held; the system's gives it back.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -161,14 +161,13 @@ def _made(
     drawn = bars and sys.stderr.isatty() and log_format != "json"
     progress = _bars(closing) if drawn else _lines(logger)
     http, flight, metrics = at
-    log = LogObserver(logger)
     return Runtime(
         pod,
         http=http,
         flight=flight,
         metrics=metrics,
-        observers=[log, progress],
-        mapping_observers=[log],
+        observers=[LogObserver(logger), progress],
+        mapping_observers=[MappingLogObserver(logger)],
     )
 
 

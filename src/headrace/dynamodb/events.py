@@ -61,7 +61,7 @@ class TableEvents(TableStream, EventSource):
     """Reads the stream of ``table`` over ``transport``, as TableStream does, for a mapping.
 
     ``passes`` takes a record's text and says whether the mapping wants it; None wants them all. ``views`` are the view
-    types that its consumer can do with, None all of them.
+    types that its consumer can do with, None all of them; ``described`` hears of each description's.
     """
 
     def __init__(
@@ -73,16 +73,21 @@ class TableEvents(TableStream, EventSource):
         endpoint_url: str | None = None,
         passes: Callable[[bytes], bool] | None = None,
         views: frozenset[str] | None = None,
+        described: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(transport, table, region=region, endpoint_url=endpoint_url, clock=clock)
         self._passes = passes
         self._views = frozenset(VIEWS) if views is None else views
+        self._described_as = described
         self._streams: dict[str, str] = {}
 
     def describe(self) -> SourceTable:
         """DescribeTable. Raises TableUnusable where the stream is off, or of none of ``views``."""
-        return self._described(self._views, "does not hold what is needed of changes")
+        table = self._described(self._views, "does not hold what is needed of changes")
+        if self._described_as is not None:
+            self._described_as(table.view)
+        return table
 
     def successor(self, stream_arn: str) -> SourceTable:
         """DescribeTable and ListStreams. The time in a stream's ARN tells which came later."""

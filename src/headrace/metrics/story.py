@@ -19,6 +19,7 @@ from headrace.mapping_facts import (
     BatchBisected,
     FailureSent,
     FailuresRedriven,
+    FiltersUnmet,
     FunctionOutput,
     FunctionProcess,
     Invoked,
@@ -121,6 +122,7 @@ MAPPING_EVENTS: dict[type[MappingFact], tuple[str, LogLevel]] = {
     FunctionProcess: ("function_process", LogLevel.INFO),
     Replicated: ("replicated", LogLevel.DEBUG),
     ItemsFetched: ("items_fetched", LogLevel.INFO),
+    FiltersUnmet: ("filters_unmet", LogLevel.WARNING),
     MappingStatusChanged: ("mapping_status_changed", LogLevel.INFO),
 }
 """The same for event source mappings."""
