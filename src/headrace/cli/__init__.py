@@ -22,6 +22,7 @@ VERBS = {
     "datasets": "List the datasets of the running runtime.",
     "refresh": "Copy a dataset anew, or add to its copy what is newer.",
     "explain": "Say why a dataset's stream, or one key, is where it is.",
+    "tail": "Print the changes of a table as they happen.",
     "invoke": "Run the function of a mapping once, on a file of events or the last records.",
     "snapshots": "List, take, restore, verify or prune snapshots of datasets.",
     "dead-letters": "List, retry or discard changes that could not be applied.",
