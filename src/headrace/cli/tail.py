@@ -58,12 +58,13 @@ def tail(
     endpoint_url: str | None,
     format_: str,
 ) -> None:
-    """Print the changes of a table as they happen, old values and new ones, until Ctrl-C.
+    """Print the changes of a table as they happen.
 
     NAME is a dataset or a mapping of the Spicepod, or a table: TABLE where there is no Spicepod, dynamodb:TABLE anywhere. POD is the Spicepod or the folder that holds spicepod.yaml;
     by default, the working directory's, if it has one. A mapping's own filters hold unless others are given.
 
-    Nothing is kept, and nobody's position moves. It reads each shard beside all others who do: the stream of a table lets two
+    A line tells which attributes changed, from what to what, and which items the service deleted by their time to live. Ctrl-C
+    ends it: nothing is kept, and nobody's position moves. It reads each shard beside all others who do: the stream of a table lets two
     read at once without throttling, that of a global table one.
     """
     from headrace.cli.stopping import told_to_stop
