@@ -470,6 +470,7 @@ def test_validate_says_what_a_mapping_would_do_and_no_secret(load, tmp_path):
         "  endpoint    AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)",
         "  credentials from the AWS credential chain",
         "  replica     replica in us-east-1, from the AWS credential chain; no write replaces a newer one (headrace_version)",
+        "  view type   any; of KEYS_ONLY and OLD_IMAGE the items are read from the table, as they are by then",
         "  begins      with records since 2026-01-01T00:00:00Z",
         "  batches     at most 100 records",
         "  filters     none: every record",

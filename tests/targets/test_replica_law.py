@@ -150,13 +150,13 @@ def test_without_versions_the_replica_ends_equal_once_all_has_come_again(writes,
 class Pair:
     """Two tables, each the other's replica, and the records of each in one lane."""
 
-    def __init__(self, folder):
-        two_way = Replica("orders", two_way=True)
+    def __init__(self, folder, *attributes):
+        ways = [Replica("orders", two_way=True, version_attribute=name) for name in attributes]
         self.sides = Side(seed=1), Side("eu-west-1", seed=2)
         here, there = self.sides
         self.copies = (
-            Replication(here, there, two_way, state=folder / "there.sqlite", writers=1),
-            Replication(there, here, two_way, state=folder / "here.sqlite", writers=1),
+            Replication(here, there, ways[0], state=folder / "there.sqlite", writers=1),
+            Replication(there, here, ways[1], state=folder / "here.sqlite", writers=1),
         )
         self.lanes = Lane(), Lane()
         self._wrote: dict[tuple[int, str], int] = {}
@@ -202,11 +202,11 @@ def pair(tmp_path):
     """Makes pairs; the last one is stopped at the end."""
     made = []
 
-    def make():
+    def make(*attributes):
         if made:
             made.pop().stop()
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        made.append(Pair(folder))
+        made.append(Pair(folder, *(attributes or ("headrace_version",) * 2)))
         return made[-1]
 
     yield make
@@ -276,3 +276,16 @@ def test_an_update_of_what_the_other_side_has_written_arrives(pair):
     both.drain(4)
     here, there = both.sides
     assert here.stored() == there.stored() == {"a": {"id": {"S": "a"}, "v": {"S": "3"}}}
+
+
+def test_two_names_of_the_version_do_not_go_around_for_ever(pair):
+    both = pair("one", "other")
+    both.write(0, "a", "put", 1)
+    both.drain(4)
+    both.write(1, "a", "update", 2)
+    both.write(1, "b", "put", 3)
+    both.drain(4)
+    both.write(0, "b", "delete", 4)
+    both.drain(4)
+    assert [sorted(side.stored()) for side in both.sides] == [["a"], ["a"]]
+    assert [side.stored()["a"]["v"] for side in both.sides] == [{"S": "2"}] * 2

@@ -9,6 +9,7 @@ from headrace.batch import Batch
 from headrace.errors import ConfigError, ConsumerFailed, TableUnusable, Throttled, Unavailable
 from headrace.event_source_mapping import Replica
 from headrace.mapping_facts import ItemsFetched, Replicated
+from headrace.replicate.delivery.response import judge
 from headrace.simulator import Lose, Refuse, Unprocessed
 from headrace.stream_record import StreamRecord
 from support.replication import Crash, Replication, Side
@@ -237,6 +238,9 @@ def test_an_item_that_the_replica_refuses_fails_by_its_record_and_name(copy):
     assert failure["itemIdentifier"] == records[1].sequence.text
     assert '{"id":{"S":"b"}}' in failure["error"]
     assert "Item size" in failure["error"]
+    verdict = judge(copy.batch(records), {"batchItemFailures": [failure]}, reports=True)
+    assert verdict.done == 1
+    assert "Item size" in verdict.fault.message
     with pytest.raises(ConsumerFailed, match="Item size") as raised:
         copy.deliver(records[1:])
     assert raised.value.type == "ValidationException"

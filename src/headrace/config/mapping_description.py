@@ -41,6 +41,7 @@ def mapping_facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:
             yield "function", _function(function)
         case Replica() as replica:
             yield "replica", _replica(replica)
+            yield "view type", _view_type(replica)
     yield from _delivered(mapping.delivering, windows=isinstance(mapping.consumer, Function))
     count = len(mapping.filters)
     yield "filters", f"{count}: records that one of them lets through" if count else "none: every record"
@@ -76,6 +77,12 @@ def _replica(replica: Replica) -> str:
     )
     ways = ", replicated back too" if replica.two_way else ""
     return f"{replica.table} in {_region(access)}{at}, {_credentials(access)}; {how}{ways}"
+
+
+def _view_type(replica: Replica) -> str:
+    if replica.two_way:
+        return "NEW_AND_OLD_IMAGES alone, to tell what the other side has written"
+    return "any; of KEYS_ONLY and OLD_IMAGE the items are read from the table, as they are by then"
 
 
 def _delivered(delivering: Delivering, *, windows: bool) -> Iterator[tuple[str, str]]:

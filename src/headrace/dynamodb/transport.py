@@ -27,7 +27,10 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 CONNECTIONS = 32
 
-_LOOKED_INTO: Final[Mapping[str, dict[str, Any]]] = {"BatchGetItem": {"RequestItems": {}}}
+_LOOKED_INTO: Final[Mapping[str, dict[str, Any]]] = {
+    "BatchGetItem": {"RequestItems": {}},
+    "BatchWriteItem": {"RequestItems": {}},
+}
 """Parameters that botocore looks into for the endpoint, although they are in the body; of none it finds nothing."""
 
 _BODY = "headrace_body"
