@@ -149,3 +149,31 @@ MINIMAL = {"from": "dynamodb:orders", "name": "orders"}
 )
 def test_an_editor_is_told_what_is_wrong(changed, good):
     assert accepts(SCHEMA, {"datasets": [MINIMAL | changed]}) is good
+
+
+MAPPING = {"name": "order-status", "from": "dynamodb:orders", "function": "handlers:on_change"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "good"),
+    [
+        ({}, True),
+        ({"params": {"dynamodb_aws_region": "us-east-1", "endpoint_url": "${env:URL}"}}, True),
+        ({"filter_criteria": {"filters": [{"pattern": "{}"}, {"extended_pattern": "{}"}]}}, True),
+        ({"maximum_retry_attempts": -1, "maximum_record_age": -1, "maximum_batching_window": 0}, True),
+        ({"maximum_retry_attempts": 3, "maximum_record_age": "1h", "tumbling_window": "1m"}, True),
+        ({"function_response_types": ["ReportBatchItemFailures"], "environment": {"A": "x", "B": 1}}, True),
+        ({"starting_position_timestamp": 1767225600, "on_failure": {"destination": "file:x"}}, True),
+        ({"target": {"replicate": {"table": "copy", "region": "eu-west-1", "two_way": True}}}, True),
+        ({"BatchSize": 10}, False),
+        ({"batch_size": 0}, False),
+        ({"maximum_retry_attempts": -2}, False),
+        ({"maximum_record_age": 3600}, False),
+        ({"function": "handlers.on_change"}, False),
+        ({"filter_criteria": {"filters": [{"Pattern": "{}"}]}}, False),
+        ({"on_failure": {"params": {"region": "x"}}}, False),
+        ({"target": {"replicate": {"tabel": "copy"}}}, False),
+    ],
+)
+def test_the_schema_judges_mappings_as_validation_does(changed, good):
+    assert accepts(SCHEMA, {"event_source_mappings": [{**MAPPING, **changed}]}) is good
