@@ -6,11 +6,12 @@ again, those before it do not.
 
 import os
 import sqlite3
+from typing import Any
 
 NOTICES = os.environ.get("NOTICES", "notices.sqlite")
 
 
-def on_change(event, context):
+def on_change(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Note each change; stop at the first order that cannot be noted."""
     with sqlite3.connect(NOTICES, timeout=10) as notices:
         notices.execute(
@@ -25,7 +26,7 @@ def on_change(event, context):
     return {"batchItemFailures": []}
 
 
-def note(notices, record):
+def note(notices: sqlite3.Connection, record: dict[str, Any]) -> None:
     """One row for one record: a record that comes again finds its row there. Raises ValueError for an order without a total."""
     order = record["dynamodb"]["NewImage"]
     if "total" not in order:
