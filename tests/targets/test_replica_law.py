@@ -26,11 +26,21 @@ STEPS = st.tuples(
 """Of what comes next: the lane, from how far back it comes again, how much of it, at which request a crash, before or
 after its effect, and whether the process begins anew."""
 
-LAWFUL = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+QUICK, THOROUGH = (
+    settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    for examples in (15, 600)
 )
+
+
+def drawn(law, **drawing):
+    """The law over some examples, and over many as a long test."""
+    return QUICK(given(**drawing)(law)), pytest.mark.long(
+        pytest.mark.timeout(1200)(THOROUGH(given(**drawing)(law)))
+    )
 
 
 def write(side, key, action, number):
@@ -96,14 +106,7 @@ class Watch:
             self.seen[key] = states.index(now, self.seen[key])
 
 
-@LAWFUL
-@given(
-    st.lists(WRITES, min_size=1, max_size=12),
-    st.lists(STEPS, max_size=14),
-    st.integers(0, 8),
-    st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "KEYS_ONLY", "OLD_IMAGE")),
-)
-def test_a_replica_ends_equal_and_its_items_never_go_back(writes, steps, split, view):
+def ends_equal(writes, steps, split, view):
     source, replica = Side(seed=1, view=view), Side("eu-west-1", seed=2)
     watch = Watch(source, replica)
     for number, (key, action) in enumerate(writes):
@@ -128,9 +131,7 @@ def test_a_replica_ends_equal_and_its_items_never_go_back(writes, steps, split, 
     assert replica.stored() == source.stored()
 
 
-@LAWFUL
-@given(st.lists(WRITES, min_size=1, max_size=12), st.lists(STEPS, max_size=10))
-def test_without_versions_the_replica_ends_equal_once_all_has_come_again(writes, steps):
+def ends_equal_without_versions(writes, steps):
     source, replica = Side(seed=1), Side("eu-west-1", seed=2)
     for number, (key, action) in enumerate(writes):
         write(source, key, action, number)
@@ -233,9 +234,7 @@ def act(pair, acts, *, in_turn):
     return {key: item for key, item in expected.items() if item is not None}
 
 
-@LAWFUL
-@given(acts=ACTS)
-def test_two_sides_that_write_an_item_in_turn_end_equal_with_the_last_write(pair, acts):
+def both_end_equal(pair, acts):
     both = pair()
     expected = act(both, acts, in_turn=True)
     both.drain(4)
@@ -243,15 +242,44 @@ def test_two_sides_that_write_an_item_in_turn_end_equal_with_the_last_write(pair
     assert here.stored() == there.stored() == expected
 
 
-@LAWFUL
-@given(acts=ACTS)
-def test_two_sides_that_write_at_once_come_to_rest(pair, acts):
+def both_come_to_rest(pair, acts):
     both = pair()
     act(both, acts, in_turn=False)
     both.drain(4)
     writes = sum(len(each) == 2 for each in acts)
     # A write, and on the other side its mark and itself.
     assert sum(len(side.records()) for side in both.sides) <= 3 * writes
+
+
+(
+    test_a_replica_ends_equal_and_its_items_never_go_back,
+    test_many_replicas_end_equal_and_their_items_never_go_back,
+) = drawn(
+    ends_equal,
+    writes=st.lists(WRITES, min_size=1, max_size=12),
+    steps=st.lists(STEPS, max_size=14),
+    split=st.integers(0, 8),
+    view=st.sampled_from(("NEW_AND_OLD_IMAGES", "NEW_IMAGE", "KEYS_ONLY", "OLD_IMAGE")),
+)
+
+(
+    test_without_versions_the_replica_ends_equal_once_all_has_come_again,
+    test_without_versions_many_replicas_end_equal_once_all_has_come_again,
+) = drawn(
+    ends_equal_without_versions,
+    writes=st.lists(WRITES, min_size=1, max_size=12),
+    steps=st.lists(STEPS, max_size=10),
+)
+
+(
+    test_two_sides_that_write_an_item_in_turn_end_equal_with_the_last_write,
+    test_many_pairs_that_write_an_item_in_turn_end_equal_with_the_last_write,
+) = drawn(both_end_equal, acts=ACTS)
+
+(
+    test_two_sides_that_write_at_once_come_to_rest,
+    test_many_pairs_that_write_at_once_come_to_rest,
+) = drawn(both_come_to_rest, acts=ACTS)
 
 
 def test_a_deletion_does_not_come_back_over_what_was_put_since(pair):

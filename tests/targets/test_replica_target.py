@@ -409,3 +409,26 @@ def test_a_target_that_is_closed_takes_no_batch(started):
     with pytest.raises(Unavailable, match="is being stopped"):
         copy.deliver()
     copy.stop()
+
+
+def test_a_replica_that_is_gone_is_looked_at_anew(started):
+    copy = started()
+    copy.source.put("a", v=1)
+    copy.deliver()
+    copy.replica.call("DeleteTable", TableName="orders")
+    copy.source.put("a", v=2)
+    for _ in range(2):
+        with pytest.raises(TableUnusable, match="orders"):
+            copy.deliver()
+    with pytest.raises(TableUnusable, match="does not exist; check its name, its region and its account"):
+        copy.deliver()
+
+
+def test_a_large_batch_of_keys_is_fetched_and_written_in_parts(started):
+    copy = started(source=Side(seed=1, view="KEYS_ONLY"))
+    for number in range(450):
+        copy.source.put(f"k{number}", v=1)
+    copy.deliver()
+    assert copy.replica.stored() == copy.source.stored()
+    assert copy.source.asked.count("BatchGetItem") == 4 + 1
+    assert counted(copy)["put"] == 450

@@ -25,7 +25,7 @@ from headrace.targets.change import Image
 from headrace.targets.repair import Repair
 from headrace.targets.scanned import Scanned
 from headrace.targets.sides import looked_at
-from headrace.targets.table import MOST_GETS, Table, key_of
+from headrace.targets.table import Table, key_of
 
 SETTLE: Final = 3.0
 """Seconds between two looks at a difference, in which a replica that follows closely has caught up with the change."""
@@ -38,6 +38,9 @@ _AT_ONCE: Final = 10_000
 
 _LOOKING: Final = 16
 """Requests for single items that are under way at once."""
+
+_GROUP: Final = 25
+"""Items that one of them reads: on both sides they are in memory, and an item may have 400 KB."""
 
 _KEY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -213,4 +216,4 @@ class Comparison:
 
 
 def _groups(keys: Sequence[str]) -> Iterable[Sequence[str]]:
-    return [keys[first : first + MOST_GETS] for first in range(0, len(keys), MOST_GETS)]
+    return [keys[first : first + _GROUP] for first in range(0, len(keys), _GROUP)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from headrace.errors import (
     ConsumerFailed,
     HeadraceError,
     RequestRejected,
+    TableUnusable,
     Throttled,
     Unavailable,
 )
@@ -40,6 +41,9 @@ WRITERS: Final = 16
 
 PATIENCE: Final = 10.0
 """Seconds that one request waits between its tries before it is reported as failed."""
+
+_PART: Final = 400
+"""Items that are written, and perhaps fetched, together: they are all in memory, and an item may have 400 KB."""
 
 _VIEW: Final = "NEW_AND_OLD_IMAGES"
 
@@ -90,9 +94,31 @@ class ReplicaTarget(Consumer):
         Raises ConsumerFailed for a batch of one record that the replica refuses; Throttled and Unavailable where nothing could be
         written; TableUnusable, AccessDenied, LedgerError as they come.
         """
-        sides, writer = self._ready()
         carried = _Carried()
         waiting = _by_item(batch.records)
+        try:
+            for keys in _parts(list(waiting)):
+                self._carry({key: waiting[key] for key in keys}, batch, carried)
+        except TableUnusable:
+            # It is described anew, which tells best what is wrong with it.
+            self._opened = None
+            raise
+        except (CancelledError, RuntimeError) as error:
+            if self._closing.is_set():
+                raise self._stopped() from error
+            raise
+        self._tell(batch, carried)
+        return carried.response(len(batch.records))
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._closing.set()
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        self._remembered.close()
+
+    def _carry(self, waiting: dict[str, list[StreamRecord]], batch: Batch, carried: _Carried) -> None:
+        """Carry out what became of some items."""
+        sides, writer = self._ready()
         while waiting:
             decided = self._decided(batch, waiting, sides, carried)
             outcomes = writer.write(decided) if decided else {}
@@ -104,18 +130,10 @@ class ReplicaTarget(Consumer):
                 # What the replica refuses, it refuses for good: the item's state before that is the newest that it can have.
                 again[write.key] = records[:-1]
             waiting = again
-        self._tell(batch, carried)
-        return carried.response(len(batch.records))
-
-    def close(self) -> None:
-        """Give everything back."""
-        self._closing.set()
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        self._remembered.close()
 
     def _ready(self) -> tuple[Sides, Writer]:
         if self._closing.is_set():
-            raise Unavailable(f"{self._mapping}: the replication is being stopped")
+            raise self._stopped()
         with self._opening:
             if self._opened is None:
                 sides = looked_at(self._source, self._target, self._replica)
@@ -194,7 +212,10 @@ class ReplicaTarget(Consumer):
 
     def _pause(self, seconds: float) -> None:
         if self._closing.wait(seconds):
-            raise Unavailable(f"{self._mapping}: the replication is being stopped")
+            raise self._stopped()
+
+    def _stopped(self) -> Unavailable:
+        return Unavailable(f"{self._mapping}: the replication is being stopped")
 
 
 @dataclass(slots=True)
@@ -241,6 +262,11 @@ def _by_item(records: Sequence[StreamRecord]) -> dict[str, list[StreamRecord]]:
     for record in records:
         found.setdefault(record.key, []).append(record)
     return found
+
+
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(keys), _PART):
+        yield keys[first : first + _PART]
 
 
 def _place(access: AwsAccess) -> Place:
