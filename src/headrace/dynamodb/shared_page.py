@@ -13,8 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from headrace.dynamodb.generic import place_of, split
-from headrace.dynamodb.letter import RECORDS
+from headrace.dynamodb.generic import place_of
 from headrace.dynamodb.raw import ABSENT
 from headrace.wire import Response
 
@@ -68,13 +67,14 @@ class Page:
     """One answer of GetRecords.
 
     ``records`` are all between ``low``, exclusive, and the last of ``numbers``; they are what lies ahead of ``start``. ``following``
-    is the service's next iterator, None at the shard's end, from ``since``. ``date`` is the answer's header.
+    is the service's next iterator, None at the shard's end, from ``since``. ``array`` is the JSON of all records. ``date`` is the answer's header.
     """
 
     start: str
     low: int
     numbers: tuple[int, ...]
     records: tuple[msgspec.Raw, ...]
+    array: msgspec.Raw
     following: str | None
     since: float
     size: int
@@ -110,7 +110,9 @@ class Page:
             token = standing._replace(where=where, iterator="", since=self.since).token()
         elif self.following is not None:
             token = standing._replace(where=where, iterator=self.following, since=self.since).token()
-        return page_response(given, token, self.date if dated else None)
+        whole = len(given) == len(self.records)
+        array = self.array if whole else b"[%b]" % b",".join(given)
+        return page_response(array, token, self.date if dated else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,26 @@ class Nothing:
     def response(self, standing: Standing) -> Response:
         """The answer for a consumer."""
         token = standing._replace(iterator=self.following, since=self.since).token()
-        return page_response((), token, self.date)
+        return page_response(b"[]", token, self.date)
 
 
-def page_response(records: tuple[msgspec.Raw, ...], token: str | None, date: str | None) -> Response:
-    """An answer of GetRecords. It has no CRC of its own: those it is made of were checked."""
+def page_response(array: bytes | msgspec.Raw, token: str | None, date: str | None) -> Response:
+    """An answer of GetRecords with these records. It has no CRC of its own: those it is made of were checked."""
     following = b"" if token is None else b',"NextShardIterator":' + msgspec.json.encode(token)
-    body = b'{"Records":[' + b",".join(records) + b"]" + following + b"}"
+    body = b"".join((b'{"Records":', array, following, b"}"))
     return Response(200, {} if date is None else {"date": date}, body)
+
+
+class Answer(msgspec.Struct, rename={"array": "Records", "raw": "NextShardIterator"}):
+    """An answer of GetRecords as far as it is looked into."""
+
+    array: msgspec.Raw
+    raw: msgspec.Raw = ABSENT
+
+    @property
+    def following(self) -> str | None:
+        """The next iterator. Raises msgspec.DecodeError."""
+        return None if self.raw is ABSENT else msgspec.json.decode(self.raw, type=str | None)
 
 
 def read_page(response: Response, standing: Standing, since: float) -> Page | Nothing | None:
@@ -140,8 +154,8 @@ def read_page(response: Response, standing: Standing, since: float) -> Page | No
     None where that cannot be shared: it is not whole, or its numbers are not those of records ahead, in their order.
     """
     try:
-        raws, raw_following = split(response.body, RECORDS, "NextShardIterator")
-        following = None if raw_following is ABSENT else msgspec.json.decode(raw_following, type=str | None)
+        answer = decode_answer(response.body)
+        following, raws = answer.following, _RECORDS.decode(answer.array)
         texts = [place_of(raw)[0] for raw in raws]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -157,7 +171,11 @@ def read_page(response: Response, standing: Standing, since: float) -> Page | No
     if len(numbers) < len(raws) or not ordered:
         return None
     size = len(response.body) + _OF_A_RECORD * len(raws)
-    return Page(standing.where, low, numbers, tuple(raws), following, since, size, date)
+    return Page(standing.where, low, numbers, tuple(raws), answer.array, following, since, size, date)
+
+
+decode_answer = msgspec.json.Decoder(Answer).decode
+_RECORDS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Pages:

@@ -13,9 +13,17 @@ from typing import Any, Final
 import msgspec
 
 from headrace.dynamodb.calls import MOST_RECORDS
-from headrace.dynamodb.generic import split
-from headrace.dynamodb.letter import RECORDS
-from headrace.dynamodb.shared_page import AFTER, AT, Nothing, Page, Pages, Standing, page_response, read_page
+from headrace.dynamodb.shared_page import (
+    AFTER,
+    AT,
+    Nothing,
+    Page,
+    Pages,
+    Standing,
+    decode_answer,
+    page_response,
+    read_page,
+)
 from headrace.errors import HeadraceError, IteratorExpired, PositionTrimmed, RequestRejected, ShardGone
 from headrace.position import Anchor
 from headrace.refusal import Place, Request, refusal
@@ -23,6 +31,9 @@ from headrace.wire import Response
 
 LIFE: Final = 14 * 60.0
 """Seconds for which an iterator is relied on; the service keeps it for 15 minutes (GetShardIterator, API reference)."""
+
+SLACK: Final = 0.05
+"""Seconds within which those come back who were answered together."""
 
 _MET: Final = "met:"
 _OWN: Final = "own:"
@@ -48,7 +59,6 @@ class Ask:
     standing: Standing
     joined: tuple[Waiter, ...]
     iterators: tuple[str, ...]
-    sent_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +70,18 @@ class Pause:
 
 @dataclass(slots=True)
 class _Tip:
-    """The newest iterator at a place; ``asked_at`` is when a request was sent that found nothing there, None: there was none yet."""
+    """The newest iterator at a place, given at ``since``. ``found_nothing``: by a request there, else by one that opened it."""
 
     iterator: str
     since: float
-    asked_at: float | None
+    found_nothing: bool = False
 
 
 class SharedShard:
     """One shard and those who wait for its records; ``pages`` are those lately read, of this and other shards.
 
-    While nothing comes, the service is asked every ``interval`` seconds at most for each place where consumers stand.
+    While nothing comes, consumers come back after ``interval`` seconds. Whoever comes earlier waits for the others, so that from then
+    on they come together, and the service is asked as often as by one of them.
     """
 
     def __init__(self, key: tuple[str, str], pages: Pages, interval: float) -> None:
@@ -145,7 +156,7 @@ class SharedShard:
                 return
             outcome = self._read(found, ask.standing, now)
         if isinstance(outcome, Nothing) and not where.startswith(_OWN):
-            self._tips[where] = _Tip(outcome.following, outcome.since, ask.sent_at)
+            self._tips[where] = _Tip(outcome.following, now, found_nothing=True)
             self._forget_tips(now)
         elif isinstance(outcome, Page):
             self._pages.add(self._key, outcome)
@@ -155,9 +166,9 @@ class SharedShard:
 
     def _due(self, waiter: Waiter, now: float, *, patient: bool) -> float:
         tip = self._tips.get(waiter.standing.where)
-        if tip is None or tip.asked_at is None or not patient:
+        if tip is None or not tip.found_nothing or not patient:
             return now
-        return tip.asked_at + self._interval
+        return tip.since + self._interval + SLACK
 
     def _ask(self, waiter: Waiter, now: float) -> Ask:
         standing, tip = waiter.standing, self._tips.get(waiter.standing.where)
@@ -170,7 +181,7 @@ class SharedShard:
         if standing.iterator and fresh:
             tried.append(standing.iterator)
         joined = tuple(each for each in self._waiters if each.standing.where == standing.where)
-        return Ask(waiter, standing, joined, tuple(dict.fromkeys(tried)), now)
+        return Ask(waiter, standing, joined, tuple(dict.fromkeys(tried)))
 
     def _given(self, waiter: Waiter) -> Response | HeadraceError | None:
         standing, outcome = waiter.standing, waiter.outcome
@@ -201,12 +212,14 @@ class SharedShard:
     def _unshared(self, response: Response, now: float) -> Response:
         """An answer that only they can be given who have asked for it; what follows it is a place of their own."""
         try:
-            raws, following = split(response.body, RECORDS, "NextShardIterator")
-            iterator = msgspec.json.decode(following, type=str)
+            answer = decode_answer(response.body)
+            iterator = answer.following
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return response
+        if iterator is None:
+            return response
         token = Standing(*self._key, self._place_of_its_own(), iterator, now).token()
-        return page_response(tuple(raws), token, response.headers.get("date"))
+        return page_response(answer.array, token, response.headers.get("date"))
 
     def _met(self, position: str, iterator: str, sent_at: float, now: float) -> str:
         """Where all stand who came to a position without a number, and no record was met there yet.
@@ -218,7 +231,7 @@ class SharedShard:
         first = self._tips.get(where)
         if first is None or now - first.since > LIFE:
             where = f"{_MET}{self._numbered()}"
-            self._tips[where] = _Tip(iterator, now, None)
+            self._tips[where] = _Tip(iterator, now)
             alive = {other: met for other, met in self._meetings.items() if met[0] in self._tips}
             self._meetings = {**alive, position: (where, now)}
             return where

@@ -26,12 +26,12 @@ from headrace.refusal import Place
 from headrace.wire import Response, Transport
 
 INTERVAL: Final = 0.2
-"""Seconds between two looks at the tip of a shard: about those that one reader alone makes."""
+"""Seconds that a reader waits at the tip of a shard before it looks again."""
 
 KEPT: Final = 32 * 2**20
 """Bytes of pages lately read that are kept of a table."""
 
-MOST_HELD: Final = 8
+MOST_HELD: Final = 48
 """Requests of a table that wait for a better time at once; beyond these, threads are worth more than requests."""
 
 FORGOTTEN: Final = 3600.0
@@ -40,7 +40,7 @@ FORGOTTEN: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Somebody who follows a table's stream, and looks at its tip every ``interval`` seconds at least."""
+    """Somebody who follows a table's stream, and waits ``interval`` seconds at most before looking at its tip again."""
 
     access: AwsAccess
     table: str
