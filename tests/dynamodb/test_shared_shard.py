@@ -45,7 +45,7 @@ class Desk:
         return Standing(*KEY, where, iterator, self.now if since is None else since)
 
     def arrive(self, where, limit=1000, **more):
-        return self.shard.arrive(self.at(where, **more) if isinstance(where, str) else where, limit, self.now)
+        return self.shard.arrive(self.at(where, **more) if isinstance(where, str) else where, limit)
 
     def turn(self, waiter, **more):
         return self.shard.turn(waiter, self.now, patient=True, **more)
@@ -94,7 +94,7 @@ def watched(readers, *, seconds=60.0, every=0.25, writes=()):
         for who in range(readers):
             if waiters[who] is None and due[who] > now:
                 continue
-            waiters[who] = waiters[who] or shard.arrive(standings[who], 1000, now)
+            waiters[who] = waiters[who] or shard.arrive(standings[who], 1000)
             turn = shard.turn(waiters[who], now, patient=True)
             if isinstance(turn, Ask):
                 asked += 1
@@ -295,6 +295,16 @@ def test_a_reader_far_behind_takes_turns():
     again = desk.arrive(standing_of(desk.turn(behind)))
     assert desk.turn(again) == Pause(None)
     assert desk.turn(tip).leader is tip
+
+
+def test_who_waits_for_a_better_time_keeps_nobody_else_waiting():
+    desk = Desk()
+    early = desk.arrive("after:90")
+    desk.done(desk.turn(early), page())
+    desk.turn(early)
+    again, behind = desk.arrive("after:90"), desk.arrive("after:10")
+    assert desk.turn(again).seconds
+    assert desk.turn(behind).leader is behind
 
 
 def test_who_is_not_patient_asks_at_once():

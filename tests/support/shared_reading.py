@@ -182,9 +182,7 @@ class SharedReading:
                 return
             standing = Standing.of_token(reader.token)
             reader.known = len(self.truth[reader.shard])
-            reader.waiter = self.shards[reader.shard].arrive(
-                standing, self.random.choice((1000, 1000, 2)), self.now
-            )
+            reader.waiter = self.shards[reader.shard].arrive(standing, self.random.choice((1000, 1000, 2)))
 
     def follow(self, reader: Reader) -> None:
         children = [

@@ -43,11 +43,10 @@ _SPOILED: Final = (IteratorExpired, PositionTrimmed, ShardGone, RequestRejected)
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One request of a consumer. ``due`` (the caller's clock) is when it may be sent on at the earliest."""
+    """One request of a consumer."""
 
     standing: Standing
     limit: int
-    due: float
     outcome: Page | Nothing | Response | HeadraceError | None = None
 
 
@@ -113,9 +112,9 @@ class SharedShard:
                 where = self._place_of_its_own()
         return Standing(*self._key, where, iterator, now)
 
-    def arrive(self, standing: Standing, limit: int, now: float) -> Waiter:
+    def arrive(self, standing: Standing, limit: int) -> Waiter:
         """Somebody asks for records."""
-        waiter = Waiter(standing, limit, now)
+        waiter = Waiter(standing, limit)
         self._waiters.append(waiter)
         return waiter
 
@@ -135,10 +134,13 @@ class SharedShard:
             return given
         if self._asking is not None:
             return Pause(None)
-        waiter.due = self._due(waiter, now, patient=patient)
-        if waiter.due > now:
-            return Pause(waiter.due - now)
-        if next(each for each in self._waiters if each.due <= now) is not waiter:
+        due = self._due(waiter, now) if patient else now
+        if due > now:
+            return Pause(due - now)
+        if (
+            next(each for each in self._waiters if each is waiter or self._due(each, now) <= now)
+            is not waiter
+        ):
             return Pause(None)
         self._asking = self._ask(waiter, now)
         return self._asking
@@ -164,9 +166,10 @@ class SharedShard:
         for each in ask.joined:
             each.outcome = outcome
 
-    def _due(self, waiter: Waiter, now: float, *, patient: bool) -> float:
+    def _due(self, waiter: Waiter, now: float) -> float:
+        """When a request should be made for a waiter at the earliest."""
         tip = self._tips.get(waiter.standing.where)
-        if tip is None or not tip.found_nothing or not patient:
+        if tip is None or not tip.found_nothing:
             return now
         return tip.since + self._interval + SLACK
 

@@ -129,7 +129,7 @@ class SharedReader:
     def _records(self, standing: Standing, limit: int) -> Response:
         with self._lock:
             place = self._place((standing.stream_arn, standing.shard_id), self._clock())
-            waiter = place.shard.arrive(standing, limit, self._clock())
+            waiter = place.shard.arrive(standing, limit)
             try:
                 while True:
                     turn = place.shard.turn(waiter, self._clock(), patient=self._held < MOST_HELD)
