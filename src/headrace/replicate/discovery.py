@@ -30,12 +30,13 @@ _ORPHAN_WAIT = 2.0
 
 
 class Discovery:
-    """Keeps the lineage current with what DescribeStream says."""
+    """Keeps the lineage current with what DescribeStream says. ``listings`` counts the complete ones."""
 
     def __init__(self, desk: Desk, stream_arn: str, lineage: Lineage) -> None:
         self.complete = False
         self.disabled = False
         self.dirty = False
+        self.listings = 0
         self._stream_arn = stream_arn
         self._lineage = lineage
         self._outbox = desk.outbox
@@ -168,6 +169,7 @@ class Discovery:
             self._due_at = now + 1.0
             return
         self._wanted_since = None
+        self.listings += 1
         before = len(self._lineage.states())
         self._lineage.reconcile(shards, self._clock.at(now))
         self.dirty |= len(self._lineage.states()) != before

@@ -111,7 +111,9 @@ class Following:
         self._handed: dict[int, _Handed] = {}
         self._turn = 0
         self._gone: Gap | None = None
-        self._drained_since = math.inf
+        self._confirmed = -1
+        self._listings = 0
+        self._rechecks = False
         self._listed_at = now
         self._anchored_at = now
         self._generations: dict[str, int] = {}
@@ -389,19 +391,25 @@ class Following:
     def is_drained(self, now: float) -> bool:
         """Whether the stream is off and everything in it is done and durable.
 
-        Listings are known to lack children of shards for minutes: for so long it is looked for more of them.
+        Listings are known to lack children of shards for minutes: several, over so long, must show no more of them.
         """
         if not (self.stream.drained and self.idle):
-            self._drained_since = math.inf
+            self._confirmed = -1
             return False
-        if self._drained_since == math.inf:
-            self._drained_since = self._listed_at = now
-        if now - self._drained_since >= PATIENCE:
+        discovery = self.stream.discovery
+        interval = PATIENCE / CONFIRMATIONS
+        listed = discovery.listings > self._listings and now - self._listed_at >= interval
+        if self._confirmed < 0 or listed:
+            self._confirmed += 1
+            self._listings, self._listed_at, self._rechecks = discovery.listings, now, False
+        if self._confirmed >= CONFIRMATIONS:
             return True
-        if now - self._listed_at >= PATIENCE / CONFIRMATIONS:
-            self._listed_at = now
-            self.stream.discovery.recheck(now)
-        self._desk.outbox.wake(self._listed_at + PATIENCE / CONFIRMATIONS)
+        if now - self._listed_at >= interval:
+            if not self._rechecks:
+                self._rechecks = True
+                discovery.recheck(now)
+        else:
+            self._desk.outbox.wake(self._listed_at + interval)
         return False
 
     def ages(self, service_now: float) -> dict[str, float]:
