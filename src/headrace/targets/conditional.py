@@ -9,8 +9,9 @@ Steps of one batch, and what a crash after each leaves, to be done again when th
    Two-way, a deletion is two writes: the item is marked, then deleted. A crash between them: the mark is written once more, which
    is no change, and the item is deleted.
 3. Two-way alone: what is written is remembered, durably. A crash before: the batch finds its versions on the items, except on one
-   that an application has put anew on the replica since, without the version. That one is overwritten: the one case in which two sides
-   that write an item in turn can end apart (``headrace replicate verify`` shows it).
+   that an application has put anew on the replica since, without the version. That one is overwritten, as it is where an answer is
+   lost and the write made again: the one case in which two sides that write an item in turn can end apart (``headrace replicate
+   verify`` shows it).
 """
 
 from __future__ import annotations
