@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headrace.metric import METRIC_NAMES
-from headrace.metrics.story import EVENTS
+from headrace.metrics.story import EVENTS, MAPPING_EVENTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith("| ") and not line.startswith(("| What happens", "| ---"))
 ]
-EVENT_NAMES = {name for name, _ in EVENTS.values()}
+EVENT_NAMES = {name for name, _ in (*EVENTS.values(), *MAPPING_EVENTS.values())}
 STORIES = {
     "DynamoDB throttles": "test_a_passing_failure_is_tried_again_and_counted",
     "A shard iterator": "test_an_iterator_older_than_fifteen_minutes_is_opened_again_after_the_last_record",
@@ -40,6 +40,12 @@ STORIES = {
     "A snapshot cannot be written": "test_a_failure_is_told_tried_again_and_keeps_nobody_waiting",
     "A snapshot cannot be restored": "test_a_spoiled_snapshot_is_passed_over_for_the_next_older_one",
     "A refresh is given up": "test_a_refresh_that_fails_for_good_keeps_the_old_copy_and_says_so",
+    "A function of a mapping fails": "test_a_mapping_keeps_to_the_rule",
+    "A function cannot be started": "test_a_function_that_takes_too_long_is_ended_with_all_it_has_started",
+    "Records are given up": "test_every_failure_reaches_its_destination",
+    "The destination of failures": "test_every_failure_reaches_its_destination",
+    "What is durable of mappings": "test_a_full_disk_is_named_nothing_is_half_done_and_it_goes_on_once_there_is_room",
+    "The stream has forgotten records": "test_a_mapping_keeps_to_the_rule",
     "The process is killed": "test_every_value_survives_bootstrap_stream_and_restart",
     "The configuration": "test_a_wrong_spicepod_is_refused_at_start_and_nothing_is_touched",
 }
