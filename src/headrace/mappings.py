@@ -80,22 +80,22 @@ class Mappings:
         return tuple(self._board.statuses())
 
     def failures(
-        self, name: str, ids: Sequence[str] | None, after: str | None, limit: int
+        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
     ) -> tuple[StoredFailure, ...]:
-        """The next failures of a mapping; see ``Ledger.failures``. Raises HeadraceError."""
-        return self._ledger(name).failures(ids, after=after, limit=limit)
+        """The next failures of a mapping; see ``serve.running``. Raises HeadraceError."""
+        return self._ledger(mapping).failures(ids, after=after, limit=limit)
 
-    def parked_keys(self, name: str, after: str | None, limit: int) -> tuple[ParkedKey, ...]:
-        """The next items of which records wait; see ``Ledger.parked_keys``. Raises HeadraceError."""
-        return self._ledger(name).parked_keys(after, limit)
+    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
+        """The next items of which records wait; see ``serve.running``. Raises HeadraceError."""
+        return self._ledger(mapping).parked_keys(after, limit)
 
-    def redrive(self, name: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Try failures and parked records of a mapping again; see ``serve.running``. Raises QueryError."""
-        return self._settled(name, lambda runner: runner.redrive(ids))
+        return self._settled(mapping, lambda runner: runner.redrive(ids))
 
-    def discard(self, name: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def discard(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Forget failures and parked records of a mapping; see ``serve.running``. Raises QueryError."""
-        return self._settled(name, lambda runner: runner.discard(ids))
+        return self._settled(mapping, lambda runner: runner.discard(ids))
 
     def _settled(self, name: str, ask: Callable[[DeliveryRunner], Future[Settled]]) -> FailureOutcome:
         runner = self._runners.get(name)

@@ -23,7 +23,6 @@ from headrace.dynamodb import Key, botocore_transport
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.leaf import Leaf
-from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.limits import Freshness
 from headrace.mapping_facts import MappingObserver
 from headrace.mappings import Mappings
@@ -50,7 +49,7 @@ from headrace.selection import Selection
 from headrace.serve.servers import Addresses, Servers
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
-from headrace.status import DatasetStatus, MappingStatus
+from headrace.status import DatasetStatus
 from headrace.tables import Tables
 from headrace.versions import Versions
 from headrace.views import Views
@@ -138,7 +137,7 @@ class Runtime:
         # Processes that are throttled together must not come back together.
         self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         self._views.keep(self._engines, self._viewed.query, self._catalog, self._versions, self._salt)
-        self._mappings = Mappings(
+        self.mappings = Mappings(
             pod.mappings,
             self._remote.streams.transport,
             mapping_observers,
@@ -163,7 +162,7 @@ class Runtime:
         for probe in self._probes:
             probe.start()
         self._views.start()
-        self._mappings.start()
+        self.mappings.start()
 
     def stop(self) -> None:
         """Stop answering, let transactions under way finish, close everything. Safe to call twice."""
@@ -173,7 +172,7 @@ class Runtime:
         self._viewed.close()
         self._views.stop()
         self._servers.stop()
-        self._mappings.stop()
+        self.mappings.stop()
         for runner in self._runners.values():
             runner.stop()
         for probe in self._probes:
@@ -318,28 +317,6 @@ class Runtime:
     def discard_letters(self, name: str, letters: tuple[str, ...] | None, which: Which) -> LetterOutcome:
         """Forget dead letters of a dataset; see ``serve.running``. Raises QueryError."""
         return self._settled(name, lambda runner: runner.discard(letters, which))
-
-    def mapping_statuses(self) -> tuple[MappingStatus, ...]:
-        """Every event source mapping at this moment."""
-        return self._mappings.statuses()
-
-    def failures(
-        self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
-    ) -> tuple[StoredFailure, ...]:
-        """The next failures of a mapping; see ``serve.running``. Raises HeadraceError."""
-        return self._mappings.failures(mapping, ids, after, limit)
-
-    def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
-        """The next items of which records wait; see ``serve.running``. Raises HeadraceError."""
-        return self._mappings.parked_keys(mapping, after, limit)
-
-    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
-        """Try failures of a mapping again; see ``serve.running``. Raises QueryError."""
-        return self._mappings.redrive(mapping, ids)
-
-    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
-        """Forget failures of a mapping; see ``serve.running``. Raises QueryError."""
-        return self._mappings.discard(mapping, ids)
 
     def take_snapshot(self, name: str) -> Manifest:
         """Store the copy of a dataset as a snapshot, and wait for it; see ``serve.running``. Raises QueryError."""

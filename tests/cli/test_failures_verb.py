@@ -23,11 +23,11 @@ def runtime():
 def system(runtime):
     system, _ = runtime
     system.forget()
-    system.mappings = [
+    system.mappings.known = [
         MappingStatus(name, "dynamodb:orders", "handlers:on_change", State.READY, live=True)
         for name in ("status", "copy")
     ]
-    system.outcome = FailureOutcome(1)
+    system.mappings.outcome = FailureOutcome(1)
     return system
 
 
@@ -44,10 +44,10 @@ NEW = failure(2, 3)
 
 @pytest.fixture
 def filled(system):
-    system.ledgers.of("status").commit(
+    system.mappings.ledgers.of("status").commit(
         work(failures=(NEW,), parked=(parked(4, key="b"), parked(5, key="b"), parked(6, key="c")))
     )
-    system.ledgers.of("copy").commit(work(failures=(OLD,), sent=(OLD.id,), again=(OLD.id,)))
+    system.mappings.ledgers.of("copy").commit(work(failures=(OLD,), sent=(OLD.id,), again=(OLD.id,)))
 
 
 def listed(result):
@@ -83,7 +83,7 @@ def test_all_pages_are_listed(run, system, monkeypatch):
     monkeypatch.setattr(client, "_PAGE", 3)
     many = tuple(failure(number, at=float(number)) for number in range(10))
     waiting = tuple(parked(number, key=f"k{number}") for number in range(7))
-    system.ledgers.of("status").commit(work(failures=many, parked=waiting))
+    system.mappings.ledgers.of("status").commit(work(failures=many, parked=waiting))
     result = run("list", "--format", "json")
     assert listed(result) == [each.id for each in many]
     assert len(json.loads(result.stdout)["parked"]) == 7
@@ -128,7 +128,7 @@ def test_all_failures_are_redriven_of_all_mappings_or_of_one(run, system, filled
 
 
 def test_what_failed_again_and_what_was_left_alone_is_said_and_is_exit_code_1(run, system, filled):
-    system.outcome = FailureOutcome(1200, failing=3, released=5, left=7)
+    system.mappings.outcome = FailureOutcome(1200, failing=3, released=5, left=7)
     result = run("redrive", "--all", "--mapping", "status")
     assert result.exit_code == 1
     assert (
@@ -144,17 +144,17 @@ def test_ids_of_no_failure_are_said_and_are_exit_code_1_though_others_are_redriv
     result = run("redrive", NEW.id, "0123")
     assert (result.exit_code, result.stderr) == (1, "there is no failure 0123\n")
     assert system.settled == [("redrive", "status", (NEW.id,))]
-    system.outcome = FailureOutcome(0, unknown=("0123",))
+    system.mappings.outcome = FailureOutcome(0, unknown=("0123",))
     assert run("discard", "0123", "--mapping", "copy").stderr == "there is no failure 0123\n"
 
 
 def test_parked_items_are_named_by_their_keys_and_belong_to_every_mapping_that_parked_them(
     run, system, filled
 ):
-    system.ledgers.of("copy").commit(work(parked=(parked(1, key="b"),)))
+    system.mappings.ledgers.of("copy").commit(work(parked=(parked(1, key="b"),)))
     assert run("redrive", "b", "c").exit_code == 0
     assert system.settled == [("redrive", "status", ("b", "c")), ("redrive", "copy", ("b",))]
-    system.outcome = FailureOutcome(0, released=4)
+    system.mappings.outcome = FailureOutcome(0, released=4)
     result = run("discard", "b", "--mapping", "copy")
     assert result.stdout == "copy: 0 discarded, 4 parked records discarded\n"
 

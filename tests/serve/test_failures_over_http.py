@@ -24,7 +24,7 @@ def runtime():
 def system(runtime):
     system, _ = runtime
     system.forget()
-    system.mappings = [
+    system.mappings.known = [
         MappingStatus("status", "dynamodb:orders", "handlers:on_change", State.READY, live=True),
         MappingStatus("copy", "dynamodb:orders", "replicate:replica", State.LOADING, live=False),
     ]
@@ -37,7 +37,7 @@ def call(runtime, system):
 
 
 def test_mappings_are_listed_with_their_status(system, call):
-    system.mappings = [
+    system.mappings.known = [
         MappingStatus(
             "status",
             "dynamodb:orders",
@@ -81,13 +81,13 @@ def test_mappings_are_listed_with_their_status(system, call):
             "reason": "handlers: no such module",
         }
     ]
-    system.mappings = []
+    system.mappings.known = []
     assert call("GET", ROOT).json() == []
 
 
 def test_failures_come_in_pages_without_their_records(system, call):
     known = sorted((failure(n) for n in range(5)), key=lambda each: each.id)
-    ledger = system.ledgers.of("status")
+    ledger = system.mappings.ledgers.of("status")
     ledger.commit(work(failures=tuple(known), sent=(known[0].id,), again=(known[0].id,)))
     first = call("GET", f"{ROOT}/Status/failures?limit=2").json()
     assert [each["id"] for each in first["failures"]] == [each.id for each in known[:2]]
@@ -120,7 +120,7 @@ def test_failures_come_in_pages_without_their_records(system, call):
 def test_one_failure_comes_whole(system, call):
     text = '{"a": 1.50, "s":"é"}'.encode()
     whole = failure(1, records=(record(1, text=text), record(2)))
-    system.ledgers.of("status").commit(work(failures=(whole,)))
+    system.mappings.ledgers.of("status").commit(work(failures=(whole,)))
     reply = call("GET", f"{ROOT}/status/failures/{whole.id}")
     assert text in reply.body
     told = reply.json()
@@ -129,7 +129,7 @@ def test_one_failure_comes_whole(system, call):
 
 
 def test_parked_items_come_in_pages(system, call):
-    system.ledgers.of("status").commit(
+    system.mappings.ledgers.of("status").commit(
         work(parked=(parked(1, key="a/b"), parked(2, key="a/b"), parked(3, key="c")))
     )
     first = call("GET", f"{ROOT}/status/parked?limit=1").json()
@@ -197,7 +197,7 @@ def test_a_ledger_that_cannot_be_read_says_why(system, call, monkeypatch):
     def refuse(*asked):
         raise LedgerError("events.sqlite: the file is damaged")
 
-    monkeypatch.setattr(system, "failures", refuse)
+    monkeypatch.setattr(system.mappings, "failures", refuse)
     reply = call("GET", f"{ROOT}/status/failures")
     assert (reply.status, reply.code) == (503, "not_ready")
     assert "damaged" in reply.message

@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,14 @@ class SmallSystem:
         self.reselected: list[tuple[str, str]] = []
         self.settled: list[Any] = []
         self.refusal: HeadraceError | None = None
-        self.mappings: list[MappingStatus] = []
-        self.ledgers = Ledgers(None)
-        self.outcome = FailureOutcome(3, 1, 2, 4, ("no-such",))
+        self.mappings = KnownMappings(self._settle)
         self.engine = QueryEngine(self.instance.cursor, self._catalog, bounds)
         self.versions = Versions(["orders"])
         self.results = Results(self.engine, Caching(), self.versions, self._catalog, frozenset)
 
     def forget(self) -> None:
         """As new, but for what answers SQL."""
-        self.ledgers.close()
-        self.ledgers = Ledgers(None)
-        self.mappings = []
+        self.mappings.forget()
         self.settled = []
         self.refusal = None
 
@@ -114,8 +110,28 @@ class SmallSystem:
             raise self.refusal
         self.settled.append(asked)
 
-    def mapping_statuses(self) -> Sequence[MappingStatus]:
-        return self.mappings
+    def close(self) -> None:
+        self.mappings.ledgers.close()
+        self.engine.close()
+        self.instance.close()
+
+
+class KnownMappings:
+    """The mappings that a test says there are; what is durable of them is in memory."""
+
+    def __init__(self, settle: Callable[..., None]) -> None:
+        self.known: list[MappingStatus] = []
+        self.ledgers = Ledgers(None)
+        self.outcome = FailureOutcome(3, 1, 2, 4, ("no-such",))
+        self._settle = settle
+
+    def forget(self) -> None:
+        self.ledgers.close()
+        self.ledgers = Ledgers(None)
+        self.known = []
+
+    def statuses(self) -> Sequence[MappingStatus]:
+        return self.known
 
     def failures(
         self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
@@ -125,18 +141,13 @@ class SmallSystem:
     def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
         return self.ledgers.of(mapping).parked_keys(after, limit)
 
-    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         self._settle("redrive", mapping, ids)
         return self.outcome
 
-    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def discard(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         self._settle("discard", mapping, ids)
         return self.outcome
-
-    def close(self) -> None:
-        self.ledgers.close()
-        self.engine.close()
-        self.instance.close()
 
 
 class Reply:

@@ -59,13 +59,13 @@ class _Endpoints:
     def mappings(self, request: Request) -> Response:
         """Every mapping with its status."""
         expect_parameters(request, frozenset())
-        return JSONResponse([status_json(status) for status in self._running.mapping_statuses()])
+        return JSONResponse([status_json(status) for status in self._running.mappings.statuses()])
 
     def failures(self, request: Request) -> Response:
         """A page of a mapping's failures, without their records."""
         name = self._known(request)
         after, limit = _page(request)
-        found = self._running.failures(name, None, after, limit)
+        found = self._running.mappings.failures(name, None, after, limit)
         following = found[-1].failure.id if found else None
         return JSONResponse({"failures": [failure_json(stored) for stored in found], "next": following})
 
@@ -73,7 +73,7 @@ class _Endpoints:
         """One failure, whole."""
         expect_parameters(request, frozenset())
         name, id_ = self._known(request), request.path_params["id"]
-        found = self._running.failures(name, [id_], None, 1)
+        found = self._running.mappings.failures(name, [id_], None, 1)
         if not found:
             raise Missing(f"{name} has no failure {id_!r}: it is settled or discarded, or never was")
         (stored,) = found
@@ -89,18 +89,18 @@ class _Endpoints:
         """A page of the items of which records wait."""
         name = self._known(request)
         after, limit = _page(request)
-        found = self._running.parked_keys(name, after, limit)
+        found = self._running.mappings.parked_keys(name, after, limit)
         following = found[-1].key if found else None
         return JSONResponse({"parked": [_parked_json(name, key) for key in found], "next": following})
 
     async def redrive(self, request: Request) -> Response:
         """Try failures again."""
-        outcome = await self._settled(request, self._running.redrive_failures)
+        outcome = await self._settled(request, self._running.mappings.redrive)
         return _answer(outcome, "done", "failing", "released", "left")
 
     async def discard(self, request: Request) -> Response:
         """Forget failures."""
-        return _answer(await self._settled(request, self._running.discard_failures), "done", "released")
+        return _answer(await self._settled(request, self._running.mappings.discard), "done", "released")
 
     async def _settled(
         self, request: Request, do: Callable[[str, tuple[str, ...] | None], FailureOutcome]
@@ -109,7 +109,7 @@ class _Endpoints:
         return await self._workers.start(lambda: do(self._known(request), ids))
 
     def _known(self, request: Request) -> str:
-        names = (status.name for status in self._running.mapping_statuses())
+        names = (status.name for status in self._running.mappings.statuses())
         return known(request.path_params["name"], names, "event source mapping")
 
 

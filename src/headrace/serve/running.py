@@ -109,14 +109,23 @@ class Running(Protocol):
         """Forget dead letters of the dataset, named as for ``retry_letters``, and of all only ``which``."""
         ...
 
-    def mapping_statuses(self) -> Sequence[MappingStatus]:
+    @property
+    def mappings(self) -> RunningMappings:
+        """The event source mappings."""
+        ...
+
+
+class RunningMappings(Protocol):
+    """What is asked of event source mappings. A ``mapping`` is one of ``statuses``; any thread may ask."""
+
+    def statuses(self) -> Sequence[MappingStatus]:
         """Every event source mapping at this moment."""
         ...
 
     def failures(
         self, mapping: str, ids: Sequence[str] | None = None, after: str | None = None, limit: int = 100
     ) -> tuple[StoredFailure, ...]:
-        """The next failures of a mapping, as ``Ledger.failures`` gives them. ``mapping`` is one of ``mapping_statuses``.
+        """The next failures of a mapping, as ``Ledger.failures`` gives them.
 
         Raises HeadraceError where what is durable cannot be read.
         """
@@ -126,13 +135,13 @@ class Running(Protocol):
         """The next items of which records wait, as ``Ledger.parked_keys`` gives them. Raises HeadraceError."""
         ...
 
-    def redrive_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+    def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Try failures of a mapping again: those with these ids, or parked items with these keys; None all of both.
 
         Raises QueryError: NOT_READY while the mapping does not run, TIMEOUT where it takes too long, though it goes on.
         """
         ...
 
-    def discard_failures(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
-        """Forget failures and parked records of a mapping, named as for ``redrive_failures``, which raises the same."""
+    def discard(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
+        """Forget failures and parked records of a mapping, named as for ``redrive``, which raises the same."""
         ...
