@@ -66,12 +66,14 @@ class Failure:
 
     @property
     def id(self) -> str:
-        """16 hex digits, the same whenever the same records are given up again."""
-        ends = (
-            f"{self.records[0].sequence.text}/{self.records[-1].sequence.text}" if self.records else self.at
-        )
-        known = f"{self.mapping}/{self.stream_arn}/{self.shard}/{ends}"
-        return blake2b(known.encode(), digest_size=8).hexdigest()
+        """16 hex digits, the same whenever the same records are given up again, and only then."""
+        told = blake2b(f"{self.mapping}/{self.stream_arn}/{self.shard}".encode(), digest_size=8)
+        for record in self.records:
+            told.update(f"/{record.sequence.text}".encode())
+        if not self.records:
+            # Several may be told at one time: of a page that has two records which cannot be read, for example.
+            told.update(f"/{self.at}/{self.fault and self.fault.message}".encode())
+        return told.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,10 @@ class Ledger(Protocol):
         ...
 
     def parked(self, key: str, limit: int) -> tuple[ParkedRecord, ...]:
-        """The first records that wait for an item, by generation and number: the order in which they came to be."""
+        """The first records that wait for an item, by generation and number: the order in which they came to be.
+
+        Fewer than ``limit`` where they are large: only an empty answer says that none waits.
+        """
         ...
 
     def parked_keys(self, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:

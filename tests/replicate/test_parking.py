@@ -29,11 +29,24 @@ def test_an_item_stays_parked_while_its_records_are_on_their_way_into_the_ledger
     parking = Parking()
     parking.add(_record(1))
     parking.take()
-    parking.recount("k", 0)
+    parking.ask("k")
+    assert not parking.is_gone("k")
     assert "k" in parking
     parking.committed(())
-    parking.recount("k", 0)
+    parking.ask("k")
+    assert parking.is_gone("k")
     assert "k" not in parking
+
+
+def test_an_item_stays_parked_if_records_came_while_the_ledger_was_asked():
+    parking = Parking()
+    parking.begin({"k": 1})
+    parking.ask("k")
+    parking.add(_record(1))
+    parking.take()
+    parking.committed(())
+    assert not parking.is_gone("k")
+    assert "k" in parking
 
 
 def test_a_record_that_comes_again_waits_once():
@@ -43,6 +56,8 @@ def test_a_record_that_comes_again_waits_once():
     new, _ = parking.take()
     assert len(new) == 1
     parking.committed(())
-    parking.recount("k", 1)
     parking.release((_record(1),))
-    assert parking.committed(parking.take()[1]) == ("k",)
+    parking.committed(parking.take()[1])
+    parking.ask("k")
+    assert parking.is_gone("k")
+    assert "k" not in parking

@@ -93,11 +93,11 @@ class Batching:
 
     def _check_parking(self) -> None:
         entry = self.entry
-        finite = entry.maximum_retry_attempts is not None or entry.maximum_record_age is not None
-        if entry.on_poison == OnPoison.PARK and not finite:
+        if entry.on_poison == OnPoison.PARK and entry.maximum_retry_attempts is None:
             self._refuse(
                 "on_poison",
-                "park needs to know when a record has failed for good; add maximum_retry_attempts or maximum_record_age",
+                "park needs to know when a record has failed for good; add maximum_retry_attempts (what exceeds "
+                "maximum_record_age is given up, not parked)",
             )
 
     def _refuse(self, key: str, message: str) -> None:

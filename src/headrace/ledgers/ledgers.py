@@ -108,17 +108,20 @@ class SQLiteLedger:
 
     def parked(self, key: str, limit: int) -> tuple[ParkedRecord, ...]:
         """See ``Ledger``."""
+        found: list[ParkedRecord] = []
+        size = 0
         with self._file.reading() as connection:
-            rows = connection.execute(
+            for stream_arn, shard, generation, packed in connection.execute(
                 "SELECT stream_arn, shard, generation, record FROM parked WHERE mapping = ? AND key = ?"
                 " ORDER BY generation, number, shard LIMIT ?",
                 (_number(connection, self._mapping), key, limit),
-            ).fetchall()
-        return tuple(
-            ParkedRecord(stream_arn, shard, generation, record)
-            for stream_arn, shard, generation, packed in rows
-            for record in packing.unpack(packed)
-        )
+            ):
+                (record,) = packing.unpack(packed)
+                size += len(record.text)
+                if found and size > ANSWER_BYTES:
+                    break
+                found.append(ParkedRecord(stream_arn, shard, generation, record))
+        return tuple(found)
 
     def parked_keys(self, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
         """See ``Ledger``."""

@@ -424,11 +424,13 @@ class Following:
         return ages
 
     def pulses(self, now: float) -> Iterator[Pulse]:
-        """What is expected to make progress: the readers, and batches that keep failing."""
+        """What is expected to make progress: the readers, batches that keep failing, and those that cannot be tried."""
         yield from self.stream.pulses(now)
         for feed in self._feeds.values():
             for lane in feed.lanes:
-                if lane.failing_since is not None:
+                if lane.untried_since is not None:
+                    yield Pulse(CONSUMER, lane.untried_since)
+                elif lane.failing_since is not None:
                     yield Pulse(f"a batch of {shard(feed.id)}", lane.failing_since)
 
     def opened(self, request: OpenIterator, iterator: str, now: float) -> Gap | None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Container
 from typing import Final
 
-from headrace.backoff import delay
+from headrace.backoff import CEILING, delay
 from headrace.batch import MOST_BYTES, Window
 from headrace.errors import ConsumerFailed, HeadraceError
 from headrace.event_source_mapping import Delivering, OnPoison
@@ -39,16 +39,20 @@ class Lane:
     """Records that wait, and the portion that is being tried.
 
     ``window`` is the open one, with its state after everything that is done. ``failing_since`` is the time of the first of
-    the failures in a row. Whoever calls hands each portion
-    over once, and brings back what came of it before the next.
+    the failures in a row, ``untried_since`` that of the first time in a row that a portion could not be tried at all. Whoever
+    calls hands each portion over once, and brings back what came of it before the next.
     """
 
     def __init__(self, delivering: Delivering, salt: str, window: Window | None = None) -> None:
-        self.window = window
+        # Where the mapping has no windows any more, nobody asks for the state of the last.
+        self.window = window if delivering.tumbling_window else None
         self.busy = False
         self.failing_since: float | None = None
+        self.untried_since: float | None = None
         self._delivering = delivering
         self._salt = salt
+        # What a state may grow to between two tries of the same records is kept free.
+        self._room = MOST_BYTES - ENVELOPE - (STATE_BYTES if delivering.tumbling_window else 0)
         self._waiting: deque[Entry] = deque()
         self._bytes = 0
         self._since = 0.0
@@ -101,6 +105,7 @@ class Lane:
             self._expire(portion, service_now, settled)
             if not (portion.entries or portion.final):
                 self._portions.popleft()
+                self.failing_since = self.untried_since = None
             elif portion.due_at > now:
                 return None, settled, portion.due_at
             elif any(entry.record.key in held for entry in portion.entries):
@@ -121,7 +126,7 @@ class Lane:
         if not self._waiting:
             return now + _SOON if self.window is not None else math.inf
         delivering = self._delivering
-        full = len(self._waiting) >= delivering.batch_size or self._bytes > MOST_BYTES - ENVELOPE
+        full = len(self._waiting) >= delivering.batch_size or self._bytes > self._room
         # The next window begins as soon as the invocation before is done (AWS Lambda developer guide, "Batching behavior").
         due_at = max(self._since, self._free_since) + delivering.maximum_batching_window
         if not (full or self._ended or due_at <= now or self._is_complete(passed)):
@@ -131,8 +136,7 @@ class Lane:
 
     def _take(self, parked: Container[str], settled: Settlement) -> list[Entry]:
         """Records for one batch, within its size, the bytes of an event, and one window."""
-        state = len(self.window.state) if self.window is not None else 0
-        room = MOST_BYTES - ENVELOPE - state
+        room = self._room
         entries: list[Entry] = []
         while self._waiting and len(entries) < self._delivering.batch_size:
             entry = self._waiting[0]
@@ -148,12 +152,19 @@ class Lane:
             self._bytes -= size
         return entries
 
+    @property
+    def _tries_without_end(self) -> bool:
+        """Whether retries go on for longer than the stream keeps records."""
+        most = self._delivering.maximum_retry_attempts
+        return most is None or most * CEILING > EXPIRY
+
     def _expire(self, portion: Portion, service_now: float, settled: Settlement) -> None:
         """Give up the records at its beginning that are too old to be tried."""
         limit, condition = self._delivering.maximum_record_age, Condition.RECORD_AGE_EXCEEDED
         if limit is None or limit > EXPIRY:
             # Without end means until the stream would forget them; what was never tried is tried at any age.
-            limit, condition = (EXPIRY if portion.fault else math.inf), Condition.RECORDS_EXPIRED
+            late = portion.fault is not None and self._tries_without_end
+            limit, condition = (EXPIRY if late else math.inf), Condition.RECORDS_EXPIRED
         count = 0
         for entry in portion.entries:
             if service_now - entry.record.created <= limit:
@@ -169,7 +180,7 @@ class Lane:
     def settle(self, verdict: Verdict, now: float) -> Settlement:
         """The consumer took the portion that was handed over, and this is what it says."""
         portion, settled = self._portions.popleft(), Settlement()
-        self.busy, self._free_since = False, now
+        self.busy, self._free_since, self.untried_since = False, now, None
         portion.invoked += 1
         portion.troubles = 0
         portion.fault = verdict.fault
@@ -197,6 +208,7 @@ class Lane:
         """The portion could not be tried at all: that counts as no try. Seconds until the next."""
         portion = self._portions[0]
         self.busy = False
+        self.untried_since = self.untried_since or now
         portion.troubles += 1
         wait = delay(error, portion.troubles, self._salt)
         portion.due_at = now + wait
@@ -248,11 +260,10 @@ class Lane:
         """Whether a record is of the open window; the first one opens its own."""
         if not self._delivering.tumbling_window:
             return True
-        own = self._window_of(entry)
         if self.window is None:
-            self.window = own
-        # A record that is late by its time is of the window that is open.
-        return own.start <= self.window.start
+            self.window = self._window_of(entry)
+        # A record that is late by its time is of the window that is open, which may have another size than the next.
+        return entry.record.created < self.window.end
 
     def _is_complete(self, passed: float | None) -> bool:
         """Whether no record of the window of those that wait can follow: they need not wait for more."""

@@ -341,7 +341,7 @@ class DeliveryMachine:
             self._standing.drained = self._standing.drained and (
                 self._standing.gone or following.is_drained(now)
             )
-            self._outbox.wake(self._redriver.advance(now, self._failures, following.in_hand))
+            self._outbox.wake(self._redriver.advance(now, self._failures, lambda: following.in_hand))
             self._outbox.wake(self._sender.advance(now))
         self._outbox.wake(self._books.advance(following, self._stream, now))
         if self._resting:

@@ -19,6 +19,8 @@ class Parking:
         self._new: dict[tuple[str, str, str], ParkedRecord] = {}
         self._released: dict[tuple[str, str, str], ParkedRecord] = {}
         self._on_its_way: tuple[ParkedRecord, ...] = ()
+        self._asked: str | None = None
+        self._unseen = False
 
     def begin(self, durable: Mapping[str, int]) -> None:
         """What an earlier process has left: how many records wait for each item."""
@@ -39,6 +41,7 @@ class Parking:
         first = key not in self._counts
         self._new[_name(record)] = record
         self._counts[key] += 1
+        self._unseen = self._unseen or key == self._asked
         return first
 
     def release(self, records: Iterable[ParkedRecord]) -> None:
@@ -49,6 +52,11 @@ class Parking:
     def dirty(self) -> bool:
         """Whether something is not durable yet."""
         return bool(self._new or self._released)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is not durable yet, what is on its way included."""
+        return bool(self.dirty or self._on_its_way)
 
     def take(self) -> tuple[tuple[ParkedRecord, ...], tuple[ParkedRecord, ...]]:
         """What the next transaction adds and removes."""
@@ -69,13 +77,20 @@ class Parking:
                 free.append(key)
         return tuple(free)
 
-    def recount(self, key: str, count: int) -> None:
-        """The ledger says how many of an item's records wait: one that was parked twice waits once."""
-        pending = sum(one.record.key == key for one in (*self._new.values(), *self._on_its_way))
-        if count + pending:
-            self._counts[key] = count + pending
-        else:
-            self._counts.pop(key, None)
+    def ask(self, key: str) -> None:
+        """The ledger is being asked for the records of an item."""
+        self._asked = key
+        self._unseen = any(one.record.key == key for one in (*self._new.values(), *self._on_its_way))
+
+    def is_gone(self, key: str) -> bool:
+        """The ledger, that was asked, has no record of the item: one that was parked twice waited once.
+
+        False where others may have come into it since: then it is to be asked again, once nothing is ``unsettled``.
+        """
+        if self._unseen:
+            return False
+        self._counts.pop(key, None)
+        return True
 
 
 def _name(record: ParkedRecord) -> tuple[str, str, str]:

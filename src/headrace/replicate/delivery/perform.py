@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from headrace.batch import Consumer
+import traceback
+
+from headrace.batch import Batch, Consumer
 from headrace.change import RecordsPage
-from headrace.errors import InternalError
+from headrace.errors import ConsumerFailed, HeadraceError, InternalError
 from headrace.event_source import EventSource
 from headrace.ledger import Destination, Ledger
 from headrace.replicate.commands import (
@@ -66,7 +68,7 @@ def perform(
         case FindSuccessor(stream_arn=arn):
             return Successor(source.successor(arn))
         case Invoke(batch=batch):
-            return Returned(consumer.consume(batch))
+            return Returned(_consumed(consumer, batch))
         case SendFailure(failure=failure):
             if destination is None:
                 raise InternalError(f"{request} was asked of a mapping without a destination")
@@ -74,6 +76,17 @@ def perform(
             return Sent()
         case _:
             return _of_ledger(request, ledger)
+
+
+def _consumed(consumer: Consumer, batch: Batch) -> object:
+    """The response. Whatever a consumer raises beside Headrace's own errors is a failure of the batch: it has an end."""
+    try:
+        return consumer.consume(batch)
+    except HeadraceError:
+        raise
+    except Exception as error:
+        trace = "".join(traceback.format_exception(error)).splitlines()
+        raise ConsumerFailed(type(error).__name__, str(error), tuple(trace)) from error
 
 
 def _of_ledger(

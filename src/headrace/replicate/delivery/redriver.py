@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import takewhile
 
-from headrace.batch import Batch
+from headrace.batch import MOST_BYTES, Batch
 from headrace.errors import ConsumerFailed, HeadraceError
 from headrace.event_source_mapping import Delivering
 from headrace.ledger import Failure, FailureOutcome, ParkedRecord, StoredFailure
@@ -26,7 +25,7 @@ from headrace.replicate.delivery.commands import (
     Returned,
     Settled,
 )
-from headrace.replicate.delivery.lane import fault_of
+from headrace.replicate.delivery.lane import ENVELOPE, fault_of
 from headrace.replicate.delivery.parking import Parking
 from headrace.replicate.delivery.post import Post
 from headrace.replicate.delivery.response import Verdict, judge
@@ -78,7 +77,7 @@ class Redriver:
         self._asked: int | None = None
         self._parked: tuple[ParkedRecord, ...] = ()
         self._uncommitted = False
-        self._in_hand: Container[str] = ()
+        self._in_hand: Callable[[], frozenset[str]] = frozenset
         self._next_at: float | None = None
 
     # Orders
@@ -101,10 +100,10 @@ class Redriver:
         """Whether a request of a round is under way."""
         return self._asked is not None
 
-    def advance(self, now: float, failures: int, in_hand: Container[str]) -> float | None:
+    def advance(self, now: float, failures: int, in_hand: Callable[[], frozenset[str]]) -> float | None:
         """Go on with the round, or begin one; when to come again.
 
-        ``failures`` are kept by now. What concerns an item of ``in_hand`` waits: it is with another invocation.
+        ``failures`` are kept by now. What concerns an item that ``in_hand`` gives waits: it is with another invocation.
         """
         self._in_hand = in_hand
         interval = self._delivering.redrive_interval
@@ -131,6 +130,7 @@ class Redriver:
     def _go_on(self, round_: _Round) -> bool:
         """The next request of a round; false if nothing more can be done before news."""
         if round_.keys:
+            self.parking.ask(round_.keys[0])
             make = partial(ReadParked, key=round_.keys[0], limit=self._delivering.batch_size)
             self._asked = self._post.send(make)
         elif round_.failures:
@@ -165,7 +165,7 @@ class Redriver:
             # The stream has forgotten what there was: only a person can say that this is settled.
             round_.failures.popleft()
             round_.left += 1
-        elif any(record.key in self._in_hand for record in failure.records):
+        elif not self._in_hand().isdisjoint(record.key for record in failure.records):
             return False
         else:
             attempt = failure.invoked + stored.redriven + 1
@@ -219,15 +219,15 @@ class Redriver:
             round_.read_all = not answer.failures
             round_.after = answer.failures[-1].failure.id if answer.failures else None
         elif not answer.records:
-            self.parking.recount(round_.keys.popleft(), 0)
+            if self.parking.is_gone(round_.keys[0]):
+                round_.keys.popleft()
+            else:
+                self._uncommitted = self.parking.unsettled
         elif round_.discards:
             self._release(answer.records)
         else:
             first = answer.records[0]
-            same = takewhile(
-                lambda one: (one.stream_arn, one.shard) == (first.stream_arn, first.shard), answer.records
-            )
-            self._parked = tuple(same)
+            self._parked = _of_one_event(answer.records)
             records = tuple(one.record for one in self._parked)
             batch = Batch(self._mapping, first.stream_arn, first.shard, records, first.generation, 2)
             self._hand_over(batch)
@@ -277,3 +277,15 @@ class Redriver:
     def _under_way(self) -> _Round:
         assert self._round is not None, "only a round asks"
         return self._round
+
+
+def _of_one_event(parked: Sequence[ParkedRecord]) -> tuple[ParkedRecord, ...]:
+    """The first records, as many as are of one shard and fit into one event."""
+    first, room = parked[0], MOST_BYTES - ENVELOPE
+    taken: list[ParkedRecord] = []
+    for one in parked:
+        room -= len(one.record.text) + 1
+        if (one.stream_arn, one.shard) != (first.stream_arn, first.shard) or (taken and room < 0):
+            break
+        taken.append(one)
+    return tuple(taken)

@@ -52,7 +52,10 @@ def judge(batch: Batch, response: object, *, reports: bool) -> Verdict:
         return _wrong("the response has no `state`, which a mapping with a tumbling window must return")
     if verdict.fault is not None and not verdict.done:
         return verdict
-    state = msgspec.json.encode(response["state"]).decode()
+    try:
+        state = msgspec.json.encode(response["state"]).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return _wrong(f"the `state` of the response cannot be written as JSON: {error}")
     return Verdict(verdict.done, verdict.fault, verdict.named, state)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -74,6 +75,7 @@ class DeliveryRunner:
         self._events: queue.SimpleQueue[DeliveryEvent] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._rested = threading.Event()
+        self._rest_by = 0.0
         self._tickets = itertools.count(1)
         self._asked: dict[int, Future[Settled]] = {}
         self._asking = threading.Lock()
@@ -101,6 +103,7 @@ class DeliveryRunner:
 
     def rest(self) -> None:
         """Hand nothing more over; returns at once. For several mappings that are to stop together, before their ``stop``."""
+        self._rest_by = self._rest_by or time.monotonic() + REST_PATIENCE
         self._events.put(Rest())
 
     def stop(self) -> None:
@@ -109,7 +112,7 @@ class DeliveryRunner:
             return
         self.rest()
         if self._thread.ident is not None and self._over is None:
-            self._rested.wait(REST_PATIENCE)
+            self._rested.wait(max(0.0, self._rest_by - time.monotonic()))
         self._stopping.set()
         self._events.put(Tick())
         if self._thread.ident is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headrace.mapping_facts import MappingStatusChanged
+from headrace.replicate.delivery.bookkeeping import LEDGER
 from headrace.replicate.delivery.following import Following
 from headrace.replicate.delivery.post import Post
 from headrace.replicate.desk import Desk
 from headrace.replicate.errands import Errands
-from headrace.replicate.liveness import Liveness
+from headrace.replicate.liveness import Liveness, Pulse
 from headrace.replicate.report import REPEAT, lag
 from headrace.status import State
 
@@ -35,6 +36,9 @@ class Standing:
         """Tell the status if it is news, and now and then while it is not, for its ages."""
         service_now = self._desk.clock.at(now)
         pulses = tuple(errands.pulses())
+        unnoted = self._desk.health.faults.get(LEDGER)
+        if unnoted is not None:
+            pulses += (Pulse(LEDGER, unnoted.since),)
         if following is not None and not self.gone:
             pulses += tuple(following.pulses(now))
         wrong = self._liveness.trouble(pulses, now, self._desk.settings.liveness)
