@@ -32,8 +32,8 @@ class RecordsFiltered:
 class Invoked:
     """A batch was handed over. ``seconds`` is what it took; ``done`` of its ``records`` need not come again.
 
-    ``age`` (seconds): how old the last record was when it was handed over. ``error``: what the consumer raised, None if
-    nothing. ``attempt`` is 1 for the first time.
+    ``age`` (seconds): how old the last record was when it was handed over. ``error``: what the consumer raised, what is wrong
+    with its response, or how many records it reported; None where all are done. ``attempt`` is 1 for the first time.
     """
 
     mapping: str
@@ -44,6 +44,11 @@ class Invoked:
     seconds: float
     age: float | None
     error: str | None
+
+    @property
+    def failed_whole(self) -> bool:
+        """Whether all of the batch must come again."""
+        return self.error is not None and not self.done
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,12 @@ MAPPING_METRICS = (
     _mapping_counter("records_delivered_total", "Records that the function or target has taken."),
     _mapping_counter("records_given_up_total", "Records that were given up, and kept as failures."),
     _mapping_counter("invocations_total", "Batches that were handed to the function or target."),
-    _mapping_counter("invocation_errors_total", "Of these, batches that failed as a whole."),
-    _mapping_counter("partial_failures_total", "Of these, batches of which some records failed."),
+    _mapping_counter(
+        "invocation_errors_total", "Of these, batches that failed as a whole: all records come again."
+    ),
+    _mapping_counter(
+        "partial_failures_total", "Of these, batches of which a part is done: the rest comes again."
+    ),
     _mapping_counter("retries_total", "Of these, batches whose first record was handed over before."),
     _mapping_counter("bisects_total", "Batches that were cut in two after they had failed."),
     _of_mapping("invocation_seconds", MetricKind.HISTOGRAM, "Seconds that one batch took."),

@@ -118,7 +118,7 @@ def test_invocations_are_counted_by_what_came_of_them(published):
     for fact in (
         invoked(10, seconds=0.02),
         invoked(0, "ValueError: 5", attempt=2, seconds=0.3),
-        invoked(4, attempt=3, seconds=1000.0),
+        invoked(4, "BatchItemFailures: 1 of 10", attempt=3, seconds=1000.0),
     ):
         published.tell(fact)
     counted = {

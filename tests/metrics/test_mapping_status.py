@@ -61,7 +61,7 @@ def test_what_happens_is_counted_for_the_mapping_that_it_is_about(board):
     for fact in (
         invoked(10),
         invoked(0, "ValueError: 5", attempt=2),
-        invoked(4, attempt=3),
+        invoked(4, "BatchItemFailures: 1 of 10", attempt=3),
         BatchBisected("orders", "shard-1", 6),
         RecordsFiltered("orders", "shard-1", 7),
         RecordsGivenUp("orders", "shard-1", 2, "RetryAttemptsExhausted", "0123", "ValueError: 5"),

@@ -144,8 +144,8 @@ class _Figures:
     def _invoked(self, fact: Invoked) -> None:
         values = self._values
         values["invocations_total"] += 1
-        values["invocation_errors_total"] += fact.error is not None
-        values["partial_failures_total"] += fact.error is None and fact.done < fact.records
+        values["invocation_errors_total"] += fact.failed_whole
+        values["partial_failures_total"] += 0 < fact.done < fact.records
         values["retries_total"] += fact.attempt > 1
         values["records_delivered_total"] += fact.done
         self._invocations[bisect_left(INVOCATION_BUCKETS, fact.seconds)] += 1

@@ -34,9 +34,9 @@ class _Counts:
 
     def add(self, fact: MappingFact | Observation) -> None:
         match fact:
-            case Invoked(done=done, attempt=attempt, error=error):
+            case Invoked(done=done, attempt=attempt, failed_whole=failed_whole):
                 self.invocations += 1
-                self.errors += error is not None
+                self.errors += failed_whole
                 self.retries += attempt > 1
                 self.delivered += done
             case BatchBisected():

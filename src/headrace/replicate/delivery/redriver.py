@@ -148,7 +148,7 @@ class Redriver:
 
     def _end(self, round_: _Round) -> None:
         self._round = None
-        if round_.done or round_.failing or round_.released:
+        if not round_.discards and (round_.done or round_.failing or round_.released):
             self._post.report(FailuresRedriven(self._mapping, round_.done + round_.released, round_.failing))
         if round_.ticket is not None:
             self._post.settle(Settled(round_.ticket, round_.outcome))

@@ -36,7 +36,8 @@ class Standing:
         """Tell the status if it is news, and now and then while it is not, for its ages."""
         service_now = self._desk.clock.at(now)
         pulses = tuple(errands.pulses())
-        unnoted = self._desk.health.faults.get(LEDGER)
+        faults = self._desk.health.faults
+        unnoted = faults.get(LEDGER)
         if unnoted is not None:
             pulses += (Pulse(LEDGER, unnoted.since),)
         if following is not None and not self.gone:
@@ -46,7 +47,8 @@ class Standing:
         if reason is None and self.drained:
             reason = "the table's stream is off and read to its end; waiting for another"
         elif reason is None and following is None:
-            reason = "opening"
+            failing = "; ".join(f"{what}: {fault.error}" for what, fault in faults.items())
+            reason = f"opening: {failing}" if failing else "opening"
         state = State.ERROR if wrong is not None else State.LOADING if following is None else State.READY
         watermark = following.stream.watermark() if following is not None else None
         status = MappingStatusChanged(
