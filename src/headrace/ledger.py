@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 
 from headrace.batch import Window
 from headrace.checkpoint import ShardState
@@ -26,9 +26,16 @@ class Condition(StrEnum):
     RECORD_UNREADABLE = "RecordUnreadable"
 
 
+REPORTED: Final = "BatchItemFailures"
+"""The type of a fault: the response named records that failed."""
+
+INVALID_RESPONSE: Final = "InvalidResponse"
+"""The type of a fault: the response means nothing, or that the whole batch failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a consumer raised, in the words of Lambda's error payload. ``trace`` are lines.
+    """What a consumer raised, in the words of Lambda's error payload, or what its response says. ``trace`` are lines.
 
     What no encoding can write, as half a surrogate pair, is escaped.
     """
@@ -42,6 +49,11 @@ class Fault:
         object.__setattr__(self, "type", _writable(self.type))
         object.__setattr__(self, "message", _writable(self.message))
         object.__setattr__(self, "trace", tuple(_writable(line) for line in self.trace))
+
+    @property
+    def raised(self) -> bool:
+        """Whether the consumer ended with an error, and gave no response."""
+        return bool(self.trace) or self.type not in {REPORTED, INVALID_RESPONSE}
 
 
 @dataclass(frozen=True, slots=True)

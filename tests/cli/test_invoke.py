@@ -84,7 +84,7 @@ def test_it_is_said_which_records_would_come_again_and_how(shop):
     told = result.stdout.partition("}\nthe mapping: ")[2].splitlines()
     assert told[0] == f"of 3 records, 2 would come again, from sequence number {SEQUENCE + 2} on"
     assert told[1] == "  1 of 3 records were reported as failed"
-    assert told[2] == "  retries: until 2 retries, each time in two parts"
+    assert told[2] == "  retries: at most 2, each time in two parts"
     assert [line.split(":")[0].strip() for line in told[3:]] == ["poison", "failures"]
 
 

@@ -4,8 +4,10 @@ import json
 from dataclasses import replace
 
 from headrace.destinations import document
+from headrace.event_source_mapping import Delivering
 from headrace.ledger import Condition, Fault
 from support.deliveries import ARN, failure, record
+from support.scripted_delivery import Scripted, reports
 
 
 def whole(of):
@@ -51,8 +53,20 @@ def test_what_was_never_handed_over_has_no_response_and_what_raised_nothing_no_e
     assert "responseContext" not in told
     assert told["requestContext"]["condition"] == "RecordAgeExceeded"
     assert told["headrace"]["error"] is None
-    named = whole(replace(failure(1), fault=None))
-    assert named["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
+
+
+def test_a_response_that_names_records_or_means_nothing_is_no_error_of_the_function():
+    mistaken = {"batchItemFailures": [{"itemIdentifier": "an eventID"}]}
+    for answer in (reports(0), lambda _batch: mistaken):
+        world = Scripted(
+            Delivering(maximum_retry_attempts=0, reports_item_failures=True), [answer], has_destination=True
+        )
+        world.put("a")
+        told = whole(world.run().sent[0])
+        assert told["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
+        assert told["headrace"]["error"]["errorMessage"]
+    raised = whole(failure(1, fault=Fault("InvalidResponse", "a class of the function", ("line 1",))))
+    assert raised["responseContext"]["functionError"] == "Unhandled"
 
 
 def test_records_that_the_stream_has_forgotten_are_none():

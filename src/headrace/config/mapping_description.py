@@ -109,9 +109,9 @@ def _delivered(delivering: Delivering, *, windows: bool) -> Iterator[tuple[str, 
 
 def _failures(delivering: Delivering, destination: FailureDestination | None) -> Iterator[tuple[str, str]]:
     tries, age = delivering.maximum_retry_attempts, delivering.maximum_record_age
-    bounds = [] if tries is None else [f"{tries:,} retries"]
-    bounds += [] if age is None else [f"an age of {_span(age)}"]
-    until = f"until {' or '.join(bounds)}" if bounds else "until the stream has forgotten it"
+    bounds = [] if tries is None else [f"at most {tries:,}"]
+    bounds += [] if age is None else [f"up to an age of {_span(age)}"]
+    until = ", ".join(bounds) or "up to an age of 23h: an hour later the stream forgets it"
     halves = ", each time in two parts" if delivering.bisects else ""
     yield "retries", f"{until}{halves}"
     if delivering.on_poison is OnPoison.PARK:

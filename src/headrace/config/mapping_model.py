@@ -372,15 +372,15 @@ class MappingEntry(Entry):
         int | None,
         Key(
             or_without_end(integer(0, _MOST_ATTEMPTS), "tries without end"),
-            "How often a batch that failed is tried again until it is given up. `-1`, as without the key: until the stream "
-            "forgets it.",
+            "How often a batch that failed is tried again until it is given up. `-1`, as without the key: without end, "
+            "until `maximum_record_age`.",
         ),
     ] = None
     maximum_record_age: Annotated[
         int | None,
         Key(
             record_age(),
-            "How old records get until they are given up. `-1`, as without the key: as old as the stream lets them.",
+            "How old records get until they are given up. `-1`, as without the key: 23h where retries have no end either, an hour before the stream forgets them.",
         ),
     ] = None
     on_poison: Annotated[

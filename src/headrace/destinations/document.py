@@ -75,8 +75,8 @@ def _of_lambda(failure: Failure) -> Json:
     }
     if failure.invoked:
         answer = {"statusCode": 200, "executedVersion": "$LATEST"}
-        # Records that a function named in its response have raised nothing.
-        document["responseContext"] = answer | ({"functionError": "Unhandled"} if failure.fault else {})
+        raised = failure.fault is not None and failure.fault.raised
+        document["responseContext"] = answer | ({"functionError": "Unhandled"} if raised else {})
     info: Json = {"shardId": failure.shard}
     if failure.records:
         first, last = failure.records[0], failure.records[-1]

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from headrace.batch import Batch
-from headrace.ledger import Fault
+from headrace.ledger import INVALID_RESPONSE, REPORTED, Fault
 
 FAILURES: Final = "batchItemFailures"
 IDENTIFIER: Final = "itemIdentifier"
@@ -80,7 +80,7 @@ def _reported(batch: Batch, response: object) -> Verdict:
         if place < lowest:
             lowest, reason = place, str(failure.get(REASON) or "")
     first = f", the first because {reason}" if reason else ""
-    fault = Fault("BatchItemFailures", f"{len(failures)} of {count} records were reported as failed{first}")
+    fault = Fault(REPORTED, f"{len(failures)} of {count} records were reported as failed{first}")
     return Verdict(lowest, fault, named=True)
 
 
@@ -96,7 +96,7 @@ def _unknown(failure: object, identifier: object) -> str:
 
 
 def _wrong(why: str) -> Verdict:
-    return Verdict(0, Fault("InvalidResponse", f"{why}; the whole batch counts as failed"))
+    return Verdict(0, Fault(INVALID_RESPONSE, f"{why}; the whole batch counts as failed"))
 
 
 def _kind(value: object) -> str:
