@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from headrace.batch import MOST_BYTES, Batch
-from headrace.errors import ConsumerUnavailable, LedgerError
+from headrace.dynamodb import TableEvents
+from headrace.errors import AccessDenied, ConsumerUnavailable, LedgerError
 from headrace.event_source_mapping import Delivering, OnPoison
 from headrace.ledger import Condition, Failure, Fault
 from headrace.mapping_facts import MappingStatusChanged
-from headrace.replicate.delivery.commands import RedriveFailures
+from headrace.replicate.delivery.commands import RedriveFailures, Rest
 from headrace.status import State
 from support.deliveries import failure
 from support.delivery_world import START
@@ -176,3 +177,31 @@ def test_retries_that_have_an_end_are_not_cut_short_where_a_mapping_is_far_behin
     assert _retried(3)().failures == ()
     (stored,) = _retried(None)().failures
     assert stored.failure.condition is Condition.RECORDS_EXPIRED
+
+
+def test_a_mapping_that_is_to_rest_hands_no_parked_record_over():
+    world = Scripted(PARK, otherwise=poisoned('"a"'))
+    world.put("a")
+    world.run()
+    world.otherwise = lambda _batch: None
+    world.tell(RedriveFailures(1)).tell(Rest()).run()
+    assert world.rested
+    assert len(world.batches) == 1
+    (settled,) = world.settled
+    assert settled.refusal is not None
+
+
+def test_a_table_that_could_not_be_described_is_no_reason_once_a_mapping_goes_on(monkeypatch):
+    world = Scripted()
+    world.put("a")
+    world.run()
+
+    def denied(_source: object) -> None:
+        raise AccessDenied("dynamodb:DescribeTable is not allowed")
+
+    monkeypatch.setattr(TableEvents, "describe", denied)
+    world.boot()
+    world.put("b")
+    world.run(60.0)
+    assert world.keys == [["a"], ["b"]]
+    assert (_status(world).status, _status(world).reason) == (State.READY, None)

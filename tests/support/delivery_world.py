@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import zlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from headrace.batch import MOST_BYTES, Batch
 from headrace.dynamodb import TableEvents
 from headrace.errors import (
     ConsumerFailed,
+    ConsumerUnavailable,
     DestinationUnavailable,
     HeadraceError,
     LedgerError,
@@ -27,7 +29,7 @@ from headrace.errors import (
     Unavailable,
 )
 from headrace.event_source_mapping import Delivering, OnPoison, StartingPosition
-from headrace.ledger import Condition, Failure, StoredFailure
+from headrace.ledger import Condition, Failure, ParkedRecord, StoredFailure
 from headrace.ledgers import Ledgers
 from headrace.mapping_facts import MappingFact, MappingStatusChanged
 from headrace.observe import Observation
@@ -38,6 +40,7 @@ from headrace.replicate.delivery.commands import (
     DeliveryCommand,
     DeliveryEvent,
     DeliveryRequest,
+    DiscardFailures,
     FindSuccessor,
     Invoke,
     OpenLedger,
@@ -46,6 +49,8 @@ from headrace.replicate.delivery.commands import (
     RedriveFailures,
     Refused,
     Report,
+    Rest,
+    Rested,
     SendFailure,
     Settled,
 )
@@ -53,6 +58,7 @@ from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.perform import ask_source, perform
 from headrace.simulator import Simulator
 from headrace.simulator.weather import Weather
+from headrace.status import State
 from headrace.wire import Response
 from support.seeded import Clock
 
@@ -70,7 +76,12 @@ class Broken(AssertionError):
 
 @dataclass
 class Hardship:
-    """How likely each mishap is: per request, per invocation, per record, per step."""
+    """How likely each mishap is: per request, per invocation, per record, per step.
+
+    ``late``: an invocation goes on although its process is dead. ``outage``: the ledger, the destination and the function are away
+    for a while. ``rest``: the process is stopped and started. ``discard``: an operator gives up what is kept. ``filters``: not all
+    records are wanted. ``resettled``: each process has other settings.
+    """
 
     weather: dict[str, float] = field(default_factory=dict)
     trouble: float = 0.0
@@ -79,6 +90,12 @@ class Hardship:
     reports: float = 0.0
     poison: float = 0.0
     nonsense: float = 0.0
+    late: float = 0.0
+    outage: float = 0.0
+    rest: float = 0.0
+    discard: float = 0.0
+    filters: bool = False
+    resettled: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,8 @@ class Handler:
         self.random = random.Random(f"handler/{seed}")
         self.hardship = hardship
         self.settled: set[Name] = set()
+        self.delivered: set[Name] = set()
+        self.once = True
         self.excused: set[Name] = set()
         self.given_up: set[Name] = set()
         self.handed: dict[Name, int] = defaultdict(int)
@@ -125,7 +144,7 @@ class Handler:
         self.invocations = 0
         self.states: list[tuple[float, int, bool]] = []
         self._truth = truth
-        self._delivering = delivering
+        self.delivering = delivering
         self._poison: dict[Name, bool] = {}
 
     def is_poison(self, name: Name) -> bool:
@@ -144,24 +163,30 @@ class Handler:
         self._check(batch, names)
         for name in names:
             self.handed[name] += 1
+            if self.once and name in self.delivered:
+                raise Broken(f"{name} was delivered already, by this process")
         dice, hard = self.random.random(), self.hardship
         if dice < hard.trouble:
             raise Unavailable("it could not be tried")
         poisoned = [place for place, name in enumerate(names) if self.is_poison(name)]
-        reporting = self._delivering.reports_item_failures
+        reporting = self.delivering.reports_item_failures
         if dice < hard.trouble + hard.raises or (poisoned and not reporting):
             raise ConsumerFailed("ValueError", "a record is wrong")
         if reporting and dice > 1 - hard.nonsense:
             return self._with_state(batch, {"batchItemFailures": [{"itemIdentifier": "of-nothing"}]})
         if reporting and names and (poisoned or self.random.random() < hard.reports):
             failing = poisoned or [self.random.randrange(len(names))]
-            self.settled |= set(names[: min(failing)])
+            self._done(names[: min(failing)])
             reported = [
                 {"itemIdentifier": names[place][1]} for place in self.random.sample(failing, len(failing))
             ]
             return self._with_state(batch, {"batchItemFailures": reported})
-        self.settled |= set(names)
+        self._done(names)
         return self._with_state(batch, {})
+
+    def _done(self, names: list[Name]) -> None:
+        self.settled |= set(names)
+        self.delivered |= set(names)
 
     def close(self) -> None:
         pass
@@ -175,7 +200,7 @@ class Handler:
         return {**response, "state": {"count": count}}
 
     def _check(self, batch: Batch, names: list[Name]) -> None:
-        if len(names) > self._delivering.batch_size or len(batch.event()) > MOST_BYTES:
+        if len(names) > self.delivering.batch_size or len(batch.event()) > MOST_BYTES:
             raise Broken(f"a batch of {len(names)} records, {len(batch.event())} bytes")
         if not names and (batch.window is None or not batch.window.final):
             raise Broken("a batch without records")
@@ -212,7 +237,7 @@ class DeliveryWorld:
             faults=self.weather,
             rotation_seconds=self.random.choice((None, 4 * 3600.0)),
         )
-        self.hardship = hardship
+        self.hardship = self.hardship_of_all = hardship
         self.delivering = delivering
         self.facts: list[MappingFact | Observation] = []
         self.settled: list[Settled] = []
@@ -228,7 +253,14 @@ class DeliveryWorld:
         self.ledgers = Ledgers(None)
         self.ledger = self.ledgers.of(MAPPING)
         self._trace = hashlib.sha256()
+        self.late: list[Invoke] = []
+        self.away_until = 0.0
+        self.discarding = False
         self._ask("CreateTable", **TABLE_OF_ORDERS)
+        if delivering.starting_position is not StartingPosition.TRIM_HORIZON:
+            for _ in range(20):
+                self.write()
+                self.clock.now += self.random.random() * 2.0
         self.boot()
 
     @property
@@ -241,12 +273,20 @@ class DeliveryWorld:
         """One item is put or deleted."""
         key = {"id": {"S": f"k{self.random.randrange(self.items)}"}}
         self.versions += 1
+        before = len(self.truth.records)
         if self.random.random() < 0.25:
             self._ask("DeleteItem", TableName=TABLE, Key=key)
         else:
             item = {**key, "v": {"N": str(self.versions)}}
             self._ask("PutItem", TableName=TABLE, Item=item)
+        self._look(before)
+
+    def _look(self, before: int) -> None:
+        """Note what is new; what the filters leave out is never delivered."""
         self.truth.look()
+        if self.hardship_of_all.filters:
+            new = list(self.truth.records)[before:]
+            self.handler.excused |= {name for name in new if not _is_wanted(name[1])}
 
     def _ask(self, operation: str, **request: object) -> None:
         with self.weather.paused():
@@ -257,22 +297,37 @@ class DeliveryWorld:
 
     def let_happen(self) -> None:
         """The weather acts upon the table and its stream."""
+        before = len(self.truth.records)
         self.clock.now += self.weather.act(self.simulator, TABLE)
-        self.truth.look()
+        self._look(before)
 
     # The process
 
     def boot(self) -> None:
         """Start a process: everything but the ledger is new."""
+        if self.hardship_of_all.resettled:
+            self._resettle()
         self.machine = DeliveryMachine(
             MAPPING, self.delivering, "handlers:watch", "salt", has_destination=True
         )
-        self.source = TableEvents(self._wire, TABLE)
+        self.source = TableEvents(self._wire, TABLE, passes=_passes if self.hardship_of_all.filters else None)
         self.outstanding: list[Request | DeliveryRequest] = []
         self.answered: list[DeliveryEvent] = []
+        self.rested = self.resting = False
         self.handler.given_up = set()
         self.wake_at = self.clock()
         self._take(Tick())
+
+    def _resettle(self) -> None:
+        """Somebody has changed the Spicepod."""
+        lanes = 1 if self.delivering.tumbling_window else self.random.choice((1, 2, 3, 7))
+        window = self.random.choice((3.0, 5.0, 8.0)) if self.delivering.tumbling_window else 0.0
+        self.delivering = replace(
+            self.delivering,
+            parallelization_factor=lanes,
+            tumbling_window=window,
+            bisects=self.random.random() < 0.5,
+        )
 
     def _wire(self, operation: str, body: bytes) -> Response:
         if operation == "GetRecords":
@@ -289,6 +344,10 @@ class DeliveryWorld:
         if self.random.random() < self.hardship.crash:
             self._crash()
             return
+        if self.late and self.random.random() < 0.05:
+            self._carry_out(self.late.pop())
+            return
+        self._trouble()
         choices = len(self.outstanding) + len(self.answered)
         pick = self.random.randrange(choices + 1)
         if pick < len(self.outstanding):
@@ -301,6 +360,20 @@ class DeliveryWorld:
             self.clock.now = max(self.clock.now, min(self.wake_at, self.clock.now + 1.0))
             self._take(Tick())
 
+    def _trouble(self) -> None:
+        dice = self.random.random()
+        if dice < self.hardship.outage:
+            self.away_until = self.clock() + self.random.random() * 60.0
+        elif dice < self.hardship.outage + self.hardship.discard:
+            self.discarding = True
+            self._take(DiscardFailures(len(self.settled) + 1))
+        elif dice < self.hardship.outage + self.hardship.discard + self.hardship.rest and not self.resting:
+            self.resting = True
+            self._take(Rest())
+        elif self.rested:
+            self.handler.once = False
+            self.boot()
+
     def redrive(self) -> None:
         """An operator has all failures tried again."""
         self._take(RedriveFailures(len(self.settled) + 1))
@@ -308,8 +381,11 @@ class DeliveryWorld:
     def _crash(self) -> None:
         self.crashes += 1
         for request in self.outstanding:
-            if isinstance(request, (CommitDelivery, Invoke, SendFailure)) and self.random.random() < 0.5:
+            if isinstance(request, Invoke) and self.random.random() < self.hardship.late:
+                self.late.append(request)
+            elif isinstance(request, (CommitDelivery, Invoke, SendFailure)) and self.random.random() < 0.5:
                 self._carry_out(request)
+        self.handler.once = False
         self.boot()
 
     def _carry_out(self, request: Request | DeliveryRequest) -> DeliveryEvent:
@@ -329,11 +405,28 @@ class DeliveryWorld:
         if isinstance(request, CommitDelivery) and isinstance(event, Answered):
             for failure in request.work.failures:
                 self._gave_up(failure)
+            self._let_go(request.work.released)
         self._trace.update(repr(event).encode())
         return event
 
+    def _let_go(self, released: tuple[ParkedRecord, ...]) -> None:
+        """What was parked is parked no more: it was delivered, or an operator has given it up."""
+        names = {(one.stream_arn, one.record.sequence.text) for one in released}
+        lost = names - self.handler.settled - self.handler.excused
+        if lost and not self.discarding:
+            raise Broken(f"{lost} were parked, and are let go though nothing has become of them")
+        self.handler.excused |= lost
+
     def _fault(self, request: Request | DeliveryRequest) -> None:
-        if isinstance(request, Invoke) or self.random.random() >= self.hardship.trouble:
+        beside = isinstance(
+            request, (Invoke, SendFailure, OpenLedger, CommitDelivery, ReadFailures, ReadParked)
+        )
+        away = beside and self.clock() < self.away_until
+        if isinstance(request, Invoke):
+            if away:
+                raise ConsumerUnavailable("no process can be started")
+            return
+        if not away and self.random.random() >= self.hardship.trouble:
             return
         if isinstance(request, SendFailure):
             raise DestinationUnavailable("the queue is away")
@@ -350,6 +443,10 @@ class DeliveryWorld:
             most is None or failure.invoked <= most
         ):
             raise Broken(f"given up after {failure.invoked} tries, of {most} retries")
+        if failure.condition is Condition.RECORD_AGE_EXCEEDED:
+            age = failure.at - max(record.created for record in failure.records)
+            if age <= (self.delivering.maximum_record_age or 0.0):
+                raise Broken(f"given up at an age of {age} s")
         if failure.condition is Condition.RECORDS_EXPIRED and not failure.records:
             self._excuse()
 
@@ -384,7 +481,17 @@ class DeliveryWorld:
             earlier = {name for name in self.truth.records if name[0] < following.stream_arn}
             self.handler.excused |= earlier
             self._excuse()
+            self._excuse_earlier(following._since)
         self.begun = self.begun or self.ledger.open() is not None
+
+    def _excuse_earlier(self, since: float) -> None:
+        """What was made before the time at which a mapping is to begin; with LATEST, what shards hold that were closed by then."""
+        early = {name for name, written in self.truth.records.items() if written.created < since}
+        if self.delivering.starting_position is StartingPosition.LATEST:
+            for arn, stream in self.simulator._streams._streams.items():
+                closed = (shard for shard in stream.lineage.listing if not shard.is_open)
+                early |= {(arn, str(number)) for shard in closed for number in shard.numbers}
+        self.handler.excused |= early
 
     def _note_given_up(self) -> None:
         """What the machine has given up counts before it is durable: after a crash, it comes again."""
@@ -405,6 +512,12 @@ class DeliveryWorld:
                 self.settled.append(command)
             case WakeAt(at=at):
                 self.wake_at = at
+            case Rested():
+                if any(isinstance(one, (Invoke, CommitDelivery)) for one in self.outstanding):
+                    raise Broken("it rests while something is under way")
+                self.rested = True
+            case Invoke() if self.resting:
+                raise Broken("a batch is handed over by a mapping that is to rest")
             case _:
                 self.outstanding.append(command)
 
@@ -438,6 +551,11 @@ class DeliveryWorld:
         else:
             self.handler.hardship = Hardship(poison=self.handler.hardship.poison)
         self.weather.calm()
+        self.away_until = 0.0
+        while self.late:
+            self._carry_out(self.late.pop())
+        if self.resting:
+            self._crash()
         for _ in range(steps):
             if not self.weather.is_calm:
                 self.let_happen()
@@ -449,7 +567,10 @@ class DeliveryWorld:
         )
 
     def _quiet(self) -> bool:
-        return not any(isinstance(one, (Invoke, CommitDelivery, SendFailure)) for one in self.outstanding)
+        wrong = self.status is None or self.status.status is State.ERROR
+        return not wrong and not any(
+            isinstance(one, (Invoke, CommitDelivery, SendFailure)) for one in self.outstanding
+        )
 
     def missing(self) -> set[Name]:
         """Records that are neither delivered, nor kept as failures, nor parked, nor excused."""
@@ -471,6 +592,14 @@ class DeliveryWorld:
         return self.ledger.failures(limit=100_000)
 
 
+def _is_wanted(number: str) -> bool:
+    return zlib.crc32(number.encode()) % 4 != 0
+
+
+def _passes(text: bytes) -> bool:
+    return _is_wanted(json.loads(text)["dynamodb"]["SequenceNumber"])
+
+
 TABLE_OF_ORDERS: dict[str, object] = {
     "TableName": TABLE,
     "BillingMode": "PAY_PER_REQUEST",
@@ -485,9 +614,11 @@ def draw(seed: int) -> tuple[Delivering, Hardship]:
     dice = random.Random(f"draw/{seed}")
     window = dice.choice((0.0, 0.0, 0.0, 5.0))
     park = not window and dice.random() < 0.4
+    start = dice.choice((*StartingPosition, StartingPosition.TRIM_HORIZON))
     retries = dice.choice((0, 1, 3)) if park or dice.random() < 0.6 else None
     delivering = Delivering(
-        starting_position=StartingPosition.TRIM_HORIZON,
+        starting_position=start,
+        starting_timestamp=START + 12.0 if start is StartingPosition.AT_TIMESTAMP else None,
         batch_size=dice.choice((1, 3, 10, 100)),
         maximum_batching_window=dice.choice((0.0, 0.0, 2.0)),
         parallelization_factor=1 if window else dice.choice((1, 2, 5, 10)),
@@ -495,6 +626,7 @@ def draw(seed: int) -> tuple[Delivering, Hardship]:
         reports_item_failures=dice.random() < 0.6,
         bisects=dice.random() < 0.5,
         maximum_retry_attempts=retries,
+        maximum_record_age=dice.choice((None, None, 60.0)),
         on_poison=OnPoison.PARK if park else OnPoison.BLOCK,
         redrive_interval=dice.choice((None, 5.0)),
     )
@@ -513,5 +645,11 @@ def draw(seed: int) -> tuple[Delivering, Hardship]:
         reports=dice.choice((0.0, 0.1, 0.3)),
         poison=dice.choice((0.0, 0.02, 0.1)),
         nonsense=dice.choice((0.0, 0.05)),
+        late=dice.choice((0.0, 0.5)),
+        outage=dice.choice((0.0, 0.002)),
+        rest=dice.choice((0.0, 0.003)),
+        discard=dice.choice((0.0, 0.0, 0.002)),
+        filters=dice.random() < 0.3,
+        resettled=dice.random() < 0.3,
     )
     return delivering, hardship

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ class ShardFeed:
     """The lanes of one shard, and the order in which its records came.
 
     Records made before ``since`` (epoch seconds) are passed over: a service that knows no
-    AT_TIMESTAMP gives them, too.
+    AT_TIMESTAMP gives them, too. Before ``look_at`` (the caller's clock), which news resets, no batch is due.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ShardFeed:
         count = 1 if delivering.tumbling_window else delivering.parallelization_factor
         self.lanes = [Lane(delivering, f"{salt}/{shard_id}/{lane}", window) for lane in range(count)]
         self.bytes = 0
+        self.look_at = -math.inf
         self._order: deque[Entry | EventPage] = deque()
         self._records = 0
         self._since = since
@@ -62,6 +64,7 @@ class ShardFeed:
 
     def add(self, page: EventPage, now: float) -> None:
         """A page was read: its records wait in their lanes."""
+        self.look_at = -math.inf
         for record in page.records:
             entry = Entry(record, done=record.created < self._since)
             self._order.append(entry)
@@ -76,6 +79,7 @@ class ShardFeed:
 
     def end(self) -> None:
         """Nothing more will be read of the shard."""
+        self.look_at = -math.inf
         for lane in self.lanes:
             lane.end()
 

@@ -110,6 +110,7 @@ class Following:
         self._feeds: dict[str, ShardFeed] = {}
         self._handed: dict[int, _Handed] = {}
         self._turn = 0
+        self._bytes = 0
         self._gone: Gap | None = None
         self._confirmed = -1
         self._listings = 0
@@ -139,6 +140,7 @@ class Following:
             return
         if page.count or page.next_iterator is None:
             self._feed(reader.id).add(page, now)
+            self._bytes += page.wire_bytes
         if page.filtered:
             self._post.report(RecordsFiltered(self._identity.mapping, reader.id, page.filtered))
         for letter in page.dead:
@@ -205,7 +207,7 @@ class Following:
         feed = self._feeds.get(reader.id)
         if feed is None:
             return False
-        return feed.full or (feed.bytes > 0 and sum(one.bytes for one in self._feeds.values()) >= MOST_BYTES)
+        return feed.full or (feed.bytes > 0 and self._bytes >= MOST_BYTES)
 
     # Handing over
 
@@ -218,21 +220,31 @@ class Following:
         self._turn += 1
         start = self._turn % len(feeds) if feeds else 0
         for feed in (*feeds[start:], *feeds[:start]):
-            for lane in feed.lanes:
-                if len(self._handed) >= MOST_INVOCATIONS:
-                    return
-                self._try(feed, lane, held, now)
+            if feed.look_at <= now:
+                look_at = math.inf
+                for lane in feed.lanes:
+                    if len(self._handed) >= MOST_INVOCATIONS:
+                        return
+                    look_at = min(look_at, self._try(feed, lane, held, now))
+                feed.look_at = look_at
+            if math.isfinite(feed.look_at):
+                self._desk.outbox.wake(feed.look_at)
 
-    def _try(self, feed: ShardFeed, lane: Lane, held: Container[str], now: float) -> None:
+    def _try(self, feed: ShardFeed, lane: Lane, held: Container[str], now: float) -> float:
+        """Hand the lane's next batch over if it is due; when to look again, infinity: after news of the shard."""
         reader = self.stream.readers.get(feed.id)
         passed = reader.read_up_to if reader is not None else None
         service_now = self._desk.clock.at(now)
         portion, settled, again_at = lane.next(now, service_now, self.parking, held=held, passed=passed)
         self._settle(feed, settled, now)
         if portion is None:
-            if again_at is not None and again_at != math.inf:
+            if lane.busy:
+                return math.inf
+            if again_at is None or lane.window is not None:
+                # What waits for another invocation, or for a window's end, may go on with any step.
                 self._desk.outbox.wake(again_at)
-            return
+                return -math.inf
+            return again_at
         window = lane.window
         if window is not None:
             window = replace(window, final=portion.final, early=portion.early)
@@ -248,10 +260,12 @@ class Following:
         age = max(0.0, service_now - portion.records[-1].created) if portion.entries else None
         request_id = self._post.send(partial(Invoke, batch=batch))
         self._handed[request_id] = _Handed(feed, lane, portion, batch, now, age)
+        return math.inf
 
     def returned(self, request: Invoke, outcome: object, now: float) -> None:
         """What came of a batch: the response, or the error that was raised."""
         handed = self._handed.pop(request.id)
+        handed.feed.look_at = -math.inf
         if isinstance(outcome, HeadraceError) and not isinstance(outcome, ConsumerFailed):
             handed.lane.trouble(outcome, now)
             self._desk.health.failed(CONSUMER, outcome, handed.portion.troubles, now)
@@ -330,7 +344,9 @@ class Following:
         changes: dict[str, ShardState] = {}
         units = []
         for feed in self._feeds.values():
+            before = feed.bytes
             advance = feed.advance()
+            self._bytes -= before - feed.bytes
             if advance is None:
                 continue
             state = self.stream.lineage[feed.id]

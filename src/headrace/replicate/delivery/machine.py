@@ -128,6 +128,7 @@ class DeliveryMachine:
                 self._redriver.order(event)
             case Rest():
                 self._resting = True
+                self._redriver.rest()
             case _:
                 for request, outcome in self._outbox.settled(event):
                     self._heard(request, outcome, now)
@@ -271,6 +272,10 @@ class DeliveryMachine:
     def _resume(self, delivery: Delivery, now: float) -> None:
         """Go on with the stream that was followed, though the table may have another by now: that one follows it."""
         self._delivery = None
+        # The table may have been asked for meanwhile, in vain perhaps: nobody waits for it any more.
+        self._outbox.abandon_source()
+        self._errands.clear()
+        self._health.forget()
         self._stream = delivery.stream
         states = [one.state for one in delivery.shards]
         durable = {one.state.id: one for one in delivery.shards}

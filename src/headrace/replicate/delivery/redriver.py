@@ -79,12 +79,17 @@ class Redriver:
         self._uncommitted = False
         self._in_hand: Callable[[], frozenset[str]] = frozenset
         self._next_at: float | None = None
+        self._resting = False
 
     # Orders
 
     def order(self, event: RedriveFailures | DiscardFailures) -> None:
         """An operator wants something; it is done in its turn."""
         self._orders.append(event)
+
+    def rest(self) -> None:
+        """Hand nothing more over."""
+        self._resting = True
 
     def refuse(self, why: str) -> None:
         """Nothing can be done now for those who wait."""
@@ -205,13 +210,17 @@ class Redriver:
             case Invoke(), HeadraceError():
                 self._judged(Verdict(0))
             case _, HeadraceError():
-                self._broken(outcome)
+                # The ledger could not be read.
+                self._break_off(str(outcome))
             case _, (FailuresRead() | ParkedRead()):
                 self._read(outcome)
             case _:
                 raise TypeError(f"{request} was answered with {outcome}")
 
     def _read(self, answer: FailuresRead | ParkedRead) -> None:
+        if self._resting:
+            self._break_off("headrace is stopping; what was not settled is kept")
+            return
         round_ = self._under_way
         if isinstance(answer, FailuresRead):
             round_.failures.extend(answer.failures)
@@ -232,12 +241,12 @@ class Redriver:
             batch = Batch(self._mapping, first.stream_arn, first.shard, records, first.generation, 2)
             self._hand_over(batch)
 
-    def _broken(self, error: HeadraceError) -> None:
-        """The ledger could not be read: the round is over, and what it did stays done."""
+    def _break_off(self, why: str) -> None:
+        """The round is over, and what it did stays done."""
         ticket = self._under_way.ticket
         self._round = None
         if ticket is not None:
-            self._post.settle(Settled(ticket, None, str(error)))
+            self._post.settle(Settled(ticket, None, why))
 
     def _judged(self, verdict: Verdict) -> None:
         round_ = self._under_way

@@ -33,7 +33,7 @@ class Sender:
         self._post = post
         self._health = health
         self._wanted = has_destination
-        self._reading = self._sending = False
+        self._reading = self._sending = self._added = False
         self._queue: deque[Failure] = deque()
         self._sent: list[str] = []
         self._uncommitted = 0
@@ -42,7 +42,7 @@ class Sender:
 
     def added(self) -> None:
         """There are new failures, and they are durable."""
-        self._wanted = self.has_destination
+        self._wanted = self._added = self.has_destination
 
     def advance(self, now: float) -> float | None:
         """Ask for what is due; when to come again, None: after news."""
@@ -56,7 +56,7 @@ class Sender:
         elif self._wanted and not self._uncommitted:
             if now < self._due_at:
                 return self._due_at
-            self._reading = True
+            self._reading, self._added = True, False
             self._post.send(partial(ReadFailures, ids=None, unsent=True, after=None, limit=_AT_ONCE))
         return None
 
@@ -69,7 +69,7 @@ class Sender:
                 self._due_at = now + self._health.failed(DESTINATION, outcome, self._failures, now)
             case FailuresRead(failures=failures):
                 self._queue.extend(stored.failure for stored in failures if not stored.sent)
-                self._wanted = bool(failures)
+                self._wanted = bool(failures) or self._added
             case Sent():
                 self._taken(self._queue.popleft())
             case _:

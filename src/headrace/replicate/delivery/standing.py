@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Final
 
 from headrace.mapping_facts import MappingStatusChanged
 from headrace.replicate.delivery.bookkeeping import LEDGER
@@ -13,6 +15,9 @@ from headrace.replicate.errands import Errands
 from headrace.replicate.liveness import Liveness, Pulse
 from headrace.replicate.report import REPEAT, lag
 from headrace.status import State
+
+_PAUSE: Final = 0.1
+"""Seconds between two looks at all that is expected to make progress: there may be thousands of shards."""
 
 
 class Standing:
@@ -29,11 +34,15 @@ class Standing:
         self._liveness = Liveness(desk.dataset, desk.outbox, desk.health)
         self._last: MappingStatusChanged | None = None
         self._told_at = 0.0
+        self._looked_at = -math.inf
 
     def tell(
         self, following: Following | None, errands: Errands, parked: int, failures: int, now: float
     ) -> None:
         """Tell the status if it is news, and now and then while it is not, for its ages."""
+        if following is not None and now - self._looked_at < _PAUSE:
+            return
+        self._looked_at = now
         service_now = self._desk.clock.at(now)
         pulses = tuple(errands.pulses())
         faults = self._desk.health.faults
