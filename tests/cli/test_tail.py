@@ -125,6 +125,8 @@ def test_a_name_is_a_mapping_a_dataset_or_a_table(tmp_path):
     assert mapping.filters == (Pattern('{"eventName": ["INSERT"]}'),)
     dataset = Followed.of("orders", pod, own)
     assert (dataset.table, dataset.access.region, dataset.filters) == ("orders_2026", "us-east-1", ())
+    table = Followed.of("payments", pod, own)
+    assert (table.table, table.access, table.filters) == ("payments", mapping.access, ())
     for name, where in (("dynamodb:orders", pod), ("orders", None)):
         assert Followed.of(name, where, own) == Followed("orders", own, "table orders")
     with pytest.raises(

@@ -60,8 +60,9 @@ def tail(
 ) -> None:
     """Print the changes of a table as they happen.
 
-    NAME is a dataset or a mapping of the Spicepod, or a table: TABLE where there is no Spicepod, dynamodb:TABLE anywhere. POD is the Spicepod or the folder that holds spicepod.yaml;
-    by default, the working directory's, if it has one. A mapping's own filters hold unless others are given.
+    NAME is a dataset or a mapping of the Spicepod, or a table of one; or any table: TABLE where there is no Spicepod,
+    dynamodb:TABLE anywhere. POD is the Spicepod or the folder that holds spicepod.yaml; by default, the working directory's,
+    if it has one. A mapping's own filters hold unless others are given.
 
     A line tells which attributes changed, from what to what, and which items the service deleted by their time to live. Ctrl-C
     ends it: nothing is kept, and nobody's position moves. It reads each shard beside all others who do: the stream of a table lets two

@@ -44,9 +44,10 @@ class Followed:
 
     @classmethod
     def of(cls, name: str, pod: Pod | None, access: AwsAccess) -> Followed:
-        """``dynamodb:TABLE`` or, without a Spicepod, ``TABLE``, reached by ``access``; else a mapping or dataset of ``pod``.
+        """``dynamodb:TABLE`` or, without a Spicepod, ``TABLE``, reached by ``access``; else what ``pod`` has under that name.
 
-        Raises HeadraceError where it has neither.
+        That is a mapping, a dataset, or a table that all its datasets and mappings reach in one way. Raises HeadraceError where there
+        is none.
         """
         scheme, colon, table = name.partition(":")
         if colon and scheme == "dynamodb":
@@ -59,12 +60,15 @@ class Followed:
         for dataset in pod.datasets:
             if dataset.name == name:
                 return cls(dataset.table, dataset.access, f"dataset {name}")
+        ways = {each.access for each in (*pod.datasets, *pod.mappings) if each.table == name}
+        if len(ways) == 1:
+            return cls(name, ways.pop(), f"{name} of the Spicepod")
         known = ", ".join(
             [*(dataset.name for dataset in pod.datasets), *(mapping.name for mapping in pod.mappings)]
         )
         raise HeadraceError(
             f"{pod.path} has no dataset or mapping {name!r}; it has: {known}. For a table of that name, write "
-            f"dynamodb:{name}"
+            f"dynamodb:{name}, with --region and --endpoint-url where the environment does not say where it is"
         )
 
 
