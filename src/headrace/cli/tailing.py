@@ -60,7 +60,8 @@ class Followed:
         for dataset in pod.datasets:
             if dataset.name == name:
                 return cls(dataset.table, dataset.access, f"dataset {name}")
-        ways = {each.access for each in (*pod.datasets, *pod.mappings) if each.table == name}
+        ways = {each.access for each in pod.datasets if each.table == name}
+        ways |= {each.access for each in pod.mappings if each.table == name}
         if len(ways) == 1:
             return cls(name, ways.pop(), f"{name} of the Spicepod")
         known = ", ".join(
