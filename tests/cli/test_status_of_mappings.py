@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from click.testing import CliRunner
 
@@ -56,6 +57,14 @@ def test_mappings_stand_beneath_the_datasets(server):
         "",
     ]
     assert lines[-1] == "Ready"
+
+
+def test_mappings_that_are_not_live_are_named_beside_queries_that_are_answered(server):
+    server.mappings = [as_json(replace(ORDERS, live=False, name=name)) for name in ("one", "two")]
+    server.mappings.append(as_json(ORDERS))
+    result = status(server)
+    assert result.stdout.splitlines()[-2:] == ["Mappings that are not live: one, two", "Ready"]
+    assert result.exit_code == 0
 
 
 def test_programs_get_all_that_is_known_of_mappings(server):

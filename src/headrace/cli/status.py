@@ -27,7 +27,7 @@ def status(ctx: click.Context, format_: str, place: Place) -> None:
     Below them, what has happened to the columns of each since the runtime started, which indexes wait for columns, and
     how current its newest snapshot is. Then the event source mappings: iterator_age_ms is how old the oldest record is that
     is not delivered yet, and what was delivered, filtered, given up or failed is counted since the runtime started.
-    Exit codes: 0 ready, 3 not ready, 1 no answer.
+    Exit codes: 0 ready, 3 not ready, 1 no answer. Mappings do not count: queries are answered whatever becomes of them.
     """
     from headrace.cli.client import Client
     from headrace.cli.listing import (
@@ -58,5 +58,8 @@ def status(ctx: click.Context, format_: str, place: Place) -> None:
             click.echo(line)
         if mappings:
             click.echo(as_table(mappings, MAPPING_COLUMNS))
+            still = ", ".join(mapping["name"] for mapping in mappings if not mapping["live"])
+            if still:
+                click.echo(f"Mappings that are not live: {still}")
         click.echo("Ready" if why_not is None else f"Not ready: {why_not}")
     ctx.exit(0 if why_not is None else NOT_READY)
