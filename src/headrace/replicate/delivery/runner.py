@@ -156,13 +156,13 @@ class DeliveryRunner:
         except BaseException as error:
             # The machine is wrong: no request of its would be safe to make, so it says so and stays dead.
             self._over = f"internal error: {error!r}; restart headrace and report this"
+            self._rested.set()
+            self._give_up(self._over)
             self._observe(
                 MappingStatusChanged(
                     self._machine.mapping, State.ERROR, live=False, lag=None, reason=self._over
                 )
             )
-            self._rested.set()
-            self._give_up(self._over)
             raise
 
     def _next(self, wake_at: float) -> DeliveryEvent:
