@@ -20,7 +20,7 @@ class Window:
     """A tumbling window of one shard: from ``start`` to before ``end`` (epoch seconds).
 
     ``state`` is the JSON text that the last invocation returned, ``{}`` at the beginning. ``final``: this is the last
-    invocation for the window. ``early``: its state has grown too large, or its shard has ended, before the window did.
+    invocation for the window. ``early``: its state has grown too large before the window ended. The end of its shard is none before its time.
     """
 
     start: float

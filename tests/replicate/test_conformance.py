@@ -2,14 +2,14 @@
 
 Sources: [lambda-ddb] AWS Lambda developer guide, "Process DynamoDB records with Lambda" and its pages on batching, errors,
 partial responses, filters, and windows; [lambda-api] AWS Lambda API reference, CreateEventSourceMapping; [lambda-quotas] AWS
-Lambda developer guide, "Lambda quotas".
+Lambda developer guide, "Lambda quotas"; [ddb-api] Amazon DynamoDB Streams API reference.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -448,7 +448,8 @@ def _too_large() -> None:
     assert (last.final, last.early) == (True, True)
 
 
-@rule("a shard's end ends its window early", "[lambda-ddb] tumbling windows")
+@rule("a shard's end closes its window; the state is not too large, so that this is not early",
+      "[lambda-ddb] tumbling windows: considerations")  # fmt: skip
 def _ends_with_the_shard() -> None:
     world = Scripted(Delivering(tumbling_window=600.0), otherwise=_counting)
     world.put("a")
@@ -457,7 +458,58 @@ def _ends_with_the_shard() -> None:
     world.run(5.0)
     last = world.batches[-1].window
     assert last is not None
-    assert (last.final, last.early, last.state) == (True, True, '{"count":1}')
+    assert (last.final, last.early, last.state) == (True, False, '{"count":1}')
+
+
+@rule(
+    "a child shard begins its own window with a fresh state", "[lambda-ddb] tumbling windows: considerations"
+)
+def _fresh() -> None:
+    world = Scripted(Delivering(tumbling_window=600.0), otherwise=_counting)
+    world.put("a")
+    world.run(1.0)
+    world.simulator.streams.rotate_shards("orders")
+    world.put("a")
+    world.run(5.0)
+    assert [(keys, batch.window and batch.window.state) for keys, batch in zip(world.keys, world.batches, strict=True)] == [
+        (["a"], "{}"), ([], '{"count":1}'), (["a"], "{}"),
+    ]  # fmt: skip
+
+
+@rule(
+    "a batch that fails in part goes on with the state that it returned",
+    "[lambda-ddb] tumbling windows: response",
+)
+def _state_of_a_part() -> None:
+    def partly(batch: Batch) -> object:
+        return {
+            "batchItemFailures": [{"itemIdentifier": batch.records[1].sequence.text}],
+            "state": {"count": 1},
+        }
+
+    world = Scripted(replace(REPORTING, tumbling_window=600.0), [partly], _counting)
+    world.put("a", "b")
+    world.run()
+    assert world.keys == [["a", "b"], ["b"]]
+    assert world.batches[1].window is not None
+    assert world.batches[1].window.state == '{"count":1}'
+
+
+# Filters
+
+
+@rule(
+    "what the filters leave out is passed over for good, and is in no batch", "[lambda-ddb] event filtering"
+)
+def _filtered() -> None:
+    world = Scripted(Delivering(batch_size=2), passes=lambda text: b'"skip"' not in text)
+    world.put("a", "skip", "b", "skip", "skip")
+    assert world.run().keys == [["a", "b"]]
+    delivery = world.ledger.open()
+    assert delivery is not None
+    world.passes = None
+    world.boot()
+    assert world.run().keys == [["a", "b"]]
 
 
 @rule("what is durable of a window outlives the process", "[lambda-ddb] tumbling windows: at least once")
@@ -473,6 +525,27 @@ def _outlives() -> None:
 
 
 # Shards
+
+
+@rule("the last page of a shard is delivered, too", "[ddb-api] GetRecords: NextShardIterator")
+def _last_page() -> None:
+    world = Scripted()
+    world.put("a", "b")
+    world.simulator.streams.rotate_shards("orders")
+    world.put("c")
+    assert world.run().keys == [["a", "b"], ["c"]]
+
+
+@rule(
+    "no more batches of a shard are under way than ParallelizationFactor says",
+    "[lambda-api] ParallelizationFactor",
+)
+def _as_many_as_said() -> None:
+    world = Scripted(Delivering(batch_size=1, parallelization_factor=3))
+    world.hangs = True
+    world.put(*"abcdefghijkl")
+    world.run(2.0)
+    assert len(world.hanging) == 3
 
 
 @rule("a child is read after its parent is delivered", "[lambda-ddb] polling and batching streams: in order")

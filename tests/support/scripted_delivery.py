@@ -20,6 +20,7 @@ from headrace.replicate.delivery.commands import (
     Answered,
     DeliveryEvent,
     DiscardFailures,
+    Invoke,
     RedriveFailures,
     Refused,
     Report,
@@ -63,7 +64,7 @@ def poisoned(*keys: str) -> Answer:
 class Scripted:
     """One mapping. ``batches`` are all that was handed over, in order; ``facts`` all that was told.
 
-    ``answers`` are used up one by one; then ``otherwise`` answers. Every request is carried out in its turn.
+    ``passes`` are its filters. While it ``hangs``, batches that are handed over stay in ``hanging``. ``answers`` are used up one by one; then ``otherwise`` answers. Every request is carried out in its turn.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Scripted:
         *,
         has_destination: bool = False,
         shards: int = 1,
+        passes: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.clock = Clock(START)
         self.simulator = Simulator(self.clock, 1, initial_shards=shards, rotation_seconds=None)
@@ -84,6 +86,9 @@ class Scripted:
         self.settled: list[Settled] = []
         self.sent: list[Failure] = []
         self.rested = False
+        self.passes = passes
+        self.hangs = False
+        self.hanging: list[Invoke] = []
         self.ledger = Ledgers(None).of("watch")
         self._answers = deque(answers)
         self.otherwise = otherwise
@@ -97,7 +102,7 @@ class Scripted:
         self.machine = DeliveryMachine(
             "watch", self.delivering, "handlers:watch", has_destination=self._has_destination
         )
-        self.source = TableEvents(self.simulator, TABLE)
+        self.source = TableEvents(self.simulator, TABLE, passes=self.passes)
         self._waiting: deque[object] = deque()
         self.wake_at = self.clock()
         self._take(Tick())
@@ -117,7 +122,11 @@ class Scripted:
         until = self.clock.now + seconds
         while True:
             while self._waiting:
-                self._take(self._carry_out(self._waiting.popleft()))
+                request = self._waiting.popleft()
+                if self.hangs and isinstance(request, Invoke):
+                    self.hanging.append(request)
+                else:
+                    self._take(self._carry_out(request))
             if self.clock.now >= until:
                 return self
             self.clock.now = min(max(self.wake_at, self.clock.now + 0.001), until)

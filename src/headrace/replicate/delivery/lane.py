@@ -287,8 +287,9 @@ class Lane:
             return Portion([], final=True, early=True)
         if self._waiting:
             return Portion([], final=True) if self._waiting[0].record.created >= window.end else None
-        over = passed is not None and passed >= window.end
-        return Portion([], final=True, early=not over) if over or self._ended else None
+        # "When a shard ends, Lambda considers the current window to be closed."
+        over = self._ended or (passed is not None and passed >= window.end)
+        return Portion([], final=True) if over else None
 
     def _carry(self, state: str) -> None:
         """The state after what was done; one that is too large ends the window early."""

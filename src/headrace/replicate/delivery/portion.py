@@ -24,7 +24,7 @@ class Portion:
     ``failures`` counts the tries in which the first record was among those that failed: what uses up retries.
     ``invoked`` counts every time that it was handed over. ``troubles`` are tries in a row that could not be made at all.
     ``named``: the consumer has named the first record as failed. Not before ``due_at`` (the caller's clock) is it tried.
-    ``final`` is the end of a window, ``early`` before its time.
+    ``final`` is the end of a window, ``early`` of one whose state is too large.
     """
 
     entries: list[Entry]
