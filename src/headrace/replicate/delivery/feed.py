@@ -87,9 +87,7 @@ class ShardFeed:
     def full(self) -> bool:
         """Whether the shard is not to be read on before something is done."""
         # Pages of which the filters have left nothing take room, too, while something before them waits.
-        return (
-            self.bytes >= FEED_BYTES or self._records >= self._most or len(self._order) >= 2 * self._most
-        )
+        return self.bytes >= FEED_BYTES or self._records >= self._most or len(self._order) >= 2 * self._most
 
     def advance(self) -> Advance | None:
         """Take away what is done, in the order of the shard: up to the first record that is not. None if that is nothing."""
