@@ -34,6 +34,9 @@ EXPIRY: Final = 23 * 3600.0
 The stream keeps 24 hours: an hour before, so that those behind it are not forgotten unread.
 """
 
+TRIES: Final = 10
+"""Tries that it has had by then, in any case: a mapping that is a day behind must not give up what fails but once."""
+
 
 class Lane:
     """Records that wait, and the portion that is being tried.
@@ -163,7 +166,7 @@ class Lane:
         limit, condition = self._delivering.maximum_record_age, Condition.RECORD_AGE_EXCEEDED
         if limit is None or limit > EXPIRY:
             # Without end means until the stream would forget them; what was never tried is tried at any age.
-            late = portion.fault is not None and self._tries_without_end
+            late = portion.invoked >= TRIES and portion.fault is not None and self._tries_without_end
             limit, condition = (EXPIRY if late else math.inf), Condition.RECORDS_EXPIRED
         count = 0
         for entry in portion.entries:
