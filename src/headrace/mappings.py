@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -70,10 +71,11 @@ class Mappings:
         """Hand nothing more over, wait for what is under way, close everything. Safe to call twice."""
         for runner in self._runners.values():
             runner.rest()
-        for runner in self._runners.values():
-            runner.stop()
-        if self._books is not None:
-            self._books.close()
+        with ExitStack() as closing:
+            if self._books is not None:
+                closing.callback(self._books.close)
+            for runner in reversed(self._runners.values()):
+                closing.callback(runner.stop)
 
     def statuses(self) -> tuple[MappingStatus, ...]:
         """Every mapping at this moment."""

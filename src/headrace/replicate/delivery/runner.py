@@ -117,15 +117,17 @@ class DeliveryRunner:
         self._events.put(Tick())
         if self._thread.ident is not None:
             self._thread.join(REST_PATIENCE)
-        self._lane.shutdown(wait=True, cancel_futures=True)
-        self._reads.close(READ_PATIENCE)
-        self._consumer.close()
-        self._invokes.close(READ_PATIENCE)
-        self._sends.close(READ_PATIENCE)
-        if self._destination is not None:
-            self._destination.close()
-        self._ledger.close()
-        self._give_up("headrace is stopping; what was not settled is kept")
+        with contextlib.ExitStack() as last_first:
+            # Each is closed, even where the one before raises.
+            last_first.callback(self._give_up, "headrace is stopping; what was not settled is kept")
+            last_first.callback(self._ledger.close)
+            if self._destination is not None:
+                last_first.callback(self._destination.close)
+            last_first.callback(self._sends.close, READ_PATIENCE)
+            last_first.callback(self._invokes.close, READ_PATIENCE)
+            last_first.callback(self._consumer.close)
+            last_first.callback(self._reads.close, READ_PATIENCE)
+            last_first.callback(self._lane.shutdown, wait=True, cancel_futures=True)
 
     def _ask(self, make: Callable[[int], RedriveFailures | DiscardFailures]) -> Future[Settled]:
         ticket = next(self._tickets)
