@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from decimal import Decimal
 from functools import reduce
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from headrace.accelerator import Target
 from headrace.accelerators.plain import plain_rows
+from headrace.accelerators.sqlite import leaf
 from headrace.column_type import INT, TEXT, ColumnType, list_of, struct_of
 from headrace.errors import AcceleratorError, QueryError
 from headrace.leaf import AllOf, AnyOf, Comparison, Condition, Fit, Predicate
@@ -191,6 +194,12 @@ def questions(draw):
     return type_, held, comparison, [pa.scalar(value, type_.arrow()) for value in values]
 
 
+@pytest.fixture(scope="module")
+def database():
+    with duckdb.connect() as connection:
+        yield connection
+
+
 def as_duckdb(comparison, count):
     match comparison:
         case Comparison.IS_NULL | Comparison.IS_NOT_NULL:
@@ -208,7 +217,7 @@ def as_duckdb(comparison, count):
 @settings(max_examples=400, deadline=None)
 @given(question=questions())
 @example(question=(number("0.5"), [1.5], Comparison.LESS, [pa.scalar(float("nan"))]))
-def test_what_is_said_to_be_exact_is_what_duckdb_finds(question):
+def test_what_is_said_to_be_exact_is_what_duckdb_finds(database, question):
     type_, held, comparison, values = question
     harness = SQLiteHarness(None)
     try:
@@ -227,11 +236,11 @@ def test_what_is_said_to_be_exact_is_what_duckdb_finds(question):
     if how is Fit.NO:
         assert len(found) == len(held)
         return
-    with duckdb.connect() as database:
-        database.register("everything", everything)
+    with database.cursor() as asked:
+        asked.register("everything", everything)
         given_ = [value.as_py() for value in values]
         condition = as_duckdb(comparison, len(given_))
-        expected = database.execute(f"SELECT id FROM everything WHERE {condition}", given_).fetchall()
+        expected = asked.execute(f"SELECT id FROM everything WHERE {condition}", given_).fetchall()
     assert found == {id_ for (id_,) in expected}
 
 
@@ -257,13 +266,14 @@ def numbers_are(*numbers: int) -> list[Condition]:
     return [Predicate("n", Comparison.EQUAL, (pa.scalar(number, pa.int64()),)) for number in numbers]
 
 
-def test_conditions_that_one_statement_of_sqlite_has_no_room_for_are_left_out(copy):
+def test_conditions_that_one_statement_of_sqlite_has_no_room_for_are_left_out(copy, monkeypatch):
     copy.sink.apply(work(2, batch(ORDERS, *({"id": str(n), "n": n} for n in range(3)))))
     one = reading(copy)
     either = AnyOf(tuple(numbers_are(*range(1, 5000))))
     assert one.fit(either) is Fit.EXACT
     assert rows(one, ["n"], either) == [{"n": 1}, {"n": 2}]
-    assert rows(one, ["n"], *[either] * 7, limit=1) == [{"n": 1}, {"n": 2}]
+    monkeypatch.setattr(leaf, "MOST_PARAMETERS", 9_999)
+    assert rows(one, ["n"], *[either] * 3, limit=1) == [{"n": 1}, {"n": 2}]
     never = Predicate("n", Comparison.NOT_EQUAL, (pa.scalar(1, pa.int64()),))
     assert rows(one, ["n"], *[never] * 5000, limit=1) == [{"n": 0}]
     nested: Condition = never
@@ -271,4 +281,18 @@ def test_conditions_that_one_statement_of_sqlite_has_no_room_for_are_left_out(co
         nested = (AnyOf if place % 2 else AllOf)((*numbers_are(2), nested))
     assert one.fit(nested) is Fit.NO
     assert len(rows(one, ["n"], nested)) == 3
+    one.close()
+
+
+def test_a_statement_has_the_room_for_parameters_that_sqlite_gives_it():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) >= leaf.MOST_PARAMETERS
+
+
+@pytest.mark.long
+def test_as_many_parameters_as_sqlite_has_room_for_are_carried_out(copy):
+    copy.sink.apply(work(2, batch(ORDERS, *({"id": str(n), "n": n} for n in range(3)))))
+    one = reading(copy)
+    either = AnyOf(tuple(numbers_are(*range(1, 5000))))
+    assert rows(one, ["n"], *[either] * 7, limit=1) == [{"n": 1}, {"n": 2}]
     one.close()

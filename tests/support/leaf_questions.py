@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from decimal import Decimal
 from typing import Any
 
@@ -85,14 +86,20 @@ def questions(draw: Any) -> tuple[ColumnType, list[Any], Predicate]:
     return type_, held, Predicate("v", comparison, tuple(pa.scalar(one, type_.arrow()) for one in values))
 
 
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for all questions: opening a database costs more than an answer. What a cursor makes ends with the cursor."""
+    return duckdb.connect()
+
+
 def duckdbs_answer(rows: pa.Table, predicate: Predicate) -> set[str]:
     """The ``id`` of each row that satisfies the predicate."""
     asked = pa.table({"x": pa.array(predicate.values, rows.schema.field("v").type)})
-    with duckdb.connect() as database:
+    with _database().cursor() as database:
         for name, table in (("everything", rows), ("asked", asked)):
             # Over Arrow's own table, DuckDB would leave the condition to Arrow, which compares NaN otherwise.
             database.register(f"{name}_given", table)
-            database.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_given")
+            database.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_given")
         found = database.execute(f"SELECT id FROM everything WHERE {_condition(predicate.comparison)}")
         return {id_ for (id_,) in found.fetchall()}
 

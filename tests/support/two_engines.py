@@ -18,6 +18,9 @@ from headrace.view import View
 
 READY = TableFacts(ready=True)
 
+Answer = tuple[tuple[pa.Schema, Any] | None, QueryError | None]
+"""Names and types of columns, with the rows; or why there are none."""
+
 
 class TwoEngines:
     """``leaves`` are what the second one reads; of both, ``hold`` says the rows that DuckDB has itself.
@@ -47,8 +50,15 @@ class TwoEngines:
                 database.unregister("given")
 
     def expect_same(self, sql: str) -> None:
-        """Ask both. Of errors DuckDB may have more over its own tables: it computes over rows that leaves leave out."""
-        expected, error = answer(self.own, sql)
+        """Ask both."""
+        self.expect(sql, answer(self.own, sql))
+
+    def expect(self, sql: str, of_own: Answer) -> None:
+        """Ask the leaves, where DuckDB's own tables gave ``of_own``.
+
+        Of errors DuckDB may have more over its own tables: it computes over rows that leaves leave out.
+        """
+        expected, error = of_own
         found, problem = answer(self.mixed, sql)
         if expected is None:
             assert error is not None
@@ -73,7 +83,7 @@ class TwoEngines:
             database.close()
 
 
-def answer(engine: QueryEngine, sql: str) -> tuple[tuple[pa.Schema, Any] | None, QueryError | None]:
+def answer(engine: QueryEngine, sql: str) -> Answer:
     """The names and types of the columns, and the rows: in order where they are ordered, else counted."""
     try:
         with engine.query(sql) as statement:
