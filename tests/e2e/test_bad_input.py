@@ -6,7 +6,9 @@ import time
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from headrace.cli import main
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from support.deadline import eventually
@@ -66,11 +68,20 @@ WRONG_PODS = {
 }
 
 
+def run_here(folder, monkeypatch):
+    """The same command within this process, which has everything imported."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("os.environ", environment())
+    done = CliRunner().invoke(main, ["run", *ANYWHERE])
+    assert isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stderr
+
+
 @pytest.mark.parametrize("what", WRONG_PODS)
-def test_a_wrong_spicepod_is_refused_at_start_and_nothing_is_touched(tmp_path, what):
+def test_a_wrong_spicepod_is_refused_at_start_and_nothing_is_touched(tmp_path, monkeypatch, what):
     text, words = WRONG_PODS[what]
     (tmp_path / "spicepod.yaml").write_text(text)
-    code, message = run(tmp_path)
+    code, message = run_here(tmp_path, monkeypatch)
 
     assert code == 1, message
     for word in words:

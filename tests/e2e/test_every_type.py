@@ -162,94 +162,121 @@ def test_each_type_of_the_table_has_its_column_and_its_value(server, client, pod
     assert "naïve ☃" in terminal(process, "SELECT s FROM orders")
 
 
-@pytest.mark.parametrize("mode", ["memory", "file"])
-def test_structs_are_read_by_their_members_and_lists_of_them_unnested(server, client, pod, headrace, mode):
+@pytest.fixture
+def run(server, tmp_path, headrace):
+    """Starts one process over several datasets: each has its name, its table, and what its entry says."""
+
+    def start(*datasets):
+        entries = [
+            f"  - {{from: 'dynamodb:{table}', name: {name}, "
+            f"params: {{endpoint_url: '{server.url}', aws_region: us-east-1{params}}}, "
+            f"acceleration: {{engine: duckdb, mode: {mode}, refresh_mode: changes}}}}\n"
+            for name, table, params, mode in datasets
+        ]
+        (tmp_path / "spicepod.yaml").write_text("datasets:\n" + "".join(entries))
+        process = headrace(tmp_path)
+        process.until_ready()
+        return process
+
+    return start
+
+
+def types_of(process, name):
+    return {line["column_name"]: line["data_type"] for line in process.sql(f"DESCRIBE {name}")}
+
+
+def test_structs_are_read_by_their_members_and_lists_of_them_unnested(client, run):
     create(client)
     put(client, id={"S": "a"}, **WHOLE)
-    process = headrace(pod(server.url, mode=mode))
-    process.until_ready()
-    assert process.sql("SELECT m.ip, m.deep.z FROM orders LIMIT 5") == [{"ip": "::1", "z": 3}]
-    assert process.sql(
-        "SELECT address.city FROM (SELECT unnest(l_maps) AS address FROM orders) "
-        "WHERE address.city = 'San Francisco'"
-    ) == [{"city": "San Francisco"}]
-    assert process.sql("SELECT m_many['k007'] AS seven FROM orders") == [{"seven": 7}]
-    assert process.sql(
-        "SELECT id FROM orders WHERE s_zoned BETWEEN '2024-03-15T14:00:00Z' AND '2024-03-15T15:00:00Z'"
-    ) == [{"id": "a"}]
+    names = ("memory", "file")
+    process = run(*((f"in_{mode}", "orders", "", mode) for mode in names))
+    for table in (f"in_{mode}" for mode in names):
+        assert process.sql(f"SELECT m.ip, m.deep.z FROM {table} LIMIT 5") == [{"ip": "::1", "z": 3}]
+        assert process.sql(
+            f"SELECT address.city FROM (SELECT unnest(l_maps) AS address FROM {table}) "
+            "WHERE address.city = 'San Francisco'"
+        ) == [{"city": "San Francisco"}]
+        assert process.sql(f"SELECT m_many['k007'] AS seven FROM {table}") == [{"seven": 7}]
+        assert process.sql(
+            f"SELECT id FROM {table} WHERE s_zoned BETWEEN '2024-03-15T14:00:00Z' AND '2024-03-15T15:00:00Z'"
+        ) == [{"id": "a"}]
 
 
-@pytest.mark.parametrize(
-    ("depth", "columns", "row"),
-    [
-        (0, {"a": "Int64", "b": "Utf8"}, {"a": 1, "b": '{"x":2,"y":{"z":3}}'}),
-        (1, {"a": "Int64", "b.x": "Int64", "b.y": "Utf8"}, {"a": 1, "b.x": 2, "b.y": '{"z":3}'}),
-        (2, {"a": "Int64", "b.x": "Int64", "b.y.z": "Int64"}, {"a": 1, "b.x": 2, "b.y.z": 3}),
-    ],
-)
-def test_maps_are_unnested_as_deep_as_the_spicepod_says(server, client, pod, headrace, depth, columns, row):
+UNNESTED = [
+    ({"a": "Int64", "b": "Utf8"}, {"a": 1, "b": '{"x":2,"y":{"z":3}}'}),
+    ({"a": "Int64", "b.x": "Int64", "b.y": "Utf8"}, {"a": 1, "b.x": 2, "b.y": '{"z":3}'}),
+    ({"a": "Int64", "b.x": "Int64", "b.y.z": "Int64"}, {"a": 1, "b.x": 2, "b.y.z": 3}),
+]
+"""The columns and a row, by the depth that is asked for."""
+
+
+def test_maps_are_unnested_as_deep_as_the_spicepod_says(client, run):
     create(client)
     document = {"a": {"N": "1"}, "b": {"M": {"x": {"N": "2"}, "y": {"M": {"z": {"N": "3"}}}}}}
     put(client, id={"S": "one"}, **document)
-    process = headrace(pod(server.url, more=f", unnest_depth: {depth}"))
-    process.until_ready()
+    depths = range(len(UNNESTED))
+    process = run(*((f"deep_{depth}", "orders", f", unnest_depth: {depth}", "file") for depth in depths))
     put(client, id={"S": "two"}, **document)
-    until_rows(process, [{"id": "one"} | row, {"id": "two"} | row])
-    described = {line["column_name"]: line["data_type"] for line in process.sql("DESCRIBE orders")}
-    assert described == {"id": "Utf8"} | columns
+    for depth, (columns, row) in enumerate(UNNESTED):
+        expected = [{"id": "one"} | row, {"id": "two"} | row]
+        until_rows(process, expected, f"SELECT * FROM deep_{depth} ORDER BY id")
+        assert types_of(process, f"deep_{depth}") == {"id": "Utf8"} | columns
 
 
-@pytest.mark.parametrize(
-    ("tag", "keys"),
-    [
-        ("S", ["2024-03-15T14:30:00Z", "2024-03-15T14:30:00+02:00", "soon"]),
-        ("N", ["7", "0.5", LONG]),
-        ("B", [b"\0", b"\xff"]),
-    ],
-)
-def test_a_sort_key_of_any_look_finds_updates_and_deletes_its_item(server, client, pod, headrace, tag, keys):
-    create(client, "orders", ("at", tag))
-    key = {"id": {"S": "a"}, "at": {tag: keys[0]}}
-    client.put_item(TableName="orders", Item=key | {"n": {"N": "1"}})
-    process = headrace(pod(server.url))
-    process.until_ready()
-    for number, other in enumerate(keys):
-        client.put_item(
-            TableName="orders", Item={"id": {"S": "a"}, "at": {tag: other}, "n": {"N": str(number)}}
+SORT_KEYS = {
+    "S": ["2024-03-15T14:30:00Z", "2024-03-15T14:30:00+02:00", "soon"],
+    "N": ["7", "0.5", LONG],
+    "B": [b"\0", b"\xff"],
+}
+
+
+def test_a_sort_key_of_any_look_finds_updates_and_deletes_its_item(client, run):
+    for tag, (first, *_) in SORT_KEYS.items():
+        create(client, f"by_{tag}", ("at", tag))
+        key = {"id": {"S": "a"}, "at": {tag: first}}
+        client.put_item(TableName=f"by_{tag}", Item=key | {"n": {"N": "1"}})
+    process = run(*((f"by_{tag}", f"by_{tag}", "", "file") for tag in SORT_KEYS))
+    for tag, keys in SORT_KEYS.items():
+        expect_every_change(
+            process, client, f"by_{tag}", [{"id": {"S": "a"}, "at": {tag: one}} for one in keys]
         )
-    until_rows(process, [{"n": number} for number in range(len(keys))], "SELECT n FROM orders ORDER BY n")
-    for number, other in enumerate(keys):
+
+
+def expect_every_change(process, client, table, keys):
+    """Of items of these keys, of which the first is in the table already."""
+    numbers = f"SELECT n FROM {table} ORDER BY n"
+    for number, key in enumerate(keys):
+        client.put_item(TableName=table, Item=key | {"n": {"N": str(number)}})
+    until_rows(process, [{"n": number} for number in range(len(keys))], numbers)
+    for number, key in enumerate(keys):
         client.update_item(
-            TableName="orders",
-            Key={"id": {"S": "a"}, "at": {tag: other}},
+            TableName=table,
+            Key=key,
             UpdateExpression="SET n = :n",
             ExpressionAttributeValues={":n": {"N": str(10 + number)}},
         )
-    until_rows(process, [{"n": 10 + n} for n in range(len(keys))], "SELECT n FROM orders ORDER BY n")
-    for other in keys[1:]:
-        client.delete_item(TableName="orders", Key={"id": {"S": "a"}, "at": {tag: other}})
-    until_rows(process, [{"n": 10}], "SELECT n FROM orders")
-    client.delete_item(TableName="orders", Key=key)
-    until_rows(process, [], "SELECT n FROM orders")
+    until_rows(process, [{"n": 10 + number} for number in range(len(keys))], numbers)
+    for key in keys[1:]:
+        client.delete_item(TableName=table, Key=key)
+    until_rows(process, [{"n": 10}], numbers)
+    client.delete_item(TableName=table, Key=keys[0])
+    until_rows(process, [], numbers)
 
 
-@pytest.mark.parametrize(
-    ("layout", "text"),
-    [*DOCUMENTED[:2], *(pytest.param(*one, marks=pytest.mark.long) for one in DOCUMENTED[2:])],
-)
-def test_a_time_format_makes_times_of_strings_and_text_of_them_again(
-    server, client, pod, headrace, layout, text
-):
-    create(client)
-    put(client, id={"S": "a"}, seen={"S": text})
-    process = headrace(pod(server.url, more=f", time_format: '{layout}'"))
-    process.until_ready()
-    (described,) = [one for one in process.sql("DESCRIBE orders") if one["column_name"] == "seen"]
-    assert described["data_type"].startswith("Timestamp(Millisecond")
-    minute = process.sql("SELECT minute(seen) AS minute, year(seen) AS year FROM orders")
-    assert minute == [{"minute": 30, "year": 2024}]
-    put(client, id={"S": "b"}, seen={"S": "not a time"})
-    until_rows(process, [{"id": "a", "seen": text}, {"id": "b", "seen": "not a time"}])
+def test_a_time_format_makes_times_of_strings_and_text_of_them_again(client, run):
+    formats = {f"format_{number}": one for number, one in enumerate(DOCUMENTED)}
+    for name, (_, text) in formats.items():
+        create(client, name)
+        client.put_item(TableName=name, Item={"id": {"S": "a"}, "seen": {"S": text}})
+    process = run(*((name, name, f", time_format: '{one}'", "file") for name, (one, _) in formats.items()))
+    for name in formats:
+        assert types_of(process, name)["seen"].startswith("Timestamp(Millisecond")
+        minute = process.sql(f"SELECT minute(seen) AS minute, year(seen) AS year FROM {name}")
+        assert minute == [{"minute": 30, "year": 2024}]
+        client.put_item(TableName=name, Item={"id": {"S": "b"}, "seen": {"S": "not a time"}})
+    for name, (_, text) in formats.items():
+        expected = [{"id": "a", "seen": text}, {"id": "b", "seen": "not a time"}]
+        until_rows(process, expected, f"SELECT * FROM {name} ORDER BY id")
 
 
 def test_a_restart_with_other_settings_makes_all_rows_by_them(server, client, pod, headrace):

@@ -37,23 +37,19 @@ def expect_the_same_over_flight(process, table):
         assert cursor.execute("SELECT id FROM orders WHERE id = ?", (key,)).fetchall() == [(key,)]
 
 
+ITEMS = 1500
 INDEXES = ", indexes: {revision: enabled, '(created, QUANTITY)': enabled, '(revision, never)': enabled}"
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "engine", "items"),
-    [
-        ("simulator", "duckdb", 4000),
-        ("ministack", "duckdb", 4000),
-        ("simulator", "sqlite", 1500),
-        ("simulator", "postgres", 1500),
-    ],
+    ("endpoint", "engine"),
+    [("simulator", "duckdb"), ("ministack", "duckdb"), ("simulator", "sqlite"), ("simulator", "postgres")],
     indirect=["endpoint", "engine"],
 )
-def test_every_value_survives_bootstrap_stream_and_restart(endpoint, engine, pod, headrace, items):
+def test_every_value_survives_bootstrap_stream_and_restart(endpoint, engine, pod, headrace):
     """Items of every type, mixed changes of them, a kill in the middle: equal at every stage."""
     table = TableUnderTest(endpoint)
-    table.fill(items)
+    table.fill(ITEMS)
     folder = pod(endpoint, acceleration=INDEXES)
 
     first = headrace(folder)
@@ -61,9 +57,9 @@ def test_every_value_survives_bootstrap_stream_and_restart(endpoint, engine, pod
     assert len(first.events("bootstrap_started")) == 1
     until_equal(first, table)
     expect_the_same_over_flight(first, table)
-    table.change(items // 8, seed=1)
+    table.change(ITEMS // 8, seed=1)
     first.kill()
-    table.change(items // 8, seed=2)
+    table.change(ITEMS // 8, seed=2)
 
     second = headrace(folder)
     second.until_ready()
