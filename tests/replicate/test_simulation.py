@@ -30,12 +30,17 @@ def seeds(simulation, first, count, engine="memory"):
             pytest.fail("\n".join(lines), pytrace=False)
 
 
-@pytest.mark.parametrize("block", range(6))
+def blocks(everyday, in_all):
+    """Blocks of seeds: the first few for every day, the others beside the thousands of the long run."""
+    return [*range(everyday), *(pytest.param(one, marks=pytest.mark.long) for one in range(everyday, in_all))]
+
+
+@pytest.mark.parametrize("block", blocks(4, 6))
 def test_no_seed_breaks_a_promise(simulation, block):
     seeds(simulation, 20 * block, 20)
 
 
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", blocks(1, 2))
 def test_no_seed_breaks_a_promise_on_duckdb(simulation, block):
     seeds(simulation, 3 * block, 3, "duckdb")
 
