@@ -67,3 +67,13 @@ def test_what_is_discarded_is_not_counted_as_tried_again():
     world.otherwise = lambda _batch: None
     world.tell(RedriveFailures(2, None)).run(5)
     assert world.of_kind(FailuresRedriven) == [FailuresRedriven("watch", 1, 0)]
+
+
+def test_a_stream_that_is_off_is_told_as_soon_as_it_is_read_to_its_end():
+    world = Scripted()
+    world.put("a")
+    world.run(5)
+    assert _status(world).reason is None
+    world.turn_off()
+    world.run(20)
+    assert "is off and read to its end" in _status(world).reason

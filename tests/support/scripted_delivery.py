@@ -117,6 +117,10 @@ class Scripted:
     def delete(self, key: str) -> None:
         self._ask("DeleteItem", TableName=TABLE, Key={"id": {"S": key}})
 
+    def turn_off(self) -> None:
+        """Turn the table's stream off."""
+        self._ask("UpdateTable", TableName=TABLE, StreamSpecification={"StreamEnabled": False})
+
     def run(self, seconds: float = 5.0) -> Scripted:
         """Let so much time pass, and everything happen that is due in it."""
         until = self.clock.now + seconds

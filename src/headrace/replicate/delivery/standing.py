@@ -53,7 +53,8 @@ class Standing:
             pulses += tuple(following.pulses(now))
         wrong = self._liveness.trouble(pulses, now, self._desk.settings.liveness)
         reason = wrong
-        if reason is None and self.drained:
+        ended = following is not None and following.stream.drained and following.idle
+        if reason is None and (self.drained or ended):
             reason = "the table's stream is off and read to its end; waiting for another"
         elif reason is None and following is None:
             failing = "; ".join(f"{what}: {fault.error}" for what, fault in faults.items())
