@@ -496,7 +496,7 @@ class DeliveryWorld:
     def _note_given_up(self) -> None:
         """What the machine has given up counts before it is durable: after a crash, it comes again."""
         following, work = self.machine._following, self.machine._books._work
-        failures = [*(following.failures if following else ()), *(work.failures if work else ())]
+        failures = [*(following.handover.failures if following else ()), *(work.failures if work else ())]
         for failure in failures:
             self.handler.given_up |= {(failure.stream_arn, one.sequence.text) for one in failure.records}
             if failure.condition is Condition.RECORDS_EXPIRED and not failure.records:

@@ -61,8 +61,8 @@ class Bookkeeping:
         progress = following.take(now)
         parked, released = self._parking.take()
         resolved, again, tried = self._redriver.take()
-        failures = (*following.failures, *tried)
-        following.failures.clear()
+        failures = (*following.handover.failures, *tried)
+        following.handover.failures.clear()
         sent = (*self._sender.take(), *self._sender.marked(failures))
         self._progress = progress
         work = DeliveryWork(

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
-from headrace.batch import Batch
 from headrace.checkpoint import Checkpoint, ShardState, Stage
-from headrace.errors import ConsumerFailed, HeadraceError, ShardGone
+from headrace.errors import HeadraceError, ShardGone
 from headrace.event_source import EventPage
-from headrace.event_source_mapping import Delivering
-from headrace.ledger import Condition, Failure, Fault, ParkedRecord, ShardDelivery
-from headrace.mapping_facts import BatchBisected, Invoked, KeyParked, RecordsFiltered, RecordsGivenUp
+from headrace.ledger import Condition, Fault, ShardDelivery
+from headrace.mapping_facts import RecordsFiltered
 from headrace.observe import GapFound
 from headrace.position import Position
 from headrace.replicate.buffer import StreamUnit
 from headrace.replicate.commands import GetRecords, ListChildren, ListShards, OpenIterator
-from headrace.replicate.delivery.commands import Invoke
 from headrace.replicate.delivery.feed import ShardFeed
-from headrace.replicate.delivery.lane import Lane, fault_of
+from headrace.replicate.delivery.handover import CONSUMER, Handover, Identity
 from headrace.replicate.delivery.parking import Parking
-from headrace.replicate.delivery.portion import GivenUp, Portion, Settlement
+from headrace.replicate.delivery.portion import GivenUp
 from headrace.replicate.delivery.post import Post
-from headrace.replicate.delivery.response import Verdict, judge
 from headrace.replicate.delivery.start import generations
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import Gap
@@ -38,23 +32,8 @@ from headrace.replicate.scan_pages import REQUESTS
 from headrace.replicate.stream import StreamFollower
 from headrace.shard import ShardListing
 
-CONSUMER: Final = "the consumer"
-
-MOST_INVOCATIONS: Final = 64
-"""Batches that are handed over at once, whatever the number of shards and lanes."""
-
 MOST_BYTES: Final = 256 * 2**20
 """Bytes of records that wait in all; beyond them a shard is read only while nothing of its own waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Of which mapping, for which consumer; ``salt`` spreads its backoff."""
-
-    mapping: str
-    consumer: str
-    delivering: Delivering
-    salt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +44,6 @@ class Progress:
     forgotten: tuple[str, ...] = ()
     changes: Mapping[str, ShardState] | None = None
     units: tuple[StreamUnit, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Handed:
-    feed: ShardFeed
-    lane: Lane
-    portion: Portion
-    batch: Batch
-    at: float
-    age: float | None
 
 
 class Following:
@@ -99,8 +68,6 @@ class Following:
     ) -> None:
         states = tuple(states)
         self.stream_arn = stream_arn
-        self.failures: list[Failure] = []
-        self.parking = parking
         self._identity = identity
         self._desk = desk
         self._post = post
@@ -108,8 +75,6 @@ class Following:
         self._first_generation = first_generation
         self._durable = dict(durable)
         self._feeds: dict[str, ShardFeed] = {}
-        self._handed: dict[int, _Handed] = {}
-        self._turn = 0
         self._bytes = 0
         self._gone: Gap | None = None
         self._confirmed = -1
@@ -118,6 +83,7 @@ class Following:
         self._listed_at = now
         self._anchored_at = now
         self._generations: dict[str, int] = {}
+        self.handover = Handover(identity, desk, post, parking, stream_arn, self._generation)
         service_now = desk.clock.at(now)
         checkpoint = Checkpoint("", stream_arn, service_now, (), states)
         self.stream = StreamFollower(desk, Lineage(states), checkpoint, full=self._is_full)
@@ -146,7 +112,7 @@ class Following:
         for letter in page.dead:
             number = "without a number" if letter.sequence is None else letter.sequence.text
             fault = Fault("RecordUnreadable", f"record {number}: {letter.reason}: {letter.record}")
-            self._gave_up(reader.id, GivenUp((), Condition.RECORD_UNREADABLE, 0, fault), now)
+            self.handover.give_up(reader.id, GivenUp((), Condition.RECORD_UNREADABLE, 0, fault), now)
 
     def listed(self, request: ListShards | ListChildren, listing: ShardListing, now: float) -> None:
         """A listing was answered."""
@@ -182,7 +148,7 @@ class Following:
         """Records that the stream has forgotten are kept as a failure, without them."""
         self._desk.outbox.tell(GapFound(self._identity.mapping, gap.shard_id, gap.reason, "continue"))
         fault = Fault("RecordsExpired", f"{gap}; what follows is delivered")
-        self._gave_up(gap.shard_id or "", GivenUp((), Condition.RECORDS_EXPIRED, 0, fault), now)
+        self.handover.give_up(gap.shard_id or "", GivenUp((), Condition.RECORDS_EXPIRED, 0, fault), now)
 
     def _end(self, reader: ShardReader, now: float) -> None:
         """A shard that the service does not know any more has ended, as far as it was read."""
@@ -212,130 +178,17 @@ class Following:
     # Handing over
 
     def hand_over(self, now: float, held: Container[str]) -> None:
-        """Send every batch that is due, shard after shard in turn, within what may be under way at once.
+        """Send every batch that is due; items that are ``held`` are with another invocation."""
+        ready = [feed for feed in self._feeds.values() if feed.id in self._durable]
+        self.handover.hand_over(ready, self._passed, held, now)
 
-        Items that are ``held`` are with another invocation.
-        """
-        feeds = [feed for feed in self._feeds.values() if feed.id in self._durable]
-        self._turn += 1
-        start = self._turn % len(feeds) if feeds else 0
-        for feed in (*feeds[start:], *feeds[:start]):
-            if feed.look_at <= now:
-                look_at = math.inf
-                for lane in feed.lanes:
-                    if len(self._handed) >= MOST_INVOCATIONS:
-                        return
-                    look_at = min(look_at, self._try(feed, lane, held, now))
-                feed.look_at = look_at
-            if math.isfinite(feed.look_at):
-                self._desk.outbox.wake(feed.look_at)
+    def _passed(self, shard_id: str) -> float | None:
+        """The time before which no record of a shard will come any more (the service's), None while nothing proves any."""
+        reader = self.stream.readers.get(shard_id)
+        return reader.read_up_to if reader is not None else None
 
-    def _try(self, feed: ShardFeed, lane: Lane, held: Container[str], now: float) -> float:
-        """Hand the lane's next batch over if it is due; when to look again, infinity: after news of the shard."""
-        reader = self.stream.readers.get(feed.id)
-        passed = reader.read_up_to if reader is not None else None
-        service_now = self._desk.clock.at(now)
-        portion, settled, again_at = lane.next(now, service_now, self.parking, held=held, passed=passed)
-        self._settle(feed, settled, now)
-        if portion is None:
-            if lane.busy:
-                return math.inf
-            if again_at is None or lane.window is not None:
-                # What waits for another invocation, or for a window's end, may go on with any step.
-                self._desk.outbox.wake(again_at)
-                return -math.inf
-            return again_at
-        window = lane.window
-        if window is not None:
-            window = replace(window, final=portion.final, early=portion.early)
-        batch = Batch(
-            self._identity.mapping,
-            self.stream_arn,
-            feed.id,
-            portion.records,
-            self._durable[feed.id].generation,
-            portion.invoked + 1,
-            window,
-        )
-        age = max(0.0, service_now - portion.records[-1].created) if portion.entries else None
-        request_id = self._post.send(partial(Invoke, batch=batch))
-        self._handed[request_id] = _Handed(feed, lane, portion, batch, now, age)
-        return math.inf
-
-    def returned(self, request: Invoke, outcome: object, now: float) -> None:
-        """What came of a batch: the response, or the error that was raised."""
-        handed = self._handed.pop(request.id)
-        handed.feed.look_at = -math.inf
-        if isinstance(outcome, HeadraceError) and not isinstance(outcome, ConsumerFailed):
-            handed.lane.trouble(outcome, now)
-            self._desk.health.failed(CONSUMER, outcome, handed.portion.troubles, now)
-            return
-        self._desk.health.healed(CONSUMER)
-        if isinstance(outcome, ConsumerFailed):
-            verdict = Verdict(0, fault_of(outcome))
-        else:
-            reports = self._identity.delivering.reports_item_failures
-            verdict = judge(handed.batch, outcome, reports=reports)
-        fault = verdict.fault
-        invoked = Invoked(
-            self._identity.mapping,
-            handed.feed.id,
-            len(handed.batch.records),
-            verdict.done,
-            handed.batch.attempt,
-            now - handed.at,
-            handed.age,
-            None if fault is None else f"{fault.type}: {fault.message}",
-        )
-        self._post.report(invoked)
-        self._settle(handed.feed, handed.lane.settle(verdict, now), now)
-
-    def _settle(self, feed: ShardFeed, settled: Settlement, now: float) -> None:
-        for entry in settled.done:
-            entry.done = True
-        for given_up in settled.given_up:
-            self._gave_up(feed.id, given_up, now)
-        if settled.bisected:
-            self._post.report(BatchBisected(self._identity.mapping, feed.id, settled.bisected))
-        generation = self._durable[feed.id].generation
-        for entry in settled.parked:
-            entry.done = True
-            first = self.parking.add(ParkedRecord(self.stream_arn, feed.id, generation, entry.record))
-            if first:
-                why = "" if settled.why_parked is None else settled.why_parked.message
-                self._post.report(KeyParked(self._identity.mapping, feed.id, entry.record.key, why))
-
-    def _gave_up(self, shard_id: str, given_up: GivenUp, now: float) -> None:
-        failure = Failure(
-            self._identity.mapping,
-            self._identity.consumer,
-            given_up.condition,
-            self.stream_arn,
-            shard_id,
-            self._generations.get(shard_id, self._first_generation),
-            given_up.invoked,
-            tuple(entry.record for entry in given_up.entries),
-            given_up.fault,
-            self._desk.clock.at(now),
-        )
-        for entry in given_up.entries:
-            entry.done = True
-        self.failures.append(failure)
-        error = None if given_up.fault is None else given_up.fault.message
-        count = len(failure.records)
-        self._post.report(
-            RecordsGivenUp(self._identity.mapping, shard_id, count, failure.condition, failure.id, error)
-        )
-
-    @property
-    def in_hand(self) -> frozenset[str]:
-        """The items that are with an invocation."""
-        return frozenset(record.key for handed in self._handed.values() for record in handed.batch.records)
-
-    @property
-    def under_way(self) -> int:
-        """How many batches are handed over and not settled."""
-        return len(self._handed)
+    def _generation(self, shard_id: str) -> int:
+        return self._generations.get(shard_id, self._first_generation)
 
     # Becoming durable
 
@@ -384,7 +237,7 @@ class Following:
     def _delivery(self, state: ShardState) -> ShardDelivery:
         feed, known = self._feeds.get(state.id), self._durable.get(state.id)
         window = feed.window if feed is not None else known.window if known is not None else None
-        return ShardDelivery(state, self._generations.get(state.id, self._first_generation), window)
+        return ShardDelivery(state, self._generation(state.id), window)
 
     def _number(self) -> None:
         known = {id_: delivery.generation for id_, delivery in self._durable.items()}

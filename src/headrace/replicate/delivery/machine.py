@@ -49,7 +49,8 @@ from headrace.replicate.delivery.commands import (
     Returned,
     Successor,
 )
-from headrace.replicate.delivery.following import Following, Identity
+from headrace.replicate.delivery.following import Following
+from headrace.replicate.delivery.handover import Identity
 from headrace.replicate.delivery.parking import Parking
 from headrace.replicate.delivery.post import Post
 from headrace.replicate.delivery.redriver import Redriver
@@ -214,7 +215,7 @@ class DeliveryMachine:
                 self._redriver.heard(request, outcome)
             case Invoke():
                 response = outcome.response if isinstance(outcome, Returned) else outcome
-                self._at_work.returned(request, response, now)
+                self._at_work.handover.returned(request, response, now)
             case _:
                 self._sender.heard(request, outcome, now)
 
@@ -346,13 +347,13 @@ class DeliveryMachine:
             self._standing.drained = self._standing.drained and (
                 self._standing.gone or following.is_drained(now)
             )
-            self._outbox.wake(self._redriver.advance(now, self._failures, lambda: following.in_hand))
+            self._outbox.wake(self._redriver.advance(now, self._failures, lambda: following.handover.in_hand))
             self._outbox.wake(self._sender.advance(now))
         self._outbox.wake(self._books.advance(following, self._stream, now))
         if self._resting:
-            if not (following.under_way or self._redriver.busy or self._books.under_way):
+            if not (following.handover.under_way or self._redriver.busy or self._books.under_way):
                 self._post.rested()
-        elif not (following.under_way or self._books.under_way) and (
+        elif not (following.handover.under_way or self._books.under_way) and (
             following.is_drained(now) or (self._standing.gone and following.idle)
         ):
             if self._next is not None:

@@ -37,7 +37,7 @@ from headrace.replicate.delivery.commands import (
     SendFailure,
     Settled,
 )
-from headrace.replicate.delivery.following import MOST_INVOCATIONS
+from headrace.replicate.delivery.handover import MOST_INVOCATIONS
 from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.perform import ask_source, perform
 from headrace.replicate.pool import Pool
