@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sys
 import threading
-import time
 
 from headrace.cli.stopping import told_to_stop
+from support.deadline import eventually
 
 
 def test_a_signal_that_another_thread_gets_ends_the_wait():
@@ -13,9 +14,11 @@ def test_a_signal_that_another_thread_gets_ends_the_wait():
         # Only that thread takes it, as the system may decide by itself.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
+        main = threading.get_ident()
+
         def other() -> None:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            time.sleep(0.1)
+            eventually(lambda: _is_waiting(main), within=10, what="a main thread that waits")
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
         thread = threading.Thread(target=other)
@@ -32,3 +35,8 @@ def test_a_second_signal_is_the_systems():
         os.kill(os.getpid(), signal.SIGINT)
         assert told.wait(5)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+
+def _is_waiting(thread: int) -> bool:
+    frame = sys._current_frames().get(thread)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__

@@ -8,10 +8,7 @@ their order; what is given up is kept. How far each shard has come is durable, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import Final
 
 from headrace.checkpoint import ShardState
 from headrace.dataset import Replication
@@ -47,7 +44,6 @@ from headrace.replicate.delivery.commands import (
     Refused,
     Rest,
     Returned,
-    Successor,
 )
 from headrace.replicate.delivery.following import Following
 from headrace.replicate.delivery.handover import Identity
@@ -57,6 +53,7 @@ from headrace.replicate.delivery.redriver import Redriver
 from headrace.replicate.delivery.sender import Sender
 from headrace.replicate.delivery.standing import Standing
 from headrace.replicate.delivery.start import first_lineage, next_lineage, since
+from headrace.replicate.delivery.succession import Succession
 from headrace.replicate.desk import Desk
 from headrace.replicate.entry import Gap
 from headrace.replicate.errands import Errands
@@ -66,11 +63,6 @@ from headrace.replicate.listing import FirstListing
 from headrace.replicate.outbox import Outbox
 from headrace.shard import Shard, ShardListing
 from headrace.source import SourceTable
-
-RECHECK = 30.0
-"""Seconds between looks at a table whose stream was read to its end."""
-
-SUCCESSOR: Final = "the search for the table's next stream"
 
 
 class DeliveryMachine:
@@ -101,6 +93,7 @@ class DeliveryMachine:
         self._sender = Sender(mapping, self._post, self._health, has_destination=has_destination)
         self._redriver = Redriver(mapping, delivering, self._post, self._parking)
         self._books = Bookkeeping(self._post, self._health, self._parking, self._sender, self._redriver)
+        self._succession = Succession(self._post, self._health)
         self._standing = Standing(self._desk, self._post)
         self._opening = False
         self._open_failures = 0
@@ -114,10 +107,6 @@ class DeliveryMachine:
         self._next_generation = 0
         self._failures = 0
         self._resting = False
-        self._next: SourceTable | None = None
-        self._looking = False
-        self._look_failures = 0
-        self._look_at = -math.inf
 
     def step(self, event: DeliveryEvent, now: float) -> list[DeliveryCommand]:
         """Take in what happened by ``now`` (seconds, never decreasing) and say what to do next."""
@@ -210,7 +199,9 @@ class DeliveryMachine:
             case OpenLedger() | CommitDelivery():
                 self._heard_ledger(request, outcome, now)
             case FindSuccessor():
-                self._found(request, outcome, now)
+                if not self._succession.heard(outcome, now):
+                    # It may be there after all, or be turned on again.
+                    self._standing.gone = False
             case _ if redrives:
                 self._redriver.heard(request, outcome)
             case Invoke():
@@ -267,8 +258,7 @@ class DeliveryMachine:
             return
         if self._listing is None:
             self._listing = FirstListing(self._desk, self._errands, self._table.stream_arn, now)
-        if self._listing is not None:
-            self._listing.ask(now)
+        self._listing.ask(now)
 
     def _resume(self, delivery: Delivery, now: float) -> None:
         """Go on with the stream that was followed, though the table may have another by now: that one follows it."""
@@ -356,49 +346,21 @@ class DeliveryMachine:
         elif not (following.handover.under_way or self._books.under_way) and (
             following.is_drained(now) or (self._standing.gone and following.idle)
         ):
-            if self._next is not None:
-                self._follow_another(following, self._next, now)
-            else:
-                self._look_for_another(following, now)
+            self._look_for_another(following, now)
 
     def _look_for_another(self, following: Following, now: float) -> None:
-        """The stream is read to its end, or gone: follow the one that the table has now, if it is another."""
-        self._standing.drained = True
-        if self._looking:
-            return
-        if now < self._look_at:
-            self._outbox.wake(self._look_at)
-            return
-        self._looking = True
-        self._post.send(partial(FindSuccessor, stream_arn=following.stream_arn))
-
-    def _found(self, request: FindSuccessor, outcome: DeliveryAnswer | HeadraceError, now: float) -> None:
-        """Whether another stream has followed; if not, this one may be there after all, or be turned on again."""
-        self._looking = False
-        self._look_at = now + RECHECK
-        match outcome:
-            case Successor(table=table) if table.stream_arn:
-                self._health.healed(SUCCESSOR)
-                self._next = table
-            case Successor():
-                self._health.healed(SUCCESSOR)
-                self._standing.gone = False
-            case HeadraceError():
-                self._look_failures += 1
-                self._look_at = now + self._health.failed(SUCCESSOR, outcome, self._look_failures, now)
-            case _:
-                raise TypeError(f"{request} was answered with {outcome}")
-
-    def _follow_another(self, following: Following, table: SourceTable, now: float) -> None:
-        """Nothing of the stream is left to deliver: begin with the one that followed it."""
-        if following.lose(now):
-            # What was lost of it is made durable first.
-            return
-        self._next_generation = following.last_generation + 1
-        self._look_at, self._look_failures = -math.inf, 0
-        self._outbox.abandon_source()
-        self._following, self._next, self._table = None, None, table
-        self._listing = FirstListing(self._desk, self._errands, table.stream_arn, now)
+        """Nothing of the stream is left to deliver: begin with the one that followed it, once there is one."""
+        table = self._succession.found
+        if table is None:
+            self._standing.drained = True
+            self._outbox.wake(self._succession.look(following.stream_arn, now))
+        elif not following.lose(now):
+            # What was lost of the stream is durable by now.
+            self._next_generation = following.last_generation + 1
+            self._succession.followed()
+            self._outbox.abandon_source()
+            self._following, self._table = None, table
+            self._listing = FirstListing(self._desk, self._errands, table.stream_arn, now)
 
     @property
     def _at_work(self) -> Following:
