@@ -21,6 +21,9 @@ _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 AttributeValue = Mapping[str, Any]
 """One tag and its content, as decoded from JSON."""
 
+Image = dict[str, msgspec.Raw]
+"""An item: attributes by their names, each value left as its DynamoDB JSON."""
+
 TAGS: Final = ("S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS")
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?0*[0-9]{1,3})?")

@@ -142,6 +142,12 @@ class AwsAccess:
     secret_access_key: Secret | None = None
     session_token: Secret | None = None
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must never be shown."""
+        given = (self.access_key_id, self.secret_access_key, self.session_token)
+        return tuple(secret for secret in given if secret is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Index:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from headrace.dataset import AwsAccess
+from headrace.target import Target
 
 
 class StartingPosition(StrEnum):
@@ -78,23 +79,6 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
-    """Another table that is kept equal.
-
-    ``version_attribute`` holds, in each item of the replica, which change wrote it. ``conditional``: no write may replace
-    a newer one; without it items are exactly those of the source, written in batches. ``two_way``: the replica is written to by
-    others, and replicated back. ``tombstones`` (seconds): for how long deletions are remembered.
-    """
-
-    table: str
-    access: AwsAccess = field(default_factory=AwsAccess)
-    version_attribute: str = "headrace_version"
-    conditional: bool = True
-    two_way: bool = False
-    tombstones: float = 7 * 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
 class FailureDestination:
     """Where failures go: ``kind`` is file, sqlite, sqs, sns or s3.
 
@@ -115,7 +99,7 @@ class EventSourceMapping:
 
     name: str
     table: str
-    consumer: Function | Replica
+    consumer: Function | Target
     ledger: Path
     access: AwsAccess = field(default_factory=AwsAccess)
     dataset: str | None = None
@@ -127,4 +111,4 @@ class EventSourceMapping:
     def consumer_name(self) -> str:
         """What takes its records, in the words of the Spicepod: ``handlers:on_change``, ``replicate:orders-replica``."""
         consumer = self.consumer
-        return consumer.reference if isinstance(consumer, Function) else f"replicate:{consumer.table}"
+        return consumer.reference if isinstance(consumer, Function) else str(consumer)

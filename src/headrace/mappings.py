@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -29,7 +28,8 @@ from headrace.replicate.delivery.commands import Settled
 from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.runner import DeliveryRunner
 from headrace.status import MappingStatus
-from headrace.targets import ReplicaTarget
+from headrace.target_context import TargetContext
+from headrace.targets.opening import open_target
 from headrace.wire import Transport
 
 OPERATOR_PATIENCE: Final = 60.0
@@ -162,7 +162,7 @@ class Mappings:
             region=place.region,
             endpoint_url=place.endpoint_url,
             passes=None if filters is None else filters.passes,
-            views=_views_of(mapping),
+            views=None if isinstance(mapping.consumer, Function) else mapping.consumer.views,
             described=None if filters is None else self._tell_unmet(mapping.name, filters),
         )
 
@@ -183,15 +183,18 @@ class Mappings:
         if isinstance(consumer, Function):
             region = place_of(mapping.access).region
             return FunctionConsumer(mapping.name, consumer, self._observe, region=region)
-        return ReplicaTarget(
-            mapping.name,
+        return open_target(
             consumer,
-            self._reach(consumer.access, consumer.table),
-            _remembered_in(mapping),
-            source=self._reach(mapping.access, mapping.table),
-            table=mapping.table,
-            access=mapping.access,
-            observe=self._observe,
+            TargetContext(
+                mapping.name,
+                mapping.table,
+                mapping.access,
+                self._reach(mapping.access, mapping.table),
+                self._reach,
+                service_client,
+                self._observe,
+                mapping.ledger,
+            ),
         )
 
     def _observe(self, fact: MappingFact | Observation) -> None:
@@ -213,15 +216,3 @@ def warnings_of(mappings: Sequence[EventSourceMapping]) -> Mapping[str, tuple[st
     """What the filters of mappings can never let through, by the mappings' names. Raises ConfigError as ``filters_of``."""
     compiled = {mapping.name: filters_of(mapping) for mapping in mappings}
     return {name: filters.warnings for name, filters in compiled.items() if filters is not None}
-
-
-def _remembered_in(mapping: EventSourceMapping) -> Path:
-    """The file of what a target remembers of deleted items, beside the ledger."""
-    return mapping.ledger.with_name(f"{mapping.name}.replica.sqlite")
-
-
-def _views_of(mapping: EventSourceMapping) -> frozenset[str] | None:
-    consumer = mapping.consumer
-    if not isinstance(consumer, Function) and consumer.two_way:
-        return frozenset({"NEW_AND_OLD_IMAGES"})
-    return None

@@ -190,7 +190,7 @@ def test_wrong_use_is_told(shop, arguments, code, words):
 def test_what_has_no_function_is_told(shop):
     shop("--last", "0")
     for name, words in (
-        ("copy", "mapping copy has no function: it replicates to orders-replica"),
+        ("copy", "mapping copy has no function: it has a target, replicate:orders-replica"),
         ("order", "there is no mapping 'order'; the mappings are: orders, copy"),
     ):
         result = CliRunner().invoke(main, ["invoke", name, str(shop.folder), "--last", "1"])

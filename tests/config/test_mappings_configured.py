@@ -19,9 +19,9 @@ from headrace.event_source_mapping import (
     Function,
     OnPoison,
     Pattern,
-    Replica,
     StartingPosition,
 )
+from headrace.target import Replica
 
 NOW = 1_767_225_600.0
 FUNCTION = {"name": "m", "from": "dynamodb:orders", "function": "handlers:on_change"}
@@ -344,12 +344,12 @@ def test_what_cannot_be_is_refused_by_its_key(refusal, keys, words):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"target": {}}, "target.replicate: names no table; write replicate: {table: TABLE}"),
+        ({"target": {}}, "target: names none; write one of replicate"),
         ({"target": {"replicate": {"table": "orders"}}}, "replicate.table: is the table that is read; name another"),
         ({"target": {"replicate": {"table": "x"}}}, "replicate.table: 'x' cannot be a DynamoDB table"),
         ({"target": {"replicate": {"table": "replica", "tombstones": "1m"}}}, "tombstones: '1m' is too short"),
         ({"target": {"replicate": {"table": "replica", "conditional": False, "two_way": True}}}, "two_way: needs versions"),
-        ({"target": {"search": {}}}, "target.search: there is no such key; known here: replicate"),
+        ({"target": {"queue": {}}}, "target.queue: there is no such key; known here: replicate"),
         ({"timeout": "5s"}, "timeout: belongs to a function; remove it"),
         ({"environment": {"A": "b"}}, "environment: belongs to a function; remove it"),
         ({"tumbling_window": "5s"}, "tumbling_window: belongs to a function; a target has no windows"),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.event_source_mapping import EventSourceMapping, Function, Replica
+from headrace.event_source_mapping import EventSourceMapping, Function
 from headrace.mapping_facts import (
     BatchBisected,
     Invoked,
@@ -13,6 +13,7 @@ from headrace.mapping_facts import (
 from headrace.metrics.mapping_status import MappingBoard
 from headrace.observe import RecordsRead, TransientFault
 from headrace.status import SILENCE, MappingStatus, State
+from headrace.target import Replica
 
 LEDGER = Path("/ledger.sqlite")
 ORDERS = EventSourceMapping("orders", "orders_table", Function("handlers:on_change", Path("/pod")), LEDGER)

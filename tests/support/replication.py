@@ -8,10 +8,10 @@ from typing import Any
 
 from headrace.batch import Batch
 from headrace.dynamodb.events import event_page
-from headrace.event_source_mapping import Replica
 from headrace.simulator import Alter, Simulator
 from headrace.stream_record import StreamRecord
-from headrace.targets import ReplicaTarget
+from headrace.target import Replica
+from headrace.targets.replication import ReplicaTarget
 from headrace.testing.asking import ask
 
 

@@ -100,5 +100,5 @@ def _mapping(name: str, pod: Path | None) -> tuple[EventSourceMapping, Function]
         names = ", ".join(mapping.name for mapping in mappings) or "none"
         raise HeadraceError(f"there is no mapping {name!r}; the mappings are: {names}")
     if not isinstance(found.consumer, Function):
-        raise HeadraceError(f"mapping {name} has no function: it replicates to {found.consumer.table}")
+        raise HeadraceError(f"mapping {name} has no function: it has a target, {found.consumer_name}")
     return found, found.consumer

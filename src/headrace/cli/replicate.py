@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from headrace.event_source_mapping import EventSourceMapping, Replica
-    from headrace.targets import Compared, Comparison, ItemDifference
+    from headrace.event_source_mapping import EventSourceMapping
+    from headrace.target import Replica
+    from headrace.targets.replication import Compared, Comparison, ItemDifference
 
 PATIENCE: Final = 30.0
 """Seconds that one request waits between its tries."""
@@ -89,7 +90,7 @@ def _mapping(name: str, pod: Path | None) -> tuple[EventSourceMapping, Replica]:
     """The mapping of that name, and its replica. Raises HeadraceError where there is none."""
     from headrace.config import load_pod
     from headrace.errors import HeadraceError
-    from headrace.event_source_mapping import Replica
+    from headrace.target import Replica
 
     mappings = load_pod(pod, os.environ, Path.cwd()).mappings
     found = next((mapping for mapping in mappings if mapping.name == name), None)
@@ -105,7 +106,8 @@ def _comparison(mapping: EventSourceMapping, replica: Replica, segments: int) ->
     import time
 
     from headrace.dynamodb import botocore_transport, place_of
-    from headrace.targets import Comparison, Patience, Table
+    from headrace.targets.replication import Comparison
+    from headrace.targets.table import Patience, Table
 
     patience = Patience(PATIENCE, f"verify {mapping.name}", time.sleep)
     reached = ((mapping.table, mapping.access), (replica.table, replica.access))

@@ -199,15 +199,16 @@ def _secrets(pod: Pod) -> list[Secret]:
     for mapping in pod.mappings:
         accesses.append(mapping.access)
         accesses += [mapping.on_failure.access] if mapping.on_failure is not None else []
-        accesses += [] if isinstance(mapping.consumer, Function) else [mapping.consumer.access]
-    found = [(access.access_key_id, access.secret_access_key, access.session_token) for access in accesses]
-    found += [
+    of_targets = [one.consumer.secrets for one in pod.mappings if not isinstance(one.consumer, Function)]
+    found = [
         (one.postgres.user, one.postgres.password, one.postgres.connection_string)
         for one in accelerations
         if one.postgres
     ]
     keys = [key.secret for key in pod.access.keys]
     keys += [pod.access.tls.key] if pod.access.tls is not None else []
+    for secrets in (*(access.secrets for access in accesses), *of_targets):
+        keys += secrets
     return [*keys, *(secret for secrets in found for secret in secrets if secret is not None)]
 
 

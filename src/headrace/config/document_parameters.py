@@ -13,7 +13,6 @@ from headrace.config.connector import CONNECTOR
 from headrace.config.entry import Entry, Key
 from headrace.config.kind import Kind
 from headrace.config.mapping_model import (
-    REPLICATE,
     FilterCriteriaEntry,
     MappingEntry,
     OnFailureEntry,
@@ -41,6 +40,7 @@ from headrace.config.runtime_model import (
 )
 from headrace.config.snapshots import PLACE
 from headrace.config.starter import STARTER
+from headrace.config.targets import KINDS
 from headrace.config.views import ViewAccelerationEntry, ViewEntry
 from headrace.dataset import Engine
 
@@ -139,8 +139,6 @@ What is durable of deliveries is kept in `.headrace/data/events.sqlite`."""
 
 _OF_FAILURES = "The `params` are those of a mapping, for a queue, a topic or a bucket."
 
-_OF_REPLICAS = "What is left out of region and address is as for the source, and so are the keys, where the address is the same."
-
 
 def configuration_page() -> str:
     """The whole page."""
@@ -187,8 +185,11 @@ def configuration_page() -> str:
             _keys(PatternEntry),
         ),
         _section("`on_failure` of a mapping", _OF_FAILURES, _keys(OnFailureEntry)),
-        _section("`target` of a mapping", "", _keys(TargetEntry)),
-        _section("`target.replicate` of a mapping", _OF_REPLICAS, _parameters(REPLICATE)),
+        _section("`target` of a mapping", "One of these ([more](targets.md)).", _keys(TargetEntry)),
+        *(
+            _section(f"`target.{kind.name}` of a mapping", kind.note, _parameters(kind.parameters))
+            for kind in KINDS
+        ),
         _section(
             "`snapshots`",
             "Beside `datasets`: where the snapshots of all of them are kept ([more](snapshots.md)).",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from headrace.config.quantity import SECOND, format_duration
+from headrace.config.targets import kind_of
+from headrace.config.targets.block import credentials_of, region_of
 from headrace.dataset import AwsAccess
 from headrace.event_source_mapping import (
     Delivering,
@@ -13,7 +15,6 @@ from headrace.event_source_mapping import (
     FailureDestination,
     Function,
     OnPoison,
-    Replica,
     StartingPosition,
 )
 
@@ -25,39 +26,27 @@ _STARTS = {
 
 def access_facts(table: str, access: AwsAccess) -> Iterator[tuple[str, str]]:
     """Where a table is, and who asks it; secrets are not shown."""
-    yield "table", f"{table} in {_region(access)}"
+    yield "table", f"{table} in {region_of(access)}"
     yield (
         "endpoint",
         access.endpoint_url or "AWS, unless the AWS configuration names another (AWS_ENDPOINT_URL)",
     )
-    yield "credentials", _credentials(access)
+    yield "credentials", credentials_of(access)
 
 
 def mapping_facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:
     """Labels, and what a mapping would do."""
     yield from access_facts(mapping.table, mapping.access)
-    match mapping.consumer:
-        case Function() as function:
-            yield "function", _function(function)
-        case Replica() as replica:
-            yield "replica", _replica(replica)
-            yield "view type", _view_type(replica)
-    yield from _delivered(mapping.delivering, windows=isinstance(mapping.consumer, Function))
+    consumer = mapping.consumer
+    if isinstance(consumer, Function):
+        yield "function", _function(consumer)
+    else:
+        yield from kind_of(consumer).facts(consumer)
+    yield from _delivered(mapping.delivering, windows=isinstance(consumer, Function))
     count = len(mapping.filters)
     yield "filters", f"{count}: records that one of them lets through" if count else "none: every record"
     yield from _failures(mapping.delivering, mapping.on_failure)
     yield "ledger", str(mapping.ledger)
-
-
-def _region(access: AwsAccess) -> str:
-    return access.region or "the region of the AWS configuration"
-
-
-def _credentials(access: AwsAccess) -> str:
-    if access.access_key_id is None:
-        return "from the AWS credential chain"
-    token = " and session token" if access.session_token is not None else ""
-    return f"access key{token} from the Spicepod"
 
 
 def _function(function: Function) -> str:
@@ -65,24 +54,6 @@ def _function(function: Function) -> str:
     limits = f"{_span(function.timeout)} and {function.memory // 2**20} MB for a call"
     names = f"; with {', '.join(sorted(function.environment))}" if function.environment else ""
     return f"{function.reference} from {function.folder}: {processes}, {limits}{names}"
-
-
-def _replica(replica: Replica) -> str:
-    access = replica.access
-    at = f" at {access.endpoint_url}" if access.endpoint_url else ""
-    how = (
-        f"no write replaces a newer one ({replica.version_attribute})"
-        if replica.conditional
-        else "written in batches, without versions"
-    )
-    ways = ", replicated back too" if replica.two_way else ""
-    return f"{replica.table} in {_region(access)}{at}, {_credentials(access)}; {how}{ways}"
-
-
-def _view_type(replica: Replica) -> str:
-    if replica.two_way:
-        return "NEW_AND_OLD_IMAGES alone, to tell what the other side has written"
-    return "any; of KEYS_ONLY and OLD_IMAGE the items are read from the table, as they are by then"
 
 
 def _delivered(delivering: Delivering, *, windows: bool) -> Iterator[tuple[str, str]]:

@@ -14,21 +14,14 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from headrace.config.connector import (
-    AWS_ACCESS_KEY_ID,
-    AWS_AUTH,
-    AWS_REGION,
-    AWS_SECRET_ACCESS_KEY,
-    AWS_SESSION_TOKEN,
-    ENDPOINT_URL,
-)
 from headrace.config.entry import Entry, Key
 from headrace.config.kind import Kind, choice, duration, flag, integer, prose, text
-from headrace.config.naming import table_name, table_source
-from headrace.config.parameter import Parameter
+from headrace.config.naming import table_source
 from headrace.config.problem import BadValueError
-from headrace.config.quantity import SECOND, format_duration
-from headrace.event_source_mapping import Delivering, Function, OnPoison, Replica, StartingPosition
+from headrace.config.quantity import SECOND
+from headrace.config.targets.custom import CUSTOM
+from headrace.config.targets.replicate import REPLICATE
+from headrace.event_source_mapping import Delivering, Function, OnPoison, StartingPosition
 
 LONGEST_NAME: Final = 63
 """Characters of a mapping's name."""
@@ -136,63 +129,6 @@ def pattern_text() -> Kind[str]:
     return Kind(parse, says, {"type": "string", "minLength": 1})
 
 
-_REPLICA: Final = Replica("")
-
-TABLE: Final = Parameter(
-    "table", table_name(), "The table that is kept equal. It must exist, with the same key."
-)
-REGION: Final = Parameter(
-    "region",
-    AWS_REGION.kind,
-    "The AWS region of that table. Without it, the source's.",
-    aliases=("aws_region",),
-)
-ENDPOINT: Final = Parameter(
-    ENDPOINT_URL.name,
-    ENDPOINT_URL.kind,
-    "Where it is reached, for emulators. Without it, as the source is where `region` is the same.",
-)
-VERSION_ATTRIBUTE: Final = Parameter(
-    "version_attribute",
-    text("the name of an attribute"),
-    "The attribute that holds, in each item of that table, which change wrote it.",
-    default=_REPLICA.version_attribute,
-)
-CONDITIONAL: Final = Parameter(
-    "conditional",
-    flag(),
-    "Whether a write may never replace a newer one. With `false`, items have no `version_attribute` and are written in "
-    "batches.",
-    default=str(_REPLICA.conditional).lower(),
-)
-TWO_WAY: Final = Parameter(
-    "two_way",
-    flag(),
-    "Whether that table is written to by others too, and replicated back by a mapping of its own: what came from there "
-    "is not sent back.",
-    default=str(_REPLICA.two_way).lower(),
-)
-TOMBSTONES: Final = Parameter(
-    "tombstones",
-    duration(3600 * SECOND),
-    "For how long deletions are remembered, so that an older write cannot bring an item back.",
-    default=format_duration(int(_REPLICA.tombstones) * SECOND),
-)
-REPLICATE: Final[tuple[Parameter[object], ...]] = (
-    TABLE,
-    REGION,
-    ENDPOINT,
-    AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY,
-    AWS_SESSION_TOKEN,
-    AWS_AUTH,
-    VERSION_ATTRIBUTE,
-    CONDITIONAL,
-    TWO_WAY,
-    TOMBSTONES,
-)
-"""What stands under ``target.replicate``."""
-
 _DEFAULTS: Final = Delivering()
 _FUNCTION: Final = Function("", Path())
 
@@ -253,9 +189,10 @@ class OnFailureEntry(Entry):
 
 
 class TargetEntry(Entry):
-    """A target that is built in."""
+    """A target that is built in, or one of the user's own; exactly one."""
 
-    replicate: Annotated[Any, Key(None, "A table that is kept equal.")] = None
+    replicate: Annotated[Any, Key(None, REPLICATE.what)] = None
+    custom: Annotated[Any, Key(None, CUSTOM.what)] = None
 
 
 class MappingEntry(Entry):
@@ -322,7 +259,8 @@ class MappingEntry(Entry):
         Any, Key(None, "Variables of its environment: names and values, which may be references.")
     ] = None
     target: Annotated[
-        TargetEntry | None, Field(description="A target that is built in, in place of `function`.")
+        TargetEntry | None,
+        Field(description="Where the records go, in place of `function` ([more](targets.md))."),
     ] = None
     starting_position: Annotated[
         str,

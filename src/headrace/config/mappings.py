@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from importlib import invalidate_caches
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
-from headrace.config import connector
-from headrace.config import mapping_model as keys
 from headrace.config.aws_access import ACCESS, Reaching
 from headrace.config.delivering import Batching
 from headrace.config.document import Document
 from headrace.config.environment import Environment, UnresolvedError
 from headrace.config.failure_places import FailurePlace
-from headrace.config.mapping_model import REPLICATE, MappingEntry
+from headrace.config.mapping_model import MappingEntry
 from headrace.config.model import DatasetEntry
-from headrace.config.parameter import PREFIX, Parameter, ParameterReader, Settings
+from headrace.config.module_there import is_there
+from headrace.config.parameter import PREFIX, ParameterReader, Settings
 from headrace.config.problem import KeyPath, Problem, nearest, written
 from headrace.config.quantity import SECOND
+from headrace.config.targets import KINDS, TargetBlock
 from headrace.dataset import AwsAccess, Dataset
-from headrace.event_source_mapping import EventSourceMapping, FailureDestination, Function, Pattern, Replica
+from headrace.event_source_mapping import EventSourceMapping, FailureDestination, Function, Pattern
+from headrace.target import Replica, Target
 
 PATH: Final = "event_source_mappings"
 
 LEDGER: Final = Path(".headrace") / "data" / "events.sqlite"
 """What is durable of deliveries, from the Spicepod's folder."""
+
+_NOTHING: Final = Replica("")
+"""Stands for a target in which something is wrong."""
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_FUNCTIONS: Final = ("timeout", "memory_size", "processes", "environment")
@@ -141,19 +142,35 @@ class Mapped:
 
     def _consumer(
         self, path: KeyPath, entry: MappingEntry, table: str, access: AwsAccess
-    ) -> Function | Replica:
-        replicates = entry.target is not None
-        if (entry.function is None) != replicates:
-            said = "function and target are both given; keep one" if replicates else "calls nothing"
+    ) -> Function | Target:
+        targets = entry.target is not None
+        if (entry.function is None) != targets:
+            said = "function and target are both given; keep one" if targets else "calls nothing"
             self._refuse(
                 path, f"{said}; write function: MODULE:FUNCTION, or target: {{replicate: {{table: TABLE}}}}"
             )
         if entry.function is not None:
             return self._function(path, entry)
         for key in _OF_FUNCTIONS:
-            if replicates and self.document.at((*path, key)) is not None:
+            if targets and self.document.at((*path, key)) is not None:
                 self.problems.append(self.document.at_key((*path, key), "belongs to a function; remove it"))
-        return self._replica((*path, "target", "replicate"), table, access) if replicates else Replica("")
+        return self._target((*path, "target"), table, access) if targets else _NOTHING
+
+    def _target(self, path: KeyPath, table: str, access: AwsAccess) -> Target:
+        given = self.document.at(path)
+        found = [kind for kind in KINDS if isinstance(given, dict) and kind.name in given]
+        if len(found) != 1:
+            names = ", ".join(kind.name for kind in (found or KINDS))
+            said = f"names {len(found)} ({names}); keep one" if found else f"names none; write one of {names}"
+            self._refuse(path, said)
+            return _NOTHING
+        kind = found[0]
+        block = TargetBlock(self.document, self.environment, self.folder, (*path, kind.name), table, access)
+        target = kind.read(block)
+        self.problems += block.problems
+        self.warnings += block.warnings
+        self.unbuilt += block.unbuilt
+        return _NOTHING if target is None else target
 
     def _function(self, path: KeyPath, entry: MappingEntry) -> Function:
         reference = entry.function or ""
@@ -198,45 +215,6 @@ class Mapped:
                 except UnresolvedError as error:
                     self._refuse(here, str(error))
         return found
-
-    def _replica(self, path: KeyPath, table: str, access: AwsAccess) -> Replica:
-        settings, wrong = ParameterReader(self.document, self.environment, REPLICATE, "").read(path)
-        self.problems += wrong
-        name = settings.get(keys.TABLE)
-        if wrong or name is None:
-            if not wrong:
-                self._refuse(path, "names no table; write replicate: {table: TABLE}")
-            return Replica("")
-        reached = self._reached(path, settings)
-        replica = Replica(
-            name,
-            _inherited(
-                replace(reached, region=settings.get(keys.REGION)),
-                access,
-                keys_too=settings.get(connector.AWS_AUTH) != "iam_role",
-            ),
-            version_attribute=settings.get(keys.VERSION_ATTRIBUTE) or "",
-            conditional=settings.get(keys.CONDITIONAL) is not False,
-            two_way=settings.get(keys.TWO_WAY) is True,
-            tombstones=(settings.get(keys.TOMBSTONES) or 0) / SECOND,
-        )
-        if (name, replica.access) == (table, access):
-            self._refuse(
-                (*path, "table"), "is the table that is read; name another, or another region or endpoint_url"
-            )
-        if not replica.conditional:
-            self._expect_versions(path, settings)
-        return replica
-
-    def _expect_versions(self, path: KeyPath, settings: Settings) -> None:
-        """Refuse what is for versions where there are none."""
-        for parameter in (keys.VERSION_ATTRIBUTE, keys.TWO_WAY, keys.TOMBSTONES):
-            given: Parameter[object] = parameter
-            if given.name in settings.given and settings.get(given) is not False:
-                self._refuse(
-                    (*path, given.name),
-                    "needs versions, and conditional: false writes none; keep one of them",
-                )
 
     # What becomes of failures
 
@@ -287,40 +265,3 @@ class Mapped:
 
     def _refuse(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.at_value(path, message))
-
-
-def is_there(module: str, folder: Path) -> bool:
-    """Whether a module can be found in ``folder`` or where packages are; nothing is imported."""
-    invalidate_caches()
-    places = [str(folder), *sys.path]
-    parts = module.split(".")
-    if parts[0] in sys.builtin_module_names:
-        return len(parts) == 1
-    for part in parts:
-        found = PathFinder.find_spec(part, places) if places else None
-        if found is None:
-            return False
-        if found.loader is None:
-            # A folder without __init__.py: its own places are only told once it is imported.
-            places = [place for place in (str(Path(place, part)) for place in places) if Path(place).is_dir()]
-        else:
-            places = list(found.submodule_search_locations or ())
-    return True
-
-
-def _inherited(own: AwsAccess, source: AwsAccess, *, keys_too: bool) -> AwsAccess:
-    """What a replica's access leaves out, as the source has it: the address where the region is the same, and the keys.
-
-    Keys are the source's only where the address is, or both are AWS's own: those of an emulator are nobody's elsewhere.
-    """
-    region = own.region or source.region
-    address = own.endpoint_url or (source.endpoint_url if region == source.region else None)
-    made = replace(own, region=region, endpoint_url=address)
-    if own.access_key_id is not None or not keys_too or address != source.endpoint_url:
-        return made
-    return replace(
-        made,
-        access_key_id=source.access_key_id,
-        secret_access_key=source.secret_access_key,
-        session_token=source.session_token,
-    )

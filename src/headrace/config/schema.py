@@ -8,11 +8,11 @@ from headrace.config.acceleration import ACCELERATION
 from headrace.config.aws_access import ACCESS
 from headrace.config.connector import CONNECTOR
 from headrace.config.kind import or_reference
-from headrace.config.mapping_model import REPLICATE
 from headrace.config.model import Spicepod
 from headrace.config.parameter import PREFIX, Parameter, described
 from headrace.config.runtime_model import QUERY, RESULTS, TLS
 from headrace.config.snapshots import PLACE
+from headrace.config.targets import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,7 +31,8 @@ def json_schema() -> dict[str, Any]:
     definitions["AccelerationEntry"]["properties"]["params"] = _block(ACCELERATION, "")
     definitions["MappingEntry"]["properties"]["params"] = _block(ACCESS, PREFIX)
     definitions["MappingEntry"]["properties"]["environment"] = _VARIABLES
-    definitions["TargetEntry"]["properties"]["replicate"] = _block(REPLICATE, "")
+    for kind in KINDS:
+        definitions["TargetEntry"]["properties"][kind.name] = _block(kind.parameters, "")
     definitions["OnFailureEntry"]["properties"]["params"] = _block(ACCESS, PREFIX)
     definitions["SnapshotsEntry"]["properties"]["params"] = _block(PLACE, "")
     runtime = definitions["RuntimeEntry"]["properties"]

@@ -1,7 +1,24 @@
-"""What takes the records of a mapping in place of a function: another table that is kept equal."""
+"""What takes the records of a mapping in place of a function.
 
-from headrace.targets.comparison import Compared, Comparison, ItemDifference
-from headrace.targets.replica import ReplicaTarget
-from headrace.targets.table import Patience, Table
+Each kind has a folder of its own; ``opening`` makes them. What a target of a user's own is written with stands here.
+"""
 
-__all__ = ["Compared", "Comparison", "ItemDifference", "Patience", "ReplicaTarget", "Table"]
+from headrace.attribute import Image
+from headrace.batch import Batch, Consumer
+from headrace.errors import ConsumerFailed, ConsumerUnavailable
+from headrace.fill import Fillable
+from headrace.stream_record import StreamRecord
+from headrace.target_context import TargetContext
+from headrace.targets.change import Change
+
+__all__ = [
+    "Batch",
+    "Change",
+    "Consumer",
+    "ConsumerFailed",
+    "ConsumerUnavailable",
+    "Fillable",
+    "Image",
+    "StreamRecord",
+    "TargetContext",
+]

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.attribute import AttributeValue, base64_of, digits_of, tag_of
-from headrace.targets.change import Image
+from headrace.attribute import AttributeValue, Image, base64_of, digits_of, tag_of
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 _VALUE: Final = msgspec.json.Decoder(dict[str, Any])

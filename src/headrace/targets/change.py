@@ -7,11 +7,9 @@ from typing import Final
 
 import msgspec
 
+from headrace.attribute import Image
 from headrace.errors import ConsumerFailed
 from headrace.stream_record import StreamRecord
-
-Image = dict[str, msgspec.Raw]
-"""Attributes by their names, each value left as its DynamoDB JSON."""
 
 WHOLE_VIEWS: Final = frozenset({"NEW_IMAGE", "NEW_AND_OLD_IMAGES"})
 """The view types whose records hold items as they are after a change."""

@@ -11,12 +11,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from headrace.attribute import key_text
+from headrace.attribute import Image, key_text
 from headrace.backoff import delay
 from headrace.errors import SourceError, TableUnusable, Throttled, Unavailable
 from headrace.refusal import Place
 from headrace.table_requests import TableRequests
-from headrace.targets.change import Image
 from headrace.wire import Transport
 
 MOST_GETS: Final = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.errors import TableUnusable
-from headrace.event_source_mapping import Replica
 from headrace.table_shape import identity_of, keys_of
-from headrace.targets.mark import origin_of
+from headrace.target import Replica
+from headrace.targets.replication.mark import origin_of
 from headrace.targets.table import Table
 
 

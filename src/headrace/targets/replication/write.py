@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from headrace.attribute import Image
 from headrace.errors import HeadraceError
-from headrace.targets.change import Change, Image
+from headrace.targets.change import Change
 
 
 class Verdict(StrEnum):

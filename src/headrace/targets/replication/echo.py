@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from headrace.targets.change import Change, Image
-from headrace.targets.mark import Mark, item_of
+from headrace.attribute import Image
+from headrace.targets.change import Change
+from headrace.targets.replication.mark import Mark, item_of
 
 _NONE: Final[Image] = {}
 

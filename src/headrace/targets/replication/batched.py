@@ -12,11 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.attribute import BrokenValue
+from headrace.attribute import BrokenValue, Image
 from headrace.errors import HeadraceError, RequestRejected
-from headrace.targets.change import Image
+from headrace.targets.replication.write import Outcome, Verdict, Write, Writer
 from headrace.targets.table import MOST_PUTS, Table, key_of
-from headrace.targets.write import Outcome, Verdict, Write, Writer
 
 _MOST_BYTES: Final = 15 * 2**20
 """Of one request, of which the frame takes some too."""

@@ -20,12 +20,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
+from headrace.attribute import Image
 from headrace.errors import ConsumerFailed, HeadraceError, RequestRejected, Unavailable
-from headrace.targets.change import Image
-from headrace.targets.mark import Mark
-from headrace.targets.remembered import Passed, Remembered
+from headrace.targets.replication.mark import Mark
+from headrace.targets.replication.remembered import Passed, Remembered
+from headrace.targets.replication.write import Outcome, Verdict, Write, Writer
 from headrace.targets.table import Table
-from headrace.targets.write import Outcome, Verdict, Write, Writer
 
 FAILED_CHECK: Final = "ConditionalCheckFailedException"
 

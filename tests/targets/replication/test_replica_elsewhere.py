@@ -9,10 +9,11 @@ import pytest
 from headrace.batch import Batch
 from headrace.dataset import AwsAccess, Secret
 from headrace.dynamodb import TableEvents, botocore_transport
-from headrace.event_source_mapping import Replica
 from headrace.position import Position
 from headrace.refusal import Place
-from headrace.targets import Comparison, Patience, ReplicaTarget, Table
+from headrace.target import Replica
+from headrace.targets.replication import Comparison, ReplicaTarget
+from headrace.targets.table import Patience, Table
 from headrace.testing.asking import ask
 from support.ministack import Ministack
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from headrace.attribute import Image
 from headrace.batch import Batch, Consumer
 from headrace.dataset import AwsAccess
 from headrace.errors import (
@@ -22,18 +23,18 @@ from headrace.errors import (
     Throttled,
     Unavailable,
 )
-from headrace.event_source_mapping import Replica
 from headrace.mapping_facts import ItemsFetched, MappingObserver, Replicated
 from headrace.refusal import Place
 from headrace.stream_record import StreamRecord
-from headrace.targets.batched import BatchWriter
-from headrace.targets.change import Change, Image
-from headrace.targets.conditional import ConditionalWriter
-from headrace.targets.echo import is_echo
-from headrace.targets.remembered import Passed, Remembered
-from headrace.targets.sides import Sides, images_missing, looked_at
+from headrace.target import Replica
+from headrace.targets.change import Change
+from headrace.targets.replication.batched import BatchWriter
+from headrace.targets.replication.conditional import ConditionalWriter
+from headrace.targets.replication.echo import is_echo
+from headrace.targets.replication.remembered import Passed, Remembered
+from headrace.targets.replication.sides import Sides, images_missing, looked_at
+from headrace.targets.replication.write import Outcome, Verdict, Write, Writer
 from headrace.targets.table import Patience, Table
-from headrace.targets.write import Outcome, Verdict, Write, Writer
 from headrace.wire import Transport
 
 WRITERS: Final = 16

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.event_source_mapping import Replica
+from headrace.target import Replica
 from support.replication import Crash, Replication, Side
 
 KEYS = ("a", "b", "c")

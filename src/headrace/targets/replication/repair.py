@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
+from headrace.attribute import Image
 from headrace.errors import RequestRejected
-from headrace.event_source_mapping import Replica
+from headrace.target import Replica
 from headrace.targets.canonical import differing
-from headrace.targets.change import Image
-from headrace.targets.conditional import FAILED_CHECK, exactly
-from headrace.targets.mark import OLDEST, Mark
-from headrace.targets.sides import Sides
+from headrace.targets.replication.conditional import FAILED_CHECK, exactly
+from headrace.targets.replication.mark import OLDEST, Mark
+from headrace.targets.replication.sides import Sides
 from headrace.targets.table import Table
 
 _MOST_CHECKED: Final = 150

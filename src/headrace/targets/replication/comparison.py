@@ -17,14 +17,13 @@ from typing import Final
 
 import msgspec
 
-from headrace.attribute import BrokenValue
+from headrace.attribute import BrokenValue, Image
 from headrace.errors import Unavailable
-from headrace.event_source_mapping import Replica
+from headrace.target import Replica
 from headrace.targets.canonical import differing, digest
-from headrace.targets.change import Image
-from headrace.targets.repair import Repair
-from headrace.targets.scanned import Scanned
-from headrace.targets.sides import looked_at
+from headrace.targets.replication.repair import Repair
+from headrace.targets.replication.scanned import Scanned
+from headrace.targets.replication.sides import looked_at
 from headrace.targets.table import Table, key_of
 
 SETTLE: Final = 3.0

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import TableUnusable, Throttled
-from headrace.event_source_mapping import Replica
 from headrace.refusal import Place
 from headrace.simulator import Refuse, Unprocessed
-from headrace.targets.comparison import Comparison, ItemDifference, Kind
-from headrace.targets.scanned import Scanned
+from headrace.target import Replica
+from headrace.targets.replication.comparison import Comparison, ItemDifference, Kind
+from headrace.targets.replication.scanned import Scanned
 from headrace.targets.table import Patience, Table
 from support.replication import Replication, Side
 

@@ -7,11 +7,11 @@ import pytest
 
 from headrace.batch import Batch
 from headrace.errors import ConfigError, ConsumerFailed, TableUnusable, Throttled, Unavailable
-from headrace.event_source_mapping import Replica
 from headrace.mapping_facts import ItemsFetched, Replicated
 from headrace.replicate.delivery.response import judge
 from headrace.simulator import Lose, Refuse, Unprocessed
 from headrace.stream_record import StreamRecord
+from headrace.target import Replica
 from support.replication import Crash, Replication, Side
 
 THROTTLE = Refuse("ProvisionedThroughputExceededException")

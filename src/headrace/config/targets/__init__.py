@@ -1,0 +1,23 @@
+"""The kinds of targets of event source mappings, as a Spicepod gives them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from headrace.config.targets.block import TargetBlock, TargetKind
+from headrace.config.targets.custom import CUSTOM
+from headrace.config.targets.replicate import REPLICATE
+from headrace.target import CustomTarget, Replica, Target
+
+KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, CUSTOM)
+"""All of them, in the order of documentation."""
+
+_OF: Final[dict[type[Target], TargetKind]] = {Replica: REPLICATE, CustomTarget: CUSTOM}
+
+
+def kind_of(target: Target) -> TargetKind:
+    """The kind that a target is of."""
+    return _OF[type(target)]
+
+
+__all__ = ["KINDS", "TargetBlock", "TargetKind", "kind_of"]

@@ -1,0 +1,30 @@
+"""A target that needs what its table held before its stream began, or what the stream has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from headrace.attribute import Image
+
+
+@runtime_checkable
+class Fillable(Protocol):
+    """Takes all items of a table, while it takes records as well. One thread at a time fills.
+
+    A fill begins once the stream is followed: what changes from then on comes as a record too, before the item or after
+    it, and a record that comes while the fill runs is newer than the item or at least as new. A fill that was interrupted goes
+    on with the same ``at``. Every method raises HeadraceError, and is then called again.
+    """
+
+    def begin_fill(self, at: float) -> None:
+        """A fill begins, or goes on; ``at`` (epoch seconds) tells one from another, and grows."""
+        ...
+
+    def fill(self, items: Sequence[Image]) -> None:
+        """Take items, some perhaps once more; durable on return."""
+        ...
+
+    def end_fill(self) -> None:
+        """All items have come: whatever neither the fill nor a record since its beginning has brought is no longer in the table."""
+        ...

@@ -1,0 +1,32 @@
+"""Each kind of target, made for its mapping."""
+
+from __future__ import annotations
+
+from headrace.batch import Consumer
+from headrace.errors import InternalError
+from headrace.target import CustomTarget, Replica, Target
+from headrace.target_context import TargetContext
+
+
+def open_target(target: Target, context: TargetContext) -> Consumer:
+    """What carries ``target`` out; nothing is asked of anybody before the first batch. Raises ConfigError."""
+    match target:
+        case Replica():
+            from headrace.targets.replication import ReplicaTarget
+
+            return ReplicaTarget(
+                context.mapping,
+                target,
+                context.reach(target.access, target.table),
+                context.file("replica"),
+                source=context.source,
+                table=context.table,
+                access=context.access,
+                observe=context.observe,
+            )
+        case CustomTarget():
+            from headrace.targets.custom import opened
+
+            return opened(target, context)
+        case _:
+            raise InternalError(f"there is no target of the kind {target}")
