@@ -1,25 +1,22 @@
-"""The examples of event source mappings at work: a table that is written to under bad weather, and what must come of it."""
+"""The examples of event source mappings at work: a table that is written to under bad weather, and what must come of each."""
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
-import sqlite3
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ruamel.yaml import YAML
 
-from headrace.ledgers import Ledgers
 from headrace.simulator import Simulator
 from headrace.simulator.server import SimulatorServer
 from headrace.simulator.weather import Weather
+from support.process import HeadraceProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -28,55 +25,71 @@ _RATES = {
     "late end": 0.3, "split": 0.15, "rotation": 0.1, "ttl delete": 0.02,
 }  # fmt: skip
 
-_FAULTY = """
-import os, random, order_events
 
-def on_change(event, context):
-    dice = random.random()
-    if dice < 0.04:
-        os._exit(3)
-    response = order_events.on_change(event, context)
-    if dice > 0.96:
-        raise RuntimeError("after all was done")
-    return response
-"""
+class Checked(Protocol):
+    """One example, and what must come of it."""
+
+    example: str
+    """The name of its file, without the ending."""
+
+    def served(self, story: Story) -> AbstractContextManager[None]:
+        """What it needs is there: tables, files, servers."""
+        ...
+
+    def adapt(self, pod: dict[str, Any], url: str) -> None:
+        """Put the addresses of this story into the example's document; that of the source is there already."""
+        ...
+
+    def is_settled(self, story: Story) -> bool:
+        """Whether all that was written has come of it, as far as can be seen while the process runs."""
+        ...
+
+    def expect(self, story: Story) -> None:
+        """Fail unless the target is right; no process runs."""
+        ...
 
 
 class Story:
-    """Two tables, the examples' mappings in ``folder``, and somebody who writes orders."""
+    """A table ``orders``, the examples of ``checked`` over it, all in ``folder``, and somebody who writes orders."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, checked: Sequence[Checked]) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.weather = Weather(seed, _RATES, time.time)
         self.simulator = Simulator(time.time, seed, initial_shards=2, faults=self.weather)
+        self.process: HeadraceProcess | None = None
+        self._checked = checked
         self._stopping = threading.Event()
         self._revision = 0
-        for table in ("orders", "orders-replica"):
-            self._ask(
-                "CreateTable",
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-            )
+        self.make_table("orders")
+
+    def make_table(self, name: str, key: str = "id") -> None:
+        """A table with a stream of both images; its key is a text."""
+        self.ask(
+            "CreateTable",
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
 
     @contextmanager
     def served(self) -> Iterator[None]:
-        """The service is up, and the Spicepod of both examples, over it, is in the folder."""
-        with SimulatorServer(self.simulator) as server:
+        """The service is up, and one Spicepod of all examples, over it, is in the folder."""
+        with SimulatorServer(self.simulator) as server, ExitStack() as stack:
             yaml = YAML()
-            mappings = []
-            for name in ("events", "replicate"):
-                mappings += yaml.load(EXAMPLES / f"{name}.yaml")["event_source_mappings"]
-            for mapping in mappings:
-                mapping["params"]["endpoint_url"] = server.url
-            mappings[0]["function"] = "faulty:on_change"
-            mappings[1]["target"]["replicate"]["endpoint_url"] = server.url
-            yaml.dump({"event_source_mappings": mappings}, self.folder / "spicepod.yaml")
-            shutil.copy(EXAMPLES / "order_events.py", self.folder)
-            (self.folder / "faulty.py").write_text(_FAULTY)
+            whole: dict[str, Any] = {"datasets": [], "event_source_mappings": []}
+            for one in self._checked:
+                stack.enter_context(one.served(self))
+                pod = yaml.load(EXAMPLES / f"{one.example}.yaml")
+                for entry in (*pod.get("datasets", ()), *pod["event_source_mappings"]):
+                    if str(entry["from"]).startswith("dynamodb:"):
+                        entry["params"]["endpoint_url"] = server.url
+                one.adapt(pod, server.url)
+                for key in whole:
+                    whole[key] += pod.get(key, ())
+            yaml.dump(whole, self.folder / "spicepod.yaml")
             yield
 
     def write(self, seconds: float) -> None:
@@ -84,87 +97,75 @@ class Story:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for _ in range(5):
-                self._write_one()
+                self.write_one()
             self.weather.act(self.simulator, "orders")
             self._stopping.wait(0.05)
 
-    def _write_one(self) -> None:
+    def write_one(self) -> None:
+        """One order comes, changes or goes."""
         order = f"o{self.random.randrange(40)}"
         self._revision += 1
         if self.random.random() < 0.1:
-            self._ask("DeleteItem", TableName="orders", Key={"id": {"S": order}})
+            self.ask("DeleteItem", TableName="orders", Key={"id": {"S": order}})
             return
         item = {
             "id": {"S": order},
             "status": {"S": self.random.choice(("new", "paid", "sent"))},
+            "category": {"S": self.random.choice(("books", "music", "tools"))},
             "revision": {"N": str(self._revision)},
         }
         if self.random.random() > 0.01:
             item["total"] = {"N": f"{self.random.randrange(10_000)}.5"}
-        self._ask("PutItem", TableName="orders", Item=item)
+        if self.random.random() < 0.3:
+            item["tags"] = {"SS": sorted(self.random.sample(("a", "b", "c", "d"), 2))}
+        if self.random.random() < 0.2:
+            item["note"] = self.random.choice(({"NULL": True}, {"S": "n"}, {"M": {"by": {"S": "me"}}}))
+        self.ask("PutItem", TableName="orders", Item=item)
 
-    def _ask(self, operation: str, **request: Any) -> dict[str, Any]:
+    def ask(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Ask the service, in fine weather."""
         with self.weather.paused():
             answer = self.simulator(operation, json.dumps(request).encode())
         assert answer.status == 200, answer.body
         return json.loads(answer.body)
 
-    # What must come of it
-
-    def changes(self) -> dict[str, tuple[str, int]]:
-        """Every record that passes the filter, by its eventID: the order and its revision."""
+    def records(self) -> list[dict[str, Any]]:
+        """Every record of the table's stream, parents before children, each as Lambda tells it but for eventSourceARN."""
         (stream,) = [one for arn, one in self.simulator._streams._streams.items() if "/orders/" in arn]
-        bodies = [json.loads(body) for shard in stream.lineage.listing for body in shard.bodies]
-        kept = [one for one in bodies if one["eventName"] != "REMOVE"]
-        images = {one["eventID"]: one["dynamodb"]["NewImage"] for one in kept}
-        return {id_: (image["id"]["S"], int(image["revision"]["N"])) for id_, image in images.items()}
+        return [json.loads(body) for shard in stream.lineage.listing for body in shard.bodies]
 
-    def notices(self) -> list[tuple[str, str, int]]:
-        """What the function has noted, in the order in which it did."""
-        with sqlite3.connect(self.folder / "notices.sqlite", timeout=10) as notices:
-            rows = notices.execute("SELECT event_id, order_id, revision FROM notices ORDER BY rowid")
-            return [(str(id_), str(order), int(revision)) for id_, order, revision in rows]
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """All items of a table."""
+        found: list[dict[str, Any]] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = self.ask("Scan", TableName=table, ConsistentRead=True, **more)
+            found += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return found
+            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def waiting(self) -> set[str]:
-        """The eventIDs of records that are kept as failures or parked; to be asked while no process runs."""
-        books = Ledgers(self.folder / ".headrace" / "data" / "events.sqlite")
-        ledger = books.of("order-status")
-        try:
-            delivery = ledger.open()
-            keys = delivery.parked if delivery is not None else {}
-            records = [parked.record for key in keys for parked in ledger.parked(key, 10_000)]
-            records += [
-                record for stored in ledger.failures(limit=10_000) for record in stored.failure.records
-            ]
-            return {json.loads(record.text)["eventID"] for record in records}
-        finally:
-            books.close()
+    def statuses(self) -> list[dict[str, Any]]:
+        """Of all mappings, as the running process tells them."""
+        assert self.process is not None, "it runs"
+        return list(json.loads(self.process.get("/v1/event_source_mappings").data))
 
-    def expect_order(self) -> None:
-        """No order was noted at a revision before one that was noted earlier."""
-        seen: dict[str, int] = defaultdict(int)
-        for _, order, revision in self.notices():
-            assert revision > seen[order], f"{order}: revision {revision} comes after {seen[order]}"
-            seen[order] = revision
+    def status(self, mapping: str) -> dict[str, Any]:
+        """Of one mapping."""
+        return next(one for one in self.statuses() if one["name"] == mapping)
 
-    def expect_nothing_lost(self) -> None:
-        """Every change was noted, or waits; nothing else was."""
-        noted = {id_ for id_, _, _ in self.notices()}
-        assert noted <= self.changes().keys()
-        assert self.changes().keys() - noted - self.waiting() == set()
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """What the running process answers to SQL."""
+        assert self.process is not None, "it runs"
+        return list(json.loads(self.process.sql(sql)))
 
-    def lost(self) -> int:
-        """How many changes are not noted yet."""
-        return len(self.changes().keys() - {id_ for id_, _, _ in self.notices()})
+    def is_settled(self) -> bool:
+        """Whether everything has come to everybody."""
+        return all(not any(one["shards"].values()) for one in self.statuses()) and all(
+            one.is_settled(self) for one in self._checked
+        )
 
-    def replica_differs(self) -> list[str]:
-        """The orders that are not the same in both tables."""
-        source, replica = self._items("orders"), self._items("orders-replica")
-        return [order for order in source.keys() | replica.keys() if source.get(order) != replica.get(order)]
-
-    def _items(self, table: str) -> dict[str, dict[str, Any]]:
-        items = {}
-        for item in self._ask("Scan", TableName=table, ConsistentRead=True)["Items"]:
-            item.pop("headrace_version", None)
-            items[item["id"]["S"]] = item
-        return items
+    def expect(self) -> None:
+        """Fail unless each target is right."""
+        for one in self._checked:
+            one.expect(self)
