@@ -84,14 +84,12 @@ class Table:
         """The options that make the ``aws`` command go there."""
         return self._requests.place.options()
 
-    def describe(self) -> dict[str, Any]:
-        """DescribeTable. Raises TableUnusable unless the table can be read and written."""
+    def describe(self, cure: str = "check its name, its region and its account") -> dict[str, Any]:
+        """DescribeTable. Raises TableUnusable unless the table can be read and written; ``cure`` is for one that is not there."""
         try:
             described = self._again(lambda: self._requests.described()[0])
         except TableUnusable:
-            raise TableUnusable(
-                f"{self} does not exist; check its name, its region and its account"
-            ) from None
+            raise TableUnusable(f"{self} does not exist; {cure}") from None
         if described.get("TableStatus") not in _READABLE:
             raise TableUnusable(
                 f"{self} is {described.get('TableStatus')}, not ACTIVE; it is looked at again later"

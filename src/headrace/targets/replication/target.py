@@ -27,6 +27,7 @@ from headrace.mapping_facts import ItemsFetched, MappingObserver, Replicated
 from headrace.refusal import Place
 from headrace.stream_record import StreamRecord
 from headrace.target import Replica
+from headrace.targets.batch_writes import BatchWrites
 from headrace.targets.change import Change
 from headrace.targets.replication.batched import BatchWriter
 from headrace.targets.replication.conditional import ConditionalWriter
@@ -143,7 +144,7 @@ class ReplicaTarget(Consumer):
 
     def _writer(self, sides: Sides) -> Writer:
         if not self._replica.conditional:
-            return BatchWriter(self._target, self._workers)
+            return BatchWriter(BatchWrites(self._target, self._workers))
         return ConditionalWriter(
             self._target,
             sides.origin,
