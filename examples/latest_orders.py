@@ -41,7 +41,7 @@ class LatestOrders:
         """An item is newer than all that came before the fill began, and older than what has come since."""
         with self._lock, self._file:
             for image in items:
-                item = {name: json.loads(value) for name, value in image.items()}
+                item = {name: json.loads(bytes(value)) for name, value in image.items()}
                 self._put(item, item, None)
 
     def end_fill(self) -> None:

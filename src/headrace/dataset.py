@@ -345,7 +345,8 @@ class Dataset:
     """One table under one name.
 
     ``acceleration`` is None where SQL is to be answered from DynamoDB itself. ``mapping`` says how items become
-    columns. ``metrics`` names the metrics to publish, None all. ``time_column`` is by which rows are new or old. ``unbuilt`` are sentences, one for each part of the configuration that
+    columns. ``metrics`` names the metrics to publish, None all. ``time_column`` is by which rows are new or old. ``fed_by`` is the event
+    source mapping whose target writes the rows: then there is no table. ``unbuilt`` are sentences, one for each part of the configuration that
     this version does not carry out.
     """
 
@@ -359,7 +360,13 @@ class Dataset:
     metrics: frozenset[str] | None = None
     time_column: TimeColumn | None = None
     ready_state: ReadyState = ReadyState.ON_LOAD
+    fed_by: str | None = None
     unbuilt: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Where its rows are from, in the words of the Spicepod."""
+        return f"dynamodb:{self.table}" if self.fed_by is None else f"target:{self.fed_by}"
 
     @property
     def follows(self) -> bool:

@@ -27,6 +27,7 @@ from headrace.observe import Observation
 from headrace.replicate.delivery.commands import Settled
 from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.runner import DeliveryRunner
+from headrace.row_table import RowKey, RowTable
 from headrace.status import MappingStatus
 from headrace.target_context import TargetContext
 from headrace.targets.opening import open_target
@@ -39,6 +40,8 @@ OPERATOR_PATIENCE: Final = 60.0
 class Mappings:
     """``mappings``, each over the transport that ``reach`` gives for a table and how to reach it.
 
+    ``dataset`` opens the dataset that is read from a mapping, None where there is none.
+
     ``observers`` hear every fact; ``registry`` publishes what is counted; ``salt`` spreads backoff over processes.
     Raises ConfigError for what only the rooms can tell to be wrong.
     """
@@ -47,12 +50,14 @@ class Mappings:
         self,
         mappings: Sequence[EventSourceMapping],
         reach: Callable[[AwsAccess, str], Transport],
+        dataset: Callable[[str], Callable[[RowKey], RowTable] | None],
         observers: Sequence[MappingObserver],
         registry: CollectorRegistry,
         salt: str,
     ) -> None:
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._reach = reach
+        self._dataset = dataset
         self._salt = salt
         self._board = MappingBoard(mappings)
         metrics = MappingMetrics(registry, mappings)
@@ -194,6 +199,7 @@ class Mappings:
                 service_client,
                 self._observe,
                 mapping.ledger,
+                self._dataset(mapping.name),
             ),
         )
 

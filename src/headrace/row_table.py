@@ -31,8 +31,12 @@ class RowTable(Protocol):
         """
         ...
 
+    def identity(self) -> str:
+        """A text that is another one once the table was made anew: then none of the rows are there any more. Raises HeadraceError."""
+        ...
+
     def rows(self) -> Iterator[Sequence[Image]]:
-        """All rows that there are, in no order, as items. Numbers are equal to those that were written, not spelt alike."""
+        """All rows that there are, in no order, as items. Numbers are equal to those that were written, not spelt alike. Raises HeadraceError."""
         ...
 
     def close(self) -> None:

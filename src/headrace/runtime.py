@@ -22,6 +22,7 @@ from headrace.dataset import AwsAccess, Dataset, RefreshMode
 from headrace.dynamodb import Key, botocore_transport
 from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
+from headrace.kept_rows import KeptDatasets
 from headrace.leaf import Leaf
 from headrace.limits import Freshness
 from headrace.mapping_facts import MappingObserver
@@ -88,7 +89,8 @@ class Runtime:
         mapping_observers: Sequence[MappingObserver] = (),
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
     ) -> None:
-        self._prometheus = PrometheusObserver(pod.datasets)
+        every = [*pod.datasets, *pod.fed]
+        self._prometheus = PrometheusObserver(every)
         # What it refuses is refused before anything is opened.
         at = Addresses(http, flight, metrics)
         self._servers = Servers(self, pod.access, self._prometheus.render, at)
@@ -96,16 +98,17 @@ class Runtime:
         self._observers = tuple(observers)
         self._parser = Parser()
         expect_sql(pod.datasets, self._parser)
-        names = [*(dataset.name for dataset in pod.datasets), DEAD_LETTERS]
+        names = [*(dataset.name for dataset in every), DEAD_LETTERS]
         self._views = Views(pod.views, names, self._parser)
         copied = [dataset for dataset in pod.datasets if dataset.acceleration is not None]
         self._scratch = scratch_of(pod, copied)
         limits = Limits(memory=pod.limits.memory, spill=pod.limits.spill)
         scratch = self._scratch.path if self._scratch is not None else None
-        self._engines = Engines(copied, limits, scratch, self._views.stored_names)
-        rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in copied}
-        self._board = StatusBoard(pod.datasets, rows)
-        self._tables = {dataset.name: TableFacts(ready=False) for dataset in pod.datasets}
+        held = [*copied, *pod.fed]
+        self._engines = Engines(held, limits, scratch, self._views.stored_names)
+        rows = {dataset.name: self._engines.sink(dataset.name).rows for dataset in held}
+        self._board = StatusBoard(every, rows)
+        self._tables = {dataset.name: TableFacts(ready=False) for dataset in every}
         self._columns: dict[str, Mapping[str, str]] = {}
         self._remote = Tables(pod.datasets, connect, self._observe, pod.mappings)
         self._asked = {dataset.name: AskedRefreshes() for dataset in copied}
@@ -117,16 +120,16 @@ class Runtime:
             leaves=self._leaves,
             parser=self._parser,
         )
-        self._versions = Versions([*(dataset.name for dataset in copied), *self._views.stored_names])
+        self._versions = Versions([*(dataset.name for dataset in held), *self._views.stored_names])
         self._results = Results(
             self._engine, pod.caching, self._versions, self._catalog, self._answered_remotely
         )
         self._prometheus.registry.register(ResultsCollector(lambda: self._results.tally))
         # A refresh asks the copy, which may be shut to queries and never is what DynamoDB answers in its place.
-        every = {dataset.name: TableFacts(ready=True) for dataset in copied}
+        always = {dataset.name: TableFacts(ready=True) for dataset in held}
         self._copies = QueryEngine(
             self._engines.cursor,
-            lambda: every,
+            lambda: always,
             ASKED_BY_REFRESHES,
             leaves=lambda: self._engines.leaves,
             parser=self._parser,
@@ -137,9 +140,13 @@ class Runtime:
         # Processes that are throttled together must not come back together.
         self._salt = f"{socket.gethostname()}/{uuid.uuid4()}"
         self._views.keep(self._engines, self._viewed.query, self._catalog, self._versions, self._salt)
+        self._kept = KeptDatasets(
+            pod.fed, self._engines, self._copies.query, self._observe, self._versions, self._salt
+        )
         self.mappings = Mappings(
             pod.mappings,
             self._remote.streams.transport,
+            self._kept.of,
             mapping_observers,
             self._prometheus.registry,
             self._salt,
@@ -162,6 +169,7 @@ class Runtime:
         for probe in self._probes:
             probe.start()
         self._views.start()
+        self._kept.start()
         self.mappings.start()
 
     def stop(self) -> None:
@@ -173,6 +181,7 @@ class Runtime:
         self._views.stop()
         self._servers.stop()
         self.mappings.stop()
+        self._kept.stop()
         for runner in self._runners.values():
             runner.stop()
         for probe in self._probes:
@@ -248,6 +257,8 @@ class Runtime:
         """The dataset, if it is made by refreshes. Raises ConfigError: one that follows its stream is always current."""
         if name in self._views:
             raise ConfigError(f"{name} is a view: what it holds is said by its query, in the Spicepod")
+        if name in self._kept:
+            raise ConfigError(self._kept.why(name))
         dataset = next(dataset for dataset in self._datasets if dataset.name == name)
         if dataset.acceleration is None:
             raise ConfigError(
@@ -303,6 +314,8 @@ class Runtime:
             raise QueryError(
                 QueryFault.NOT_READY, f"{name} is a view: it has no stream, snapshots or dead letters"
             )
+        if name in self._kept:
+            raise QueryError(QueryFault.NOT_READY, self._kept.why(name))
         if runner is None:
             raise QueryError(
                 QueryFault.NOT_READY,

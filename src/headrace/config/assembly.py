@@ -29,7 +29,7 @@ from headrace.dataset import (
     Reads,
     Replication,
 )
-from headrace.mapping import Mapping
+from headrace.mapping import Mapping, NumberType
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Assembly:
         self.warnings += selecting.warnings
         return Dataset(
             name=self.entry.name,
-            table=self.entry.from_,
+            table=self.entry.from_.table,
             access=self._access(),
             acceleration=acceleration,
             replication=self._replication(),
@@ -80,6 +80,7 @@ class Assembly:
             metrics=self._metrics(),
             time_column=time_column,
             ready_state=ready_state,
+            fed_by=self.entry.from_.mapping,
             unbuilt=tuple(self._unbuilt(acceleration)),
         )
 
@@ -123,6 +124,9 @@ class Assembly:
         mapping = columns.mapping()
         self.problems += columns.problems
         self.warnings += columns.warnings
+        if self.entry.from_.mapping is not None:
+            # Sums are exact, and a column of doubles does not show it.
+            mapping = replace(mapping, number_type=NumberType.DECIMAL)
         return mapping
 
     def _metrics(self) -> frozenset[str] | None:

@@ -49,6 +49,8 @@ def describe(pod: Pod) -> str:
     for dataset in pod.datasets:
         lines += ["", dataset.name]
         lines += [f"  {label:<12}{text}" for label, text in _facts(dataset)]
+    for dataset in pod.fed:
+        lines += ["", dataset.name, *(f"  {label:<12}{text}" for label, text in _fed_facts(dataset))]
     for view in pod.views:
         lines += ["", view.name, *(f"  {label:<12}{text}" for label, text in _view_facts(view))]
     for mapping in pod.mappings:
@@ -65,7 +67,7 @@ def describe(pod: Pod) -> str:
 
 
 def _counted(pod: Pod) -> str:
-    parts = [(len(pod.datasets), "dataset"), (len(pod.mappings), "event source mapping")]
+    parts = [(len(pod.datasets) + len(pod.fed), "dataset"), (len(pod.mappings), "event source mapping")]
     return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in parts if count)
 
 
@@ -97,6 +99,14 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield "metrics", "all" if dataset.metrics is None else ", ".join(sorted(dataset.metrics)) or "none"
 
 
+def _fed_facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    yield "rows", f"those that the target of {dataset.fed_by} writes"
+    if dataset.acceleration is not None:
+        yield "engine", _place(dataset.acceleration)
+        if dataset.acceleration.indexes:
+            yield "indexes", _indexes(dataset.acceleration)
+
+
 def _view_facts(view: View) -> Iterator[tuple[str, str]]:
     yield "view", view.place
     if view.refresh is None:
@@ -123,13 +133,18 @@ def _copied(dataset: Dataset, acceleration: Acceleration) -> Iterator[tuple[str,
 
 
 def _copy(acceleration: Acceleration) -> str:
+    then = "scans the table again" if acceleration.mode is Mode.MEMORY else "resumes from it"
+    return f"{_place(acceleration)}; a restart {then}"
+
+
+def _place(acceleration: Acceleration) -> str:
     if acceleration.postgres is not None:
-        return f"postgres, {_server(acceleration.postgres)}; a restart resumes from it"
+        return f"postgres, {_server(acceleration.postgres)}"
     if acceleration.cayenne is not None:
-        return f"cayenne in {_files(acceleration.cayenne)}; a restart resumes from it"
+        return f"cayenne in {_files(acceleration.cayenne)}"
     if acceleration.mode is Mode.MEMORY:
-        return f"{acceleration.engine} in memory; a restart scans the table again"
-    return f"{acceleration.engine} in {acceleration.path}; a restart resumes from it"
+        return f"{acceleration.engine} in memory"
+    return f"{acceleration.engine} in {acceleration.path}"
 
 
 def _server(access: PostgresAccess) -> str:

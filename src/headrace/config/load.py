@@ -11,6 +11,7 @@ from headrace.config.assembly import Assembly, doubled_snapshot_keys
 from headrace.config.connector import CONNECTOR
 from headrace.config.document import Data, Document, read_document
 from headrace.config.environment import BUILT_IN_STORES, Environment, read_environment
+from headrace.config.fed import fed_problems
 from headrace.config.mappings import Mapped
 from headrace.config.model import SnapshotsEntry, Spicepod
 from headrace.config.parameter import PREFIX, ParameterReader, Settings
@@ -69,7 +70,15 @@ def load_pod(
         clock(),
     )
     mappings = mapped.mappings()
-    problems += [*mapped.problems, *_nothing(document, spicepod)]
+    named = [entry.name for entry in spicepod.event_source_mappings or ()]
+    placed_datasets = [
+        (assembly.path, dataset) for assembly, dataset in zip(assemblies, datasets, strict=True)
+    ]
+    problems += [
+        *mapped.problems,
+        *fed_problems(document, placed_datasets, named),
+        *_nothing(document, spicepod),
+    ]
     refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
     refuse(called, [*same_places(document, datasets), *shared_places(document, datasets, mappings)])
     warnings = sorted(
@@ -84,7 +93,8 @@ def load_pod(
         path=file,
         folder=folder,
         name=spicepod.name or folder.name or "headrace",
-        datasets=tuple(datasets),
+        datasets=tuple(dataset for dataset in datasets if dataset.fed_by is None),
+        fed=tuple(dataset for dataset in datasets if dataset.fed_by is not None),
         views=views,
         mappings=mappings,
         warnings=tuple(warning.line(called) for warning in warnings),

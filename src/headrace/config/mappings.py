@@ -97,6 +97,10 @@ class Mapped:
                 )
             )
         found = next((dataset for dataset in self.datasets if dataset.name == entry.dataset), None)
+        if found is not None and found.fed_by is not None:
+            self._refuse(
+                (*path, "dataset"), "is written by a target, and has no table; name a dataset of a table"
+            )
         if found is not None:
             return found.table, found.access
         names = [dataset.name for dataset in self.listed]
@@ -154,9 +158,9 @@ class Mapped:
         for key in _OF_FUNCTIONS:
             if targets and self.document.at((*path, key)) is not None:
                 self.problems.append(self.document.at_key((*path, key), "belongs to a function; remove it"))
-        return self._target((*path, "target"), table, access) if targets else _NOTHING
+        return self._target((*path, "target"), entry.name, table, access) if targets else _NOTHING
 
-    def _target(self, path: KeyPath, table: str, access: AwsAccess) -> Target:
+    def _target(self, path: KeyPath, name: str, table: str, access: AwsAccess) -> Target:
         given = self.document.at(path)
         found = [kind for kind in KINDS if isinstance(given, dict) and kind.name in given]
         if len(found) != 1:
@@ -165,7 +169,15 @@ class Mapped:
             self._refuse(path, said)
             return _NOTHING
         kind = found[0]
-        block = TargetBlock(self.document, self.environment, self.folder, (*path, kind.name), table, access)
+        block = TargetBlock(
+            self.document,
+            self.environment,
+            self.folder,
+            (*path, kind.name),
+            table,
+            access,
+            fed=any(entry.from_.mapping == name for entry in self.listed),
+        )
         target = kind.read(block)
         self.problems += block.problems
         self.warnings += block.warnings

@@ -30,7 +30,7 @@ from headrace.config.mapping_model import (
     PatternEntry,
     TargetEntry,
 )
-from headrace.config.naming import column_name, dataset_name, table_source
+from headrace.config.naming import DatasetSource, column_name, dataset_name, dataset_source
 from headrace.config.parameter import Unbuilt
 from headrace.config.runtime_model import ApiKeyEntry, AuthEntry, CachingEntry, RuntimeEntry
 from headrace.config.views import ViewAccelerationEntry, ViewEntry
@@ -82,7 +82,14 @@ class ColumnEntry(Entry):
 class DatasetEntry(Entry):
     """One table under one name."""
 
-    from_: Annotated[str, Key(table_source(), "The DynamoDB table."), Field(alias="from")]
+    from_: Annotated[
+        DatasetSource,
+        Key(
+            dataset_source(),
+            "The DynamoDB table; or the event source mapping whose target writes the rows ([more](targets.md)).",
+        ),
+        Field(alias="from"),
+    ]
     name: Annotated[str, Key(dataset_name(), "The table's name in SQL.")]
     description: Annotated[str | None, Key(prose(), "A note for people.")] = None
     params: Annotated[Any, Key(None, "Parameters of the table and its stream.")] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from headrace.column_name import RESERVED_PREFIX
 from headrace.config.keywords import RESERVED
@@ -15,6 +16,16 @@ LONGEST_NAME = 63
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SCHEME = "dynamodb"
+_FED = "target"
+_MAPPING = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """What a dataset's rows are from: a DynamoDB table, or else the target of an event source mapping."""
+
+    table: str = ""
+    mapping: str | None = None
 
 
 def dataset_name() -> Kind[str]:
@@ -37,6 +48,16 @@ def table_source() -> Kind[str]:
     """
     schema = {"type": "string", "pattern": f"^{_SCHEME}:{_TABLE.pattern}$"}
     return Kind(_parse_source, f"`{_SCHEME}:TABLE`", schema)
+
+
+def dataset_source() -> Kind[DatasetSource]:
+    """``dynamodb:TABLE``, or ``target:MAPPING``."""
+    pattern = f"^({_SCHEME}:{_TABLE.pattern}|{_FED}:{_MAPPING.pattern})$"
+    return Kind(
+        _parse_dataset_source,
+        f"`{_SCHEME}:TABLE`, or `{_FED}:MAPPING`",
+        {"type": "string", "pattern": pattern},
+    )
 
 
 def table_name() -> Kind[str]:
@@ -84,6 +105,15 @@ def _parse_schema(text: str) -> str:
     if text.startswith("pg_") or text == "information_schema":
         raise BadValueError(f"'{text}' is a schema of PostgreSQL's own; name one of yours")
     return text
+
+
+def _parse_dataset_source(text: str) -> DatasetSource:
+    scheme, _, mapping = text.partition(":")
+    if scheme != _FED:
+        return DatasetSource(_parse_source(text))
+    if not _MAPPING.fullmatch(mapping):
+        raise BadValueError(f"'{text}' names no event source mapping; write {_FED}:MAPPING, with its name")
+    return DatasetSource(mapping=mapping)
 
 
 def _parse_source(text: str) -> str:

@@ -19,7 +19,8 @@ class Pod:
     ``path`` and ``folder`` are absolute. ``warnings`` are lines ``file:line:column: key: sentence`` about
     what is allowed, but probably not meant. ``unbuilt`` are sentences about parts beside the datasets
     that this version does not carry out; each dataset has its own. ``access`` says who may ask the runtime,
-    ``limits`` what statements may use, and ``caching`` which answers are kept, None for none.
+    ``fed`` are datasets whose rows
+    targets of mappings write, beside ``datasets``, which are of tables. ``limits`` what statements may use, and ``caching`` which answers are kept, None for none.
     """
 
     path: Path
@@ -33,3 +34,4 @@ class Pod:
     caching: Caching | None = field(default_factory=Caching)
     views: tuple[View, ...] = ()
     mappings: tuple[EventSourceMapping, ...] = ()
+    fed: tuple[Dataset, ...] = ()

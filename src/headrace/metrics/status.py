@@ -173,7 +173,7 @@ class StatusBoard:
             reason = REMOTE if reason is None else f"{REMOTE}; {reason}"
         return DatasetStatus(
             name=name,
-            source=f"dynamodb:{dataset.table}",
+            source=dataset.source,
             engine=None if dataset.acceleration is None else str(dataset.acceleration.engine),
             status=State.ERROR if silent else told.state,
             ready=told.ready or remote,
