@@ -50,7 +50,7 @@ def put(shop, table, key, **attributes):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("headrace.targets.replication.comparison.SETTLE", 0.0)
+    monkeypatch.setattr("headrace.targets.comparison.SETTLE", 0.0)
 
 
 def test_an_equal_replica_is_said_to_be_one(shop):

@@ -12,7 +12,8 @@ import click
 if TYPE_CHECKING:
     from headrace.event_source_mapping import EventSourceMapping
     from headrace.target import Replica
-    from headrace.targets.replication import Compared, Comparison, ItemDifference
+    from headrace.targets.comparison import Compared, ItemDifference
+    from headrace.targets.replication import ReplicaComparison
 
 PATIENCE: Final = 30.0
 """Seconds that one request waits between its tries."""
@@ -102,11 +103,11 @@ def _mapping(name: str, pod: Path | None) -> tuple[EventSourceMapping, Replica]:
     return found, found.consumer
 
 
-def _comparison(mapping: EventSourceMapping, replica: Replica, segments: int) -> Comparison:
+def _comparison(mapping: EventSourceMapping, replica: Replica, segments: int) -> ReplicaComparison:
     import time
 
     from headrace.dynamodb import botocore_transport, place_of
-    from headrace.targets.replication import Comparison
+    from headrace.targets.replication import ReplicaComparison
     from headrace.targets.table import Patience, Table
 
     patience = Patience(PATIENCE, f"verify {mapping.name}", time.sleep)
@@ -114,7 +115,7 @@ def _comparison(mapping: EventSourceMapping, replica: Replica, segments: int) ->
     source, target = (
         Table(botocore_transport(access), table, place_of(access), patience) for table, access in reached
     )
-    return Comparison(source, target, replica, segments=segments)
+    return ReplicaComparison(source, target, replica, segments=segments)
 
 
 def _line(found: ItemDifference) -> str:

@@ -10,8 +10,9 @@ from headrace.errors import TableUnusable, Throttled
 from headrace.refusal import Place
 from headrace.simulator import Refuse, Unprocessed
 from headrace.target import Replica
-from headrace.targets.replication.comparison import Comparison, ItemDifference, Kind
-from headrace.targets.replication.scanned import Scanned
+from headrace.targets.comparison import ItemDifference, Kind
+from headrace.targets.replication import ReplicaComparison
+from headrace.targets.scanned import Scanned
 from headrace.targets.table import Patience, Table
 from support.replication import Replication, Side
 
@@ -37,7 +38,7 @@ class Verify:
     def __call__(self, *, repair=False, segments=3):
         patience = Patience(5.0, "verify", lambda _: None)
         tables = [Table(side, "orders", Place(), patience) for side in (self.source, self.replica)]
-        comparison = Comparison(
+        comparison = ReplicaComparison(
             *tables, self.mode, segments=segments, pause=self._pause, clock=lambda: self.source.now
         )
         self.found = []

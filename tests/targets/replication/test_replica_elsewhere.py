@@ -12,7 +12,7 @@ from headrace.dynamodb import TableEvents, botocore_transport
 from headrace.position import Position
 from headrace.refusal import Place
 from headrace.target import Replica
-from headrace.targets.replication import Comparison, ReplicaTarget
+from headrace.targets.replication import ReplicaComparison, ReplicaTarget
 from headrace.targets.table import Patience, Table
 from headrace.testing.asking import ask
 from support.ministack import Ministack
@@ -132,7 +132,7 @@ def test_a_replica_elsewhere_is_compared_and_repaired(transport, mode):
     patience = Patience(5.0, "verify", lambda _: None)
     settings = Replica(copy, conditional=mode != "plain", two_way=mode == "two_way")
     tables = [Table(transport, name, Place("us-east-1"), patience) for name in (source, copy)]
-    comparison = Comparison(*tables, settings, settle=0.0)
+    comparison = ReplicaComparison(*tables, settings, settle=0.0)
     found = []
     assert comparison.run(found.append, repair=True).repaired == len(found) > 0
     assert items(transport, copy) == items(transport, source)

@@ -1,4 +1,4 @@
-"""Keys and digests of two tables, in a file on its way: sorted there, so that memory does not grow with the tables."""
+"""Keys and digests of both sides of a comparison, in a file on its way: sorted there, so that memory does not grow with the tables."""
 
 from __future__ import annotations
 
