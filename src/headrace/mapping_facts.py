@@ -12,11 +12,12 @@ from headrace.status import State
 
 @dataclass(frozen=True, slots=True)
 class MappingStarted:
-    """A mapping follows its stream: from where an earlier process was, or for the first time."""
+    """A mapping follows a stream, ``stream`` being its ARN: from where it was, or for the first time."""
 
     mapping: str
     shards: int
     resumed: bool
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,40 @@ class ItemsFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class FillStarted:
+    """A target is given all items of its table, because of ``why``; ``resumed``: it goes on with a fill that was interrupted."""
+
+    mapping: str
+    why: str
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillProgressed:
+    """So many items of a fill have reached the target."""
+
+    mapping: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillFinished:
+    """A target has been given all items of its table. ``seconds`` is what it took in this process."""
+
+    mapping: str
+    items: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FillFailed:
+    """A fill cannot go on now; it is tried again."""
+
+    mapping: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class FiltersUnmet:
     """Filters ask for images that records of the stream's view type never have. Told once for each view type."""
 
@@ -194,6 +229,10 @@ MappingFact = (
     | FunctionProcess
     | Replicated
     | ItemsFetched
+    | FillStarted
+    | FillProgressed
+    | FillFinished
+    | FillFailed
     | FiltersUnmet
     | MappingStatusChanged
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -16,13 +17,15 @@ from headrace.destinations import open_destination
 from headrace.dynamodb import TableEvents, place_of, service_client
 from headrace.errors import ConfigError, QueryError, QueryFault
 from headrace.event_source_mapping import EventSourceMapping, Function
+from headrace.fill import Fillable
+from headrace.filling import FilledTarget, Filling
 from headrace.filters import Filters
 from headrace.functions.consumer import FunctionConsumer
 from headrace.ledger import FailureOutcome, Ledger, ParkedKey, StoredFailure
 from headrace.ledgers import Ledgers
 from headrace.mapping_facts import FiltersUnmet, MappingFact, MappingObserver
 from headrace.metrics.mapping_prometheus import MappingMetrics
-from headrace.metrics.mapping_status import MappingBoard
+from headrace.metrics.mapping_status import MappingBoard, mapping_of
 from headrace.observe import Observation
 from headrace.replicate.delivery.commands import Settled
 from headrace.replicate.delivery.machine import DeliveryMachine
@@ -31,7 +34,11 @@ from headrace.row_table import RowKey, RowTable
 from headrace.status import MappingStatus
 from headrace.target_context import TargetContext
 from headrace.targets.opening import open_target
+from headrace.targets.table import Patience, Table
 from headrace.wire import Transport
+
+FILL_PATIENCE: Final = 2.0
+"""Seconds that one page of a fill is asked for again before the fill rests, and says why."""
 
 OPERATOR_PATIENCE: Final = 60.0
 """Seconds that whoever redrives or discards failures waits for all of them."""
@@ -50,10 +57,10 @@ class Mappings:
         self,
         mappings: Sequence[EventSourceMapping],
         reach: Callable[[AwsAccess, str], Transport],
-        dataset: Callable[[str], Callable[[RowKey], RowTable] | None],
         observers: Sequence[MappingObserver],
         registry: CollectorRegistry,
         salt: str,
+        dataset: Callable[[str], Callable[[RowKey], RowTable] | None] = lambda _: None,
     ) -> None:
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._reach = reach
@@ -65,10 +72,13 @@ class Mappings:
         self._filters = {mapping.name: filters_of(mapping) for mapping in mappings}
         self._books = Ledgers(next(iter(mappings)).ledger) if mappings else None
         self._ledgers: dict[str, Ledger] = {}
+        self._fillings: dict[str, Filling] = {}
         self._runners = {mapping.name: self._runner(mapping) for mapping in mappings}
 
     def start(self) -> None:
         """Begin to deliver; returns at once."""
+        for filling in self._fillings.values():
+            filling.start()
         for runner in self._runners.values():
             runner.start()
 
@@ -103,6 +113,19 @@ class Mappings:
     def discard(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Forget failures and parked records of a mapping; see ``serve.running``. Raises QueryError."""
         return self._settled(mapping, lambda runner: runner.discard(ids))
+
+    def fill(self, mapping: str) -> None:
+        """Have a target filled with its table once more; see ``serve.running``. Raises QueryError."""
+        if mapping not in self._mappings:
+            raise self._unknown(mapping)
+        filling = self._fillings.get(mapping)
+        if filling is None:
+            raise QueryError(
+                QueryFault.INVALID,
+                f"{mapping}: {self._mappings[mapping].consumer_name} is not filled from the table; targets such as search and "
+                "view are",
+            )
+        filling.ask()
 
     def _settled(self, name: str, ask: Callable[[DeliveryRunner], Future[Settled]]) -> FailureOutcome:
         runner = self._runners.get(name)
@@ -188,7 +211,7 @@ class Mappings:
         if isinstance(consumer, Function):
             region = place_of(mapping.access).region
             return FunctionConsumer(mapping.name, consumer, self._observe, region=region)
-        return open_target(
+        target = open_target(
             consumer,
             TargetContext(
                 mapping.name,
@@ -202,10 +225,28 @@ class Mappings:
                 self._dataset(mapping.name),
             ),
         )
+        return self._filled(mapping, target) if isinstance(target, Fillable) else target
+
+    def _filled(self, mapping: EventSourceMapping, target: FilledTarget) -> Filling:
+        reach = self._reach(mapping.access, mapping.table)
+        patience = Patience(FILL_PATIENCE, self._salt, time.sleep)
+        filling = self._fillings[mapping.name] = Filling(
+            mapping.name,
+            target,
+            Table(reach, mapping.table, place_of(mapping.access), patience),
+            mapping.ledger.with_name(f"{mapping.name}.fill.json"),
+            self._observe,
+            self._salt,
+            wanted=getattr(mapping.consumer, "backfill", True),
+        )
+        return filling
 
     def _observe(self, fact: MappingFact | Observation) -> None:
         for observer in self._observers:
             observer(fact)
+        filling = self._fillings.get(mapping_of(fact))
+        if filling is not None:
+            filling.hear(fact)
 
 
 def filters_of(mapping: EventSourceMapping) -> Filters | None:

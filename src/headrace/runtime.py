@@ -146,10 +146,10 @@ class Runtime:
         self.mappings = Mappings(
             pod.mappings,
             self._remote.streams.transport,
-            self._kept.of,
             mapping_observers,
             self._prometheus.registry,
             self._salt,
+            self._kept.of,
         )
         self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
         self._probes = self._remote.probes(self._observe, self._salt)

@@ -84,7 +84,8 @@ class MappingStatus:
     ``invocations`` are batches that were handed over, ``errors`` those of them that failed as a whole, ``retries`` those
     that were not the first of their records, ``bisected`` batches that were cut in two. ``delivered`` and ``filtered`` count
     records, ``given_up`` those that became failures. ``parked`` are items that wait and ``failures`` those that
-    are kept, of earlier processes too. ``reason`` says why the mapping is not ready or not live.
+    are kept, of earlier processes too. ``filling``: the target is being given all items of the table; ``filled`` are those
+    that it has been given by the last fill, or by the one that runs. ``reason`` says why the mapping is not ready or not live.
     """
 
     name: str
@@ -104,4 +105,6 @@ class MappingStatus:
     given_up: int = 0
     parked: int = 0
     failures: int = 0
+    filling: bool = False
+    filled: int = 0
     reason: str | None = None

@@ -56,6 +56,8 @@ def test_mappings_are_listed_with_their_status(system, call):
             given_up=4,
             parked=3,
             failures=2,
+            filling=True,
+            filled=12,
             reason="handlers: no such module",
         )
     ]
@@ -78,6 +80,8 @@ def test_mappings_are_listed_with_their_status(system, call):
             "given_up": 4,
             "parked": 3,
             "failures": 2,
+            "filling": True,
+            "filled": 12,
             "reason": "handlers: no such module",
         }
     ]
@@ -201,3 +205,14 @@ def test_a_ledger_that_cannot_be_read_says_why(system, call, monkeypatch):
     reply = call("GET", f"{ROOT}/status/failures")
     assert (reply.status, reply.code) == (503, "not_ready")
     assert "damaged" in reply.message
+
+
+def test_a_target_is_filled_again_at_once_and_nothing_else_is_said(system, call):
+    answer = call("POST", f"{ROOT}/Copy/fill")
+    assert (answer.status, answer.json()) == (202, {"name": "copy", "fill": "asked for"})
+    assert system.mappings.fills == ["copy"]
+    assert call("POST", f"{ROOT}/copy/fill", '{"all": true}', JSON).status == 400
+    assert call("POST", f"{ROOT}/nothing/fill").status == 404
+    refused = call("POST", f"{ROOT}/status/fill")
+    assert refused.status == 400
+    assert "is not filled" in refused.message

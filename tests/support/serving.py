@@ -16,7 +16,7 @@ import pyarrow as pa
 from headrace.accelerator import LetterOutcome, Which
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.access import Access
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, QueryError, QueryFault
 from headrace.explanation import StreamExplanation
 from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.ledgers import Ledgers
@@ -123,12 +123,14 @@ class KnownMappings:
         self.known: list[MappingStatus] = []
         self.ledgers = Ledgers(None)
         self.outcome = FailureOutcome(3, 1, 2, 4, ("no-such",))
+        self.fills: list[str] = []
         self._settle = settle
 
     def forget(self) -> None:
         self.ledgers.close()
         self.ledgers = Ledgers(None)
         self.known = []
+        self.fills = []
 
     def statuses(self) -> Sequence[MappingStatus]:
         return self.known
@@ -140,6 +142,11 @@ class KnownMappings:
 
     def parked_keys(self, mapping: str, after: str | None = None, limit: int = 100) -> tuple[ParkedKey, ...]:
         return self.ledgers.of(mapping).parked_keys(after, limit)
+
+    def fill(self, mapping: str) -> None:
+        if mapping == "status":
+            raise QueryError(QueryFault.INVALID, f"{mapping} is not filled")
+        self.fills.append(mapping)
 
     def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         self._settle("redrive", mapping, ids)

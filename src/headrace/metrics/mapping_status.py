@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from headrace.event_source_mapping import EventSourceMapping
 from headrace.mapping_facts import (
     BatchBisected,
+    FillFailed,
+    FillFinished,
+    FillProgressed,
+    FillStarted,
     Invoked,
     MappingFact,
     MappingStatusChanged,
@@ -31,6 +35,9 @@ class _Counts:
     delivered: int = 0
     filtered: int = 0
     given_up: int = 0
+    filling: bool = False
+    filled: int = 0
+    unfilled: str | None = None
 
     def add(self, fact: MappingFact | Observation) -> None:
         match fact:
@@ -45,6 +52,15 @@ class _Counts:
                 self.filtered += records
             case RecordsGivenUp(records=records):
                 self.given_up += records
+            case FillStarted(resumed=resumed):
+                self.filling, self.unfilled = True, None
+                self.filled = self.filled if resumed else 0
+            case FillProgressed(items=items):
+                self.filled, self.unfilled = items, None
+            case FillFinished(items=items):
+                self.filling, self.filled = False, items
+            case FillFailed(error=error):
+                self.filling, self.unfilled = True, f"its fill rests: {error}"
             case _:
                 pass
 
@@ -115,7 +131,9 @@ class MappingBoard:
             given_up=counts.given_up,
             parked=told.parked,
             failures=told.failures,
-            reason=reason,
+            filling=counts.filling,
+            filled=counts.filled,
+            reason=reason or counts.unfilled,
         )
 
 

@@ -46,6 +46,7 @@ def mapping_routes(running: Running) -> list[Route]:
         Route(f"{of_one}/failures/discard", ends.discard, methods=["POST"]),
         Route(f"{of_one}/failures/{{id}}", ends.failure, methods=["GET"]),
         Route(f"{of_one}/parked", ends.parked, methods=["GET"]),
+        Route(f"{of_one}/fill", ends.fill, methods=["POST"]),
     ]
 
 
@@ -93,6 +94,15 @@ class _Endpoints:
         following = found[-1].key if found else None
         return JSONResponse({"parked": [_parked_json(name, key) for key in found], "next": following})
 
+    async def fill(self, request: Request) -> Response:
+        """Begin to give a target all items of its table."""
+        expect_parameters(request, frozenset())
+        if (await whole_body(request)).strip() not in (b"", b"{}"):
+            raise QueryError(QueryFault.INVALID, "there is nothing to say here; send {} or nothing")
+        name = self._known(request)
+        self._running.mappings.fill(name)
+        return JSONResponse({"name": name, "fill": "asked for"}, status_code=202)
+
     async def redrive(self, request: Request) -> Response:
         """Try failures again."""
         outcome = await self._settled(request, self._running.mappings.redrive)
@@ -133,6 +143,8 @@ def status_json(status: MappingStatus) -> Json:
         "given_up": status.given_up,
         "parked": status.parked,
         "failures": status.failures,
+        "filling": status.filling,
+        "filled": status.filled,
         "reason": status.reason,
     }
 

@@ -230,6 +230,16 @@ _PATHS: Final[Json] = {
             errors=(404,),
         )
     },
+    "/v1/event_source_mappings/{name}/fill": {
+        "post": _operation(
+            "The mapping's target will be given all items of the table.",
+            _json("FillAsked"),
+            _MAPPING,
+            status=202,
+            body=_body("Nothing", required=False),
+            errors=(404,),
+        )
+    },
     "/v1/event_source_mappings/{name}/parked": {
         "get": _operation(
             "Items of which records wait, by key; a page without any is the last.",

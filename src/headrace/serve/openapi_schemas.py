@@ -134,13 +134,16 @@ SCHEMAS: Final[Json] = {
             **dict.fromkeys(
                 (
                     *("invocations", "errors", "retries", "bisected", "delivered", "filtered"),
-                    *("given_up", "parked", "failures"),
+                    *("given_up", "parked", "failures", "filled"),
                 ),
                 COUNT,
             ),
+            "filling": _FLAG,
             "reason": nullable(TEXT),
         }
     ),
+    "Nothing": object_of({}),
+    "FillAsked": object_of({"name": TEXT, "fill": TEXT}),
     "Failure": object_of(_FAILURE),
     "WholeFailure": object_of(
         {

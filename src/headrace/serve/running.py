@@ -135,6 +135,13 @@ class RunningMappings(Protocol):
         """The next items of which records wait, as ``Ledger.parked_keys`` gives them. Raises HeadraceError."""
         ...
 
+    def fill(self, mapping: str) -> None:
+        """Have the mapping's target given all items of the table once more; returns at once.
+
+        Raises QueryError: INVALID where the target is none that is filled.
+        """
+        ...
+
     def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         """Try failures of a mapping again: those with these ids, or parked items with these keys; None all of both.
 

@@ -103,15 +103,22 @@ class Table:
 
     def scan(self, segment: int, segments: int) -> Iterator[list[Image]]:
         """All items of a segment, read consistently, page by page."""
+        cursor: str | None = None
+        while True:
+            items, cursor = self.page(segment, segments, cursor)
+            yield items
+            if cursor is None:
+                return
+
+    def page(self, segment: int, segments: int, cursor: str | None) -> tuple[list[Image], str | None]:
+        """One page of a segment, read consistently, and where the next one begins, None at the end."""
         body: dict[str, Any] = {"TableName": self.name, "ConsistentRead": True}
         if segments > 1:
             body |= {"Segment": segment, "TotalSegments": segments}
-        while True:
-            page = self._decoded("Scan", body, _PAGE)
-            yield page.items
-            if page.last is None:
-                return
-            body["ExclusiveStartKey"] = page.last
+        if cursor is not None:
+            body["ExclusiveStartKey"] = msgspec.Raw(cursor.encode())
+        page = self._decoded("Scan", body, _PAGE)
+        return page.items, None if page.last is None else msgspec.json.encode(page.last).decode()
 
     def items(self, keys: Sequence[Image]) -> dict[str, Image]:
         """The items with these keys, no two the same, read consistently, by the texts of their keys. Others do not exist."""

@@ -271,7 +271,9 @@ class DeliveryMachine:
         states = [one.state for one in delivery.shards]
         durable = {one.state.id: one for one in delivery.shards}
         self._follow(states, durable, now)
-        self._post.report(MappingStarted(self.mapping, len(states), resumed=True))
+        self._post.report(
+            MappingStarted(self.mapping, len(states), resumed=True, stream=delivery.stream.stream_arn)
+        )
 
     def _begin(self, shards: tuple[Shard, ...], listing: FirstListing, now: float) -> None:
         """Follow a stream from its beginning: as the mapping says if it is the first, else whole."""
@@ -293,7 +295,9 @@ class DeliveryMachine:
             self._at_work.lost(
                 Gap(None, f"{parents} of the table's next stream were trimmed before they were read"), now
             )
-        self._post.report(MappingStarted(self.mapping, len(states), resumed=not first))
+        self._post.report(
+            MappingStarted(self.mapping, len(states), resumed=not first, stream=self._stream.stream_arn)
+        )
 
     def _follow(self, states: Iterable[ShardState], durable: Mapping[str, ShardDelivery], now: float) -> None:
         assert self._stream is not None, "what is followed is known"

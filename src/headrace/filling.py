@@ -1,0 +1,308 @@
+"""Gives a target all items of its table, beside the records of the stream.
+
+A fill is due when the stream is followed for the first time, or without what is known of earlier deliveries; when another stream
+of the table is followed, as nobody knows what was written between the two; when the stream has forgotten records before they
+were read; and when somebody asks. It begins once the stream is followed, so that what changes from then on comes as a record.
+
+How far it is stands in a file: an interrupted fill goes on, after a crash too. The target hears of it (``begin_fill``) before any
+further record in the new process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from headrace.attribute import Image
+from headrace.backoff import delay
+from headrace.batch import Batch, Consumer
+from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError
+from headrace.fill import Fillable
+from headrace.mapping_facts import (
+    FillFailed,
+    FillFinished,
+    FillProgressed,
+    FillStarted,
+    MappingFact,
+    MappingObserver,
+    MappingStarted,
+)
+from headrace.observe import GapFound, Observation
+from headrace.replicate.scan import choose_segments
+from headrace.targets.table import Table
+
+MOST_SEGMENTS: Final = 8
+"""Parts of a table that are read at once."""
+
+FIRST: Final = "the table was not read before"
+ANOTHER: Final = "another stream of the table is followed"
+ASKED: Final = "somebody asked for it"
+
+
+class FilledTarget(Consumer, Fillable, Protocol):
+    """A target that is filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A fill. ``at`` is as in ``Fillable``; ``stream`` the ARN of what was followed when it began.
+
+    ``cursors`` are where the next page of each segment begins, "" at a segment's beginning, None where it is read.
+    """
+
+    at: float
+    stream: str
+    why: str
+    cursors: tuple[str | None, ...] = ()
+    items: int = 0
+    done: bool = False
+
+
+class Filling(Consumer):
+    """``target``, filled from ``table``. ``path`` is where its progress is durable, None: in memory.
+
+    Without ``wanted`` it is filled only when somebody asks. ``salt`` spreads tries; ``clock`` gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        mapping: str,
+        target: FilledTarget,
+        table: Table,
+        path: Path | None,
+        observe: MappingObserver,
+        salt: str,
+        *,
+        wanted: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._mapping = mapping
+        self._target = target
+        self._table = table
+        self._path = path
+        self._observe = observe
+        self._salt = f"{salt}/{mapping}/fill"
+        self._wanted = wanted
+        self._clock = clock
+        self._progress: Progress | None = None
+        self._begun: float | None = None
+        self._beginning = threading.Lock()
+        self._changed = threading.Condition()
+        self._due: str | None = None
+        self._stream: str | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"headrace-fill {mapping}", daemon=True)
+
+    def start(self) -> None:
+        """Go on where an earlier process was. Raises LedgerError where that cannot be read."""
+        self._progress = _read(self._path)
+        self._thread.start()
+
+    def consume(self, batch: Batch) -> object:
+        """As the target, which hears of an interrupted fill first."""
+        with self._changed:
+            progress = self._progress
+        if progress is not None and not progress.done:
+            self._begin(progress.at)
+        return self._target.consume(batch)
+
+    def close(self) -> None:
+        """End the fill, to go on another time, and give the target back."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._target.close()
+
+    def ask(self) -> None:
+        """Begin a fill as soon as the stream is followed; one that runs begins anew."""
+        self._want(ASKED)
+
+    def hear(self, fact: MappingFact | Observation) -> None:
+        """Take note of what happens to the mapping."""
+        match fact:
+            case MappingStarted(resumed=resumed, stream=stream):
+                with self._changed:
+                    self._stream = stream
+                    last = self._progress
+                    self._changed.notify_all()
+                if not self._wanted:
+                    return
+                if last is None or not resumed:
+                    self._want(FIRST)
+                elif last.stream != stream:
+                    self._want(ANOTHER)
+            case GapFound(reason=reason) if self._wanted:
+                self._want(f"records were lost: {reason}")
+            case _:
+                pass
+
+    def _want(self, why: str) -> None:
+        with self._changed:
+            self._due = why
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        failures = 0
+        while self._waits():
+            try:
+                self._fill()
+            except Exception as error:  # noqa: BLE001 - the thread goes on, and says so.
+                known = (
+                    error
+                    if isinstance(error, HeadraceError)
+                    else InternalError(f"{type(error).__name__}: {error}")
+                )
+                if self._stopping:
+                    return
+                failures += 1
+                self._observe(FillFailed(self._mapping, str(known)))
+                self._rest(delay(known, failures, self._salt))
+            else:
+                failures = 0
+
+    def _waits(self) -> bool:
+        """Until there is something to do; whether there is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or (self._stream is not None and self._is_due()))
+            return not self._stopping
+
+    def _is_due(self) -> bool:
+        return self._due is not None or (self._progress is not None and not self._progress.done)
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._due is not None, seconds)
+
+    def _fill(self) -> None:
+        began = time.monotonic()
+        progress, resumed = self._next()
+        self._begin(progress.at)
+        self._observe(FillStarted(self._mapping, progress.why, resumed))
+        if not progress.cursors:
+            progress = self._kept(replace(progress, cursors=("",) * self._segments()))
+        with ThreadPoolExecutor(len(progress.cursors), f"headrace-fill {self._mapping}") as readers:
+            done = self._read_all(progress, readers)
+        if done is None:
+            return
+        self._target.end_fill()
+        self._kept(replace(done, done=True), durable=True)
+        self._observe(FillFinished(self._mapping, done.items, time.monotonic() - began))
+
+    def _next(self) -> tuple[Progress, bool]:
+        """The fill that is due, durable, and whether it goes on with one that was begun before."""
+        with self._changed:
+            last, why, stream = self._progress, self._due, self._stream or ""
+        if why is None:
+            assert last is not None, "something is due"
+            return last, True
+        # A clock that was set back must not make two fills look like one.
+        at = max(self._clock(), last.at + 1e-3 if last is not None else 0.0)
+        progress = self._kept(Progress(at, stream, why), durable=True)
+        with self._changed:
+            if self._due == why:
+                self._due = None
+        return progress, False
+
+    def _begin(self, at: float) -> None:
+        with self._beginning:
+            if self._begun != at:
+                try:
+                    self._target.begin_fill(at)
+                except HeadraceError as error:
+                    raise ConsumerUnavailable(f"{self._mapping}: its fill cannot begin: {error}") from error
+                self._begun = at
+
+    def _segments(self) -> int:
+        described = self._table.describe()
+        chosen = choose_segments(described.get("ItemCount", 0), described.get("TableSizeBytes", 0))
+        return min(chosen, MOST_SEGMENTS)
+
+    def _read_all(self, progress: Progress, readers: ThreadPoolExecutor) -> Progress | None:
+        """Every page that is left; None where the fill was ended, or another one is due."""
+        segments = len(progress.cursors)
+        pages: dict[Future[tuple[list[Image], str | None]], int] = {}
+
+        def ask(segment: int, cursor: str) -> None:
+            pages[readers.submit(self._table.page, segment, segments, cursor or None)] = segment
+
+        for segment, cursor in enumerate(progress.cursors):
+            if cursor is not None:
+                ask(segment, cursor)
+        while pages:
+            done, _ = wait(pages, return_when=FIRST_COMPLETED)
+            for page in done:
+                if self._is_over():
+                    return None
+                segment = pages.pop(page)
+                items, cursor = page.result()
+                if cursor is not None:
+                    ask(segment, cursor)
+                if items:
+                    self._target.fill(items)
+                cursors = (*progress.cursors[:segment], cursor, *progress.cursors[segment + 1 :])
+                progress = self._kept(replace(progress, cursors=cursors, items=progress.items + len(items)))
+                self._observe(FillProgressed(self._mapping, progress.items))
+        return progress
+
+    def _is_over(self) -> bool:
+        with self._changed:
+            return self._stopping or self._due is not None
+
+    def _kept(self, progress: Progress, *, durable: bool = False) -> Progress:
+        """Note how far it is. What is not ``durable`` may be forgotten in a loss of power: those items come again."""
+        _write(self._path, progress, durable=durable)
+        with self._changed:
+            self._progress = progress
+        return progress
+
+
+def _read(path: Path | None) -> Progress | None:
+    if path is None:
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Progress)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise LedgerError(
+            f"cannot read {path}, which says how far the target was filled: {error}; if it is damaged, remove it: the target is "
+            "filled anew"
+        ) from error
+
+
+def _write(path: Path | None, progress: Progress, *, durable: bool) -> None:
+    if path is None:
+        return
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(msgspec.json.encode(progress))
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        beside.replace(path)
+        if durable:
+            _sync(path.parent)
+    except OSError as error:
+        raise LedgerError(
+            f"cannot write {path}: {error}; its folder must be writable, and the disk have room"
+        ) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
