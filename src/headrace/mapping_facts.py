@@ -146,6 +146,16 @@ class Replicated:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What a batch brought to an audit trail: ``rows`` are there now, ``packed`` of them with compressed images."""
+
+    mapping: str
+    shard: str
+    rows: int
+    packed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ItemsFetched:
     """Told once: the stream is of a view type without the items, so a target reads them from the table."""
 
@@ -228,6 +238,7 @@ MappingFact = (
     | FunctionOutput
     | FunctionProcess
     | Replicated
+    | Audited
     | ItemsFetched
     | FillStarted
     | FillProgressed

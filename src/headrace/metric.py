@@ -218,6 +218,11 @@ MAPPING_METRICS = (
     _mapping_counter(
         "items_fetched_total", "Items that were read from the source, because the stream lacks them."
     ),
+    _mapping_counter("audit_rows_total", "Rows that an audit trail has taken; what came again counts again."),
+    _mapping_counter(
+        "audit_rows_packed_total",
+        "Those of them that hold compressed images, because DynamoDB takes no larger items.",
+    ),
     _mapping_counter(
         "errors_transient_total", "Calls that failed, throttled ones included, and were to be tried again."
     ),

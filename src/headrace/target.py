@@ -93,9 +93,15 @@ class SearchIndex:
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """A row for each record: in ``table``, or, None, in the dataset that is read from this mapping."""
+    """A row for each record: in ``table``, or, None, in the dataset that is read from this mapping.
+
+    Of a table: ``keep`` (seconds) is how long after a change its row may be deleted by time to live, None never;
+    ``conditional``: a row that is there is left, where else it is written over itself.
+    """
 
     table: OutputTable | None = None
+    keep: float | None = None
+    conditional: bool = False
 
     @property
     def views(self) -> frozenset[str] | None:

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from headrace.dataset import GapBehavior
 from headrace.event_source_mapping import EventSourceMapping, Function
 from headrace.mapping_facts import (
+    Audited,
     BatchBisected,
     FailureSent,
     FailuresRedriven,
@@ -95,6 +96,10 @@ def test_every_fact_moves_its_figures_and_no_others(published):
                 "items_left_echoes_total": 2,
                 "items_fetched_total": 1,
             },
+        ),
+        (
+            Audited("orders", "shard-1", rows=5, packed=2),
+            {"audit_rows_total": 5, "audit_rows_packed_total": 2},
         ),
         (FunctionProcess("orders", 1, "started"), {"function_processes_total": 1}),
         (FunctionProcess("orders", 1, "timed_out"), {"function_timeouts_total": 1}),

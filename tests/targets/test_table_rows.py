@@ -137,13 +137,17 @@ def test_a_table_of_another_key_is_refused_with_the_command_that_makes_one(outpu
 def test_a_table_that_is_not_there_is_looked_at_again_each_time(output, opened):
     rows = opened()
     assert rows.write([output.row(item) for item in items(1)]) == [None]
+    identity = rows.identity()
+    assert rows.identity() == identity
     output.side.call("DeleteTable", TableName="rows")
     for _ in range(2):
         with pytest.raises(TableUnusable, match="does not exist"):
             rows.write([output.row(item) for item in items(1)])
     with pytest.raises(TableUnusable, match="or create it: `aws dynamodb create-table --table-name rows"):
         next(rows.rows())
+    output.side.now += 1
     output.__post_init__()
+    assert rows.identity() != identity
     assert rows.write([output.row(item) for item in items(1)]) == [None]
 
 

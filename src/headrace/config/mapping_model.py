@@ -19,6 +19,7 @@ from headrace.config.kind import Kind, choice, duration, flag, integer, prose, t
 from headrace.config.naming import table_source
 from headrace.config.problem import BadValueError
 from headrace.config.quantity import SECOND
+from headrace.config.targets.audit import AUDIT
 from headrace.config.targets.custom import CUSTOM
 from headrace.config.targets.replicate import REPLICATE
 from headrace.event_source_mapping import Delivering, Function, OnPoison, StartingPosition
@@ -192,6 +193,7 @@ class TargetEntry(Entry):
     """A target that is built in, or one of the user's own; exactly one."""
 
     replicate: Annotated[Any, Key(None, REPLICATE.what)] = None
+    audit: Annotated[Any, Key(None, AUDIT.what)] = None
     custom: Annotated[Any, Key(None, CUSTOM.what)] = None
 
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from headrace.event_source_mapping import EventSourceMapping
 from headrace.mapping_facts import (
+    Audited,
     BatchBisected,
     FailureSent,
     FailuresRedriven,
@@ -55,6 +56,7 @@ _COUNTED: Mapping[type[MappingFact | Observation], Mapping[str, str | None]] = {
         "items_left_echoes_total": "echoes",
         "items_fetched_total": "fetched",
     },
+    Audited: {"audit_rows_total": "rows", "audit_rows_packed_total": "packed"},
     TransientFault: {"errors_transient_total": None},
     Stalled: {"stalls_total": None},
     GapFound: {"gaps_total": None},

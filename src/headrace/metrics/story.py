@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from headrace.dataset import GapBehavior
 from headrace.evolution import ColumnChange
 from headrace.mapping_facts import (
+    Audited,
     BatchBisected,
     FailureSent,
     FailuresRedriven,
@@ -125,6 +126,7 @@ MAPPING_EVENTS: dict[type[MappingFact], tuple[str, LogLevel]] = {
     FunctionOutput: ("function_output", LogLevel.INFO),
     FunctionProcess: ("function_process", LogLevel.INFO),
     Replicated: ("replicated", LogLevel.DEBUG),
+    Audited: ("audited", LogLevel.DEBUG),
     ItemsFetched: ("items_fetched", LogLevel.INFO),
     FillStarted: ("fill_started", LogLevel.INFO),
     FillProgressed: ("fill_progressed", LogLevel.DEBUG),

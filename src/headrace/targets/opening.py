@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace.batch import Consumer
 from headrace.errors import InternalError
-from headrace.target import CustomTarget, Replica, Target
+from headrace.target import AuditTrail, CustomTarget, Replica, Target
 from headrace.target_context import TargetContext
 
 
@@ -24,6 +24,10 @@ def open_target(target: Target, context: TargetContext) -> Consumer:
                 access=context.access,
                 observe=context.observe,
             )
+        case AuditTrail():
+            from headrace.targets.audit import AuditTarget
+
+            return AuditTarget(target, context)
         case CustomTarget():
             from headrace.targets.custom import opened
 

@@ -24,6 +24,9 @@ MOST_GETS: Final = 100
 MOST_PUTS: Final = 25
 """Requests of one BatchWriteItem."""
 
+FAILED_CHECK: Final = "ConditionalCheckFailedException"
+"""The code of a RequestRejected whose request had a condition that does not hold."""
+
 _READABLE: Final = ("ACTIVE", "UPDATING")
 
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from headrace.target import OutputTable
 from headrace.target_context import TargetContext
 from headrace.targets.batch_writes import BatchWrites
 from headrace.targets.item_size import MOST_BYTES, is_too_large, item_size
+from headrace.targets.single_puts import SinglePuts
 from headrace.targets.table import Patience, Table
 from headrace.wire import Transport
 
@@ -30,6 +31,8 @@ PATIENCE: Final = 10.0
 
 class TableRows(RowTable):
     """The rows of ``output``, whose key is ``key``, over ``transport``. Any thread may call.
+
+    ``once``: a row that is there is left as it is, and none can be deleted.
 
     ``source`` asks the table ``read`` that the target reads, which must be another one: to write there would be without end.
     Both are described before the first write or read, and again once something was wrong with them. ``salt`` spreads waits;
@@ -46,6 +49,7 @@ class TableRows(RowTable):
         read: str,
         access: Place | None = None,
         salt: str,
+        once: bool = False,
         writers: int = WRITERS,
         patience: float = PATIENCE,
         pause: Callable[[float], None] | None = None,
@@ -57,12 +61,20 @@ class TableRows(RowTable):
         self._key = key
         self._closing = threading.Event()
         self._workers = ThreadPoolExecutor(writers, thread_name_prefix=f"headrace-rows {output.name}")
-        self._writes = BatchWrites(self._table, self._workers)
+        self._writes = (SinglePuts if once else BatchWrites)(self._table, self._workers)
         self._describing = threading.Lock()
         self._is_described = False
 
     @classmethod
-    def of(cls, context: TargetContext, output: OutputTable, key: RowKey) -> Self:
+    def of(
+        cls,
+        context: TargetContext,
+        output: OutputTable,
+        key: RowKey,
+        *,
+        once: bool = False,
+        pause: Callable[[float], None] | None = None,
+    ) -> Self:
         """Those of a mapping's target."""
         return cls(
             output,
@@ -72,6 +84,8 @@ class TableRows(RowTable):
             read=context.table,
             access=Place(context.access.region, context.access.endpoint_url),
             salt=context.mapping,
+            once=once,
+            pause=pause,
         )
 
     def __str__(self) -> str:
@@ -97,6 +111,11 @@ class TableRows(RowTable):
                 self._look_again(outcome)
                 raise outcome
         return outcomes
+
+    def identity(self) -> str:
+        """See ``RowTable``. Raises the SourceErrors."""
+        self._expect_described()
+        return identity_of(self._table.describe())
 
     def rows(self) -> Iterator[Sequence[Image]]:
         """See ``RowTable``: a consistent Scan, page by page. Raises the SourceErrors."""

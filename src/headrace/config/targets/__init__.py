@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from headrace.config.targets.audit import AUDIT
 from headrace.config.targets.block import TargetBlock, TargetKind
 from headrace.config.targets.custom import CUSTOM
 from headrace.config.targets.replicate import REPLICATE
-from headrace.target import CustomTarget, Replica, Target
+from headrace.target import AuditTrail, CustomTarget, Replica, Target
 
-KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, CUSTOM)
+KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, CUSTOM)
 """All of them, in the order of documentation."""
 
-_OF: Final[dict[type[Target], TargetKind]] = {Replica: REPLICATE, CustomTarget: CUSTOM}
+_OF: Final[dict[type[Target], TargetKind]] = {Replica: REPLICATE, AuditTrail: AUDIT, CustomTarget: CUSTOM}
 
 
 def kind_of(target: Target) -> TargetKind:

@@ -25,9 +25,7 @@ from headrace.errors import ConsumerFailed, HeadraceError, RequestRejected, Unav
 from headrace.targets.replication.mark import Mark
 from headrace.targets.replication.remembered import Passed, Remembered
 from headrace.targets.replication.write import Outcome, Verdict, Write, Writer
-from headrace.targets.table import Table
-
-FAILED_CHECK: Final = "ConditionalCheckFailedException"
+from headrace.targets.table import FAILED_CHECK, Table
 
 _OLDER: Final = "attribute_not_exists(#v) OR NOT begins_with(#v, :origin) OR #v < :mark"
 _DELETABLE: Final = (

@@ -15,10 +15,10 @@ from headrace.attribute import Image
 from headrace.errors import RequestRejected
 from headrace.target import Replica
 from headrace.targets.canonical import differing
-from headrace.targets.replication.conditional import FAILED_CHECK, exactly
+from headrace.targets.replication.conditional import exactly
 from headrace.targets.replication.mark import OLDEST, Mark
 from headrace.targets.replication.sides import Sides
-from headrace.targets.table import Table
+from headrace.targets.table import FAILED_CHECK, Table
 
 _MOST_CHECKED: Final = 150
 """Attributes that a condition names: an expression has at most 4 KB and 300 operators (DynamoDB Developer Guide, "Quotas")."""
