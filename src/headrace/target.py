@@ -179,11 +179,15 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class CustomTarget:
-    """A class of the user's own: ``module:Class``, found from ``folder`` on; ``params`` are its keyword arguments."""
+    """A class of the user's own: ``module:Class``, found from ``folder`` on; ``params`` are its keyword arguments.
+
+    ``hidden`` is what references in them stand for.
+    """
 
     reference: str
     folder: Path
     params: abc.Mapping[str, Any] = field(default_factory=dict, repr=False)
+    hidden: tuple[Secret, ...] = ()
 
     @property
     def views(self) -> frozenset[str] | None:
@@ -193,7 +197,7 @@ class CustomTarget:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """See above."""
-        return ()
+        return self.hidden
 
     def __str__(self) -> str:
         return f"custom:{self.reference}"

@@ -13,6 +13,7 @@ from headrace.config.module_there import is_there
 from headrace.config.parameter import Parameter
 from headrace.config.problem import BadValueError, KeyPath
 from headrace.config.targets.block import TargetBlock, TargetKind
+from headrace.dataset import Secret
 from headrace.target import CustomTarget, Target
 
 _REFERENCE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -71,23 +72,29 @@ def _read(block: TargetBlock) -> CustomTarget | None:
             f"there is no module {module} in {block.folder}, and none is installed; it is looked for again at the start",
             CLASS.name,
         )
-    resolved = {name: _resolved(block, (PARAMS.name, name), value) for name, value in (params or {}).items()}
-    return CustomTarget(reference, block.folder, resolved)
+    hidden: list[Secret] = []
+    resolved = {
+        name: _resolved(block, (PARAMS.name, name), value, hidden) for name, value in (params or {}).items()
+    }
+    return CustomTarget(reference, block.folder, resolved, tuple(hidden))
 
 
-def _resolved(block: TargetBlock, path: KeyPath, value: Data) -> Any:
-    """``value`` with references replaced."""
+def _resolved(block: TargetBlock, path: KeyPath, value: Data, hidden: list[Secret]) -> Any:
+    """``value`` with references replaced; what they stand for is added to ``hidden``."""
     if isinstance(value, dict):
-        return {key: _resolved(block, (*path, key), inner) for key, inner in value.items()}
+        return {key: _resolved(block, (*path, key), inner, hidden) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_resolved(block, (*path, index), inner) for index, inner in enumerate(value)]
+        return [_resolved(block, (*path, index), inner, hidden) for index, inner in enumerate(value)]
     if value is None:
         return None
     try:
-        return block.environment.resolve(value).text
+        resolved = block.environment.resolve(value)
     except UnresolvedError as error:
         block.problems.append(block.document.at_value((*block.path, *path), str(error)))
         return None
+    if resolved.replaced:
+        hidden.append(Secret(resolved.text))
+    return resolved.text
 
 
 def _facts(target: Target) -> Iterator[tuple[str, str]]:
