@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from support.checked.audit import CheckedAudit
 from support.checked.custom import CheckedCustom
 from support.checked.function import CheckedFunction
 from support.checked.replica import CheckedReplica
@@ -15,7 +16,7 @@ from support.event_stories import Story
 def _live(tmp_path, headrace, seed, lives, record_property):
     record_property("seed", seed)
     dice = random.Random(seed)
-    story = Story(tmp_path, seed, [CheckedFunction(), CheckedReplica(), CheckedCustom()])
+    story = Story(tmp_path, seed, [CheckedFunction(), CheckedReplica(), CheckedAudit(), CheckedCustom()])
     with story.served():
         for life in range(lives):
             process = story.process = headrace(tmp_path)

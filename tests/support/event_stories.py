@@ -157,7 +157,7 @@ class Story:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """What the running process answers to SQL."""
         assert self.process is not None, "it runs"
-        return list(json.loads(self.process.sql(sql)))
+        return list(self.process.sql(sql))
 
     def is_settled(self) -> bool:
         """Whether everything has come to everybody."""
