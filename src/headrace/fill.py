@@ -13,8 +13,9 @@ class Fillable(Protocol):
     """Takes all items of a table, while it takes records as well. One thread at a time fills.
 
     A fill begins once the stream is followed: what changes from then on comes as a record too, before the item or after
-    it, and a record that comes while the fill runs is newer than the item or at least as new. A fill that was interrupted goes
-    on with the same ``at``. Every method raises HeadraceError, and is then called again.
+    it. So what a record has written since the fill began stays: it is newer than the item, or later records make it so. A
+    fill that was interrupted goes on with the same ``at``, of which a new process hears before any record. Every method raises
+    HeadraceError, and is then called again.
     """
 
     def begin_fill(self, at: float) -> None:

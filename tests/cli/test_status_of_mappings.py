@@ -67,6 +67,12 @@ def test_mappings_that_are_not_live_are_named_beside_queries_that_are_answered(s
     assert result.exit_code == 0
 
 
+def test_a_target_that_is_being_filled_is_told_with_how_far_it_is(server):
+    server.mappings = [as_json(replace(ORDERS, filling=True, filled=12_000)), as_json(ORDERS)]
+    told = status(server).stdout.splitlines()
+    assert told[-2:] == [f"{ORDERS.name} is being filled: 12,000 items so far", "Ready"]
+
+
 def test_programs_get_all_that_is_known_of_mappings(server):
     server.mappings = [as_json(ORDERS)]
     told = json.loads(status(server, "--format", "json").stdout)

@@ -5,6 +5,10 @@ import pytest
 from headrace.event_source_mapping import EventSourceMapping, Function
 from headrace.mapping_facts import (
     BatchBisected,
+    FillFailed,
+    FillFinished,
+    FillProgressed,
+    FillStarted,
     Invoked,
     MappingStatusChanged,
     RecordsFiltered,
@@ -109,3 +113,22 @@ def test_an_error_that_was_told_last_stays_the_reason(board, clock):
     board(told(status=State.ERROR, live=False, reason="access denied"))
     clock.now += 2 * SILENCE
     assert board.statuses()[0].reason == "access denied"
+
+
+def test_how_far_a_fill_is_and_why_it_rests_is_told_until_it_has_ended(board):
+    def seen():
+        _, copy = board.statuses()
+        return copy.filling, copy.filled, copy.reason
+
+    board(told("copy"))
+    board(FillStarted("copy", "it was asked for", resumed=False))
+    board(FillProgressed("copy", 500))
+    assert seen() == (True, 500, None)
+    board(FillFailed("copy", "the index is away"))
+    assert seen() == (True, 500, "its fill rests: the index is away")
+    board(FillStarted("copy", "it was asked for", resumed=True))
+    assert seen() == (True, 500, None)
+    board(FillFinished("copy", 900, 2.5))
+    assert seen() == (False, 900, None)
+    board(FillStarted("copy", "it was asked for", resumed=False))
+    assert seen() == (True, 0, None)

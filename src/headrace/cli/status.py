@@ -61,5 +61,8 @@ def status(ctx: click.Context, format_: str, place: Place) -> None:
             still = ", ".join(mapping["name"] for mapping in mappings if not mapping["live"])
             if still:
                 click.echo(f"Mappings that are not live: {still}")
+            for mapping in mappings:
+                if mapping["filling"]:
+                    click.echo(f"{mapping['name']} is being filled: {mapping['filled']:,} items so far")
         click.echo("Ready" if why_not is None else f"Not ready: {why_not}")
     ctx.exit(0 if why_not is None else NOT_READY)

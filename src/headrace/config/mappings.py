@@ -22,7 +22,7 @@ from headrace.config.quantity import SECOND
 from headrace.config.targets import KINDS, TargetBlock
 from headrace.dataset import AwsAccess, Dataset
 from headrace.event_source_mapping import EventSourceMapping, FailureDestination, Function, Pattern
-from headrace.target import Replica, Target
+from headrace.target import MaterializedView, Replica, SearchIndex, Target
 
 PATH: Final = "event_source_mappings"
 
@@ -69,15 +69,16 @@ class Mapped:
         delivering = batching.delivering()
         self.problems += batching.problems
         self.warnings += batching.warnings
+        consumer = self._consumer(path, entry, table, access)
         return EventSourceMapping(
             name=entry.name,
             table=table,
-            consumer=self._consumer(path, entry, table, access),
+            consumer=consumer,
             ledger=self.folder / LEDGER,
             access=access,
             dataset=entry.dataset,
             delivering=delivering,
-            filters=self._filters(path, entry),
+            filters=self._filters(path, entry, consumer),
             on_failure=self._destination(path, entry),
         )
 
@@ -129,8 +130,17 @@ class Mapped:
         self.unbuilt += settings.unbuilt(ACCESS, written(path))
         return access
 
-    def _filters(self, path: KeyPath, entry: MappingEntry) -> tuple[Pattern, ...]:
+    def _filters(
+        self, path: KeyPath, entry: MappingEntry, consumer: Function | Target
+    ) -> tuple[Pattern, ...]:
         found = []
+        if isinstance(consumer, SearchIndex | MaterializedView) and entry.filter_criteria is not None:
+            self.warnings.append(
+                self.document.at_key(
+                    (*path, "filter_criteria"),
+                    f"what it leaves out does not reach {consumer}, which then differs from the table until the next fill",
+                )
+            )
         listed = (entry.filter_criteria.filters if entry.filter_criteria is not None else None) or []
         for index, one in enumerate(listed):
             if (one.pattern is None) == (one.extended_pattern is None):
