@@ -26,6 +26,9 @@ _RATES = {
 }  # fmt: skip
 
 
+_STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
 class Checked(Protocol):
     """One example, and what must come of it."""
 
@@ -50,7 +53,7 @@ class Checked(Protocol):
 
 
 class Story:
-    """A table ``orders``, the examples of ``checked`` over it, all in ``folder``, and somebody who writes orders."""
+    """A table ``orders``, with items that no record of its stream tells of, the examples of ``checked`` over it, all in ``folder``, and somebody who writes orders."""
 
     def __init__(self, folder: Path, seed: int, checked: Sequence[Checked]) -> None:
         self.folder = folder
@@ -61,17 +64,20 @@ class Story:
         self._checked = checked
         self._stopping = threading.Event()
         self._revision = 0
-        self.make_table("orders")
+        self.make_table("orders", stream=False)
+        for number in range(25):
+            self._put(f"old{number}")
+        self.ask("UpdateTable", TableName="orders", StreamSpecification=_STREAM)
 
-    def make_table(self, name: str, key: str = "id") -> None:
-        """A table with a stream of both images; its key is a text."""
+    def make_table(self, name: str, key: str = "id", *, stream: bool = True) -> None:
+        """A table, with a stream of both images; its key is a text."""
         self.ask(
             "CreateTable",
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            StreamSpecification=_STREAM if stream else {"StreamEnabled": False},
         )
 
     @contextmanager
@@ -104,10 +110,13 @@ class Story:
     def write_one(self) -> None:
         """One order comes, changes or goes."""
         order = f"o{self.random.randrange(40)}"
-        self._revision += 1
         if self.random.random() < 0.1:
             self.ask("DeleteItem", TableName="orders", Key={"id": {"S": order}})
-            return
+        else:
+            self._put(order)
+
+    def _put(self, order: str) -> None:
+        self._revision += 1
         item = {
             "id": {"S": order},
             "status": {"S": self.random.choice(("new", "paid", "sent"))},
@@ -144,6 +153,10 @@ class Story:
             if "LastEvaluatedKey" not in page:
                 return found
             more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def changed_items(self) -> list[dict[str, Any]]:
+        """The orders that records of the stream have told of, as far as they are still there."""
+        return [item for item in self.items("orders") if not item["id"]["S"].startswith("old")]
 
     def statuses(self) -> list[dict[str, Any]]:
         """Of all mappings, as the running process tells them."""

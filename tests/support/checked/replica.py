@@ -30,7 +30,7 @@ class CheckedReplica:
 
     def _differences(self, story: Story) -> list[str]:
         """The orders that are not the same in both tables."""
-        source = {item["id"]["S"]: item for item in story.items("orders")}
+        source = {item["id"]["S"]: item for item in story.changed_items()}
         replica = {item["id"]["S"]: item for item in story.items("orders-replica")}
         for item in replica.values():
             item.pop("headrace_version", None)
