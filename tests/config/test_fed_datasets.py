@@ -10,7 +10,7 @@ from headrace.errors import ConfigError
 from headrace.mapping import NumberType
 
 FED = {"from": "target:feed", "name": "kept", "acceleration": {"mode": "file"}}
-FEED = {"name": "feed", "from": "dynamodb:orders", "target": {"replicate": {"table": "other"}}}
+FEED = {"name": "feed", "from": "dynamodb:orders", "target": {"audit": {}}}
 
 
 def _load(folder, *datasets, mappings=(FEED,)):
@@ -49,6 +49,13 @@ def test_what_cannot_be_is_refused_by_its_key(tmp_path, keys, words):
 def test_the_rows_of_a_mapping_have_one_place(tmp_path):
     with pytest.raises(ConfigError, match="has the rows of that mapping already"):
         _load(tmp_path, FED, {**FED, "name": "again"})
+
+
+@pytest.mark.parametrize("calls", [{"function": "m:f"}, {"target": {"replicate": {"table": "other"}}}])
+def test_only_targets_that_write_rows_feed_a_dataset(tmp_path, calls):
+    feed = {"name": "feed", "from": "dynamodb:orders", **calls}
+    with pytest.raises(ConfigError, match="feed writes no rows; audit, view and custom do"):
+        _load(tmp_path, FED, mappings=[feed])
 
 
 def test_no_mapping_reads_a_dataset_that_has_no_table(tmp_path):

@@ -8,6 +8,11 @@ from typing import Final
 from headrace.config.document import Document
 from headrace.config.problem import KeyPath, Problem, nearest, written
 from headrace.dataset import Dataset, Mode
+from headrace.event_source_mapping import EventSourceMapping
+from headrace.target import AuditTrail, CustomTarget, MaterializedView
+
+_WRITERS: Final = (AuditTrail, MaterializedView, CustomTarget)
+"""The targets that may write rows to a dataset."""
 
 _OF_DATASET: Final = frozenset(
     {"from", "name", "description", "metadata", "metrics", "columns", "acceleration"}
@@ -16,10 +21,11 @@ _OF_ACCELERATION: Final = frozenset({"enabled", "engine", "mode", "params", "ind
 
 
 def fed_problems(
-    document: Document, datasets: Sequence[tuple[KeyPath, Dataset]], mappings: Sequence[str]
+    document: Document, datasets: Sequence[tuple[KeyPath, Dataset]], mappings: Sequence[EventSourceMapping]
 ) -> Iterator[Problem]:
-    """What is wrong with those of ``datasets`` that are fed, each with its place; ``mappings`` are all names of mappings."""
+    """What is wrong with those of ``datasets`` that are fed, each with its place."""
     first: dict[str, KeyPath] = {}
+    consumers = {mapping.name: mapping.consumer for mapping in mappings}
     for path, dataset in datasets:
         if dataset.fed_by is None:
             continue
@@ -35,13 +41,19 @@ def fed_problems(
             yield document.at_value(
                 (*path, "acceleration"), "snapshots are of copies of tables; leave them out here"
             )
-        if dataset.fed_by not in mappings:
-            guess = nearest(dataset.fed_by, mappings)
+        consumer = consumers.get(dataset.fed_by)
+        if consumer is None:
+            guess = nearest(dataset.fed_by, consumers)
             known = (
-                f"did you mean 'target:{guess}'?" if guess else f"there are: {', '.join(mappings) or 'none'}"
+                f"did you mean 'target:{guess}'?" if guess else f"there are: {', '.join(consumers) or 'none'}"
             )
             yield document.at_value(
                 (*path, "from"), f"there is no event source mapping '{dataset.fed_by}'; {known}"
+            )
+        elif not isinstance(consumer, _WRITERS):
+            yield document.at_value(
+                (*path, "from"),
+                f"{dataset.fed_by} writes no rows; audit, view and custom do: name a mapping with one of these targets",
             )
         earlier = first.setdefault(dataset.fed_by, path)
         if earlier != path:

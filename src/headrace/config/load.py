@@ -70,13 +70,12 @@ def load_pod(
         clock(),
     )
     mappings = mapped.mappings()
-    named = [entry.name for entry in spicepod.event_source_mappings or ()]
     placed_datasets = [
         (assembly.path, dataset) for assembly, dataset in zip(assemblies, datasets, strict=True)
     ]
     problems += [
         *mapped.problems,
-        *fed_problems(document, placed_datasets, named),
+        *fed_problems(document, placed_datasets, mappings),
         *_nothing(document, spicepod),
     ]
     refuse(called, [*problems, *(problem for assembly in assemblies for problem in assembly.problems)])
