@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headrace.attribute import plain_json
+from headrace.attribute import TAGS, plain_json
 from headrace.dynamodb import plain
 from headrace.dynamodb.plain import plain_maps
 from support.attribute_values import map_names, values
@@ -22,11 +22,34 @@ def wire(content, *, spaced=False, escaped=False):
 
 
 @settings(max_examples=300, deadline=None)
+@example([{"SS": {"L": [{"S": "2000-01-01T00:00:00.000Z"}, {"NS": ["0"]}]}}], False, False)
+@example([{"m": {"M": {"SS": {"L": []}}}}, {"other": {"NS": ["1"]}}], False, False)
 @given(st.lists(contents | st.none(), max_size=4), st.booleans(), st.booleans())
 def test_maps_of_any_content_read_as_value_by_value(maps, spaced, escaped):
     given_maps = [None if each is None else wire(each, spaced=spaced, escaped=escaped) for each in maps]
     expected = [None if each is None else plain_json({"M": each}) for each in maps]
     assert plain_maps(given_maps).to_pylist() == expected
+
+
+LEAVES = [
+    {"S": "x"}, {"N": "1"}, {"N": "007"}, {"B": "aGk="}, {"BOOL": True}, {"BOOL": False}, {"NULL": True}, {"M": {}}, {"L": []},
+    {"SS": ["a"]}, {"NS": ["1"]}, {"BS": ["aGk="]}, {"S": "{"}, {"S": "}}"}, {"S": "{}}"}, {"S": "]}"}, {"S": "{]}"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_members_that_are_called_as_tags_are_taken_for_none(tag):
+    inner = [*LEAVES, *({"L": [leaf]} for leaf in LEAVES)]
+    inner += [{"M": {name: leaf}} for name in TAGS for leaf in LEAVES]
+    maps = [{tag: value} for value in inner]
+    # Of two errors one may make up for the other.
+    hiding = [{"NS": ["1"]}, {"S": "{"}, {"S": "{}}"}, {"S": "{]}"}]
+    maps += [{tag: value, "m": one} for value in inner for one in hiding]
+    expected = [plain_json({"M": each}) for each in maps]
+    given_maps = [wire(each) for each in maps]
+    assert plain_maps(given_maps).to_pylist() == expected
+    for one, text in list(zip(given_maps, expected, strict=True))[::10]:
+        assert plain_maps([one, wire({})]).to_pylist() == [text, "{}"]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +64,8 @@ def test_maps_of_any_content_read_as_value_by_value(maps, spaced, escaped):
         ({"s": {"SS": ["a", "b"]}}, '{"s":["a","b"]}'),
         ({"a": {"S": "[x], ]"}}, '{"a":"[x], ]"}'),
         ({"BOOL": {"S": "x"}, "NULL": {"NULL": True}}, '{"BOOL":"x","NULL":null}'),
+        ({"NULL": {"BOOL": True}}, '{"NULL":true}'),
+        ({"SS": {"L": [{"SS": ["L"]}]}, "L": {"SS": ["a"]}}, '{"SS":[["L"]],"L":["a"]}'),
         ({"z": {"S": "é"}, "a": {"BOOL": False}}, '{"z":"é","a":false}'),
     ],
 )

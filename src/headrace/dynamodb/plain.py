@@ -2,7 +2,8 @@
 
 In the service's own writing (no whitespace) and as long as no text holds a brace, every brace is structure, and the
 type tags can be taken away by plain replacement: ``{"S":"`` opens and ``"}`` closes a text and nothing else, once
-escaped quotes are put out of the way. That the structure is exactly as expected is proven by counting: of the page as one text, and where
+escaped quotes are put out of the way. No replacement may make what a later one takes for a tag, since members may be
+called as tags are. That the structure is exactly as expected is proven by counting: of the page as one text, and where
 that fails, of each map. What does not count up is decoded value by value.
 """
 
@@ -21,8 +22,12 @@ _NUMBER: Final = r'\{"N":"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
 _NUMBER_SHRINKS: Final = len('{"N":""}')
 # Control characters, which JSON has only escaped, stand in for what must not be taken for structure.
 _ESCAPES: Final = (("\\\\", "\x01"), ('\\"', "\x02"), ("\\n", "\x03"), ("\\r", "\x04"), ("\\t", "\x05"))
-_CONSTANTS: Final = (('{"BOOL":true}', "true"), ('{"BOOL":false}', "false"), ('{"NULL":true}', "null"))
-_ARRAYS: Final = (('{"L":[', "["), ('{"SS":[', "["))
+# NULL first: a member NULL whose value has become ``true`` looks like it.
+_CONSTANTS: Final = (('{"NULL":true}', "null"), ('{"BOOL":true}', "true"), ('{"BOOL":false}', "false"))
+# A member SS whose list has become ``[`` looks like a set, and so does a member L the other way round: sets are put out of the way.
+_SETS: Final = (('{"SS":[', "\x06"),)
+_SETS_BACK: Final = (("\x06", "["),)
+_LISTS: Final = (('{"L":[', "["),)
 
 _MAP: Final = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
@@ -80,7 +85,11 @@ def _by_replacement(text: pa.StringArray, braces: pa.Array) -> tuple[pa.StringAr
     proven = pc.equal(texts, texts_closed)
     if pc.any(pc.not_equal(left, 0)).as_py():
         text, constants = _replaced(text, _CONSTANTS)
-        text, arrays = _replaced(text, _ARRAYS)
+        text, sets = _replaced(text, _SETS)
+        text, lists = _replaced(text, _LISTS)
+        if pc.any(pc.not_equal(sets, 0)).as_py():
+            text = _with_changes(text, _SETS_BACK)
+        arrays = pc.add(sets, lists)
         text, arrays_closed = _replaced(text, (("]}", "]"),))
         left = pc.subtract(left, pc.add(constants, arrays))
         proven = pc.and_(proven, pc.equal(arrays, arrays_closed))
