@@ -91,7 +91,9 @@ sets = st.one_of(
     st.lists(numbers, min_size=1, max_size=3, unique=True).map(lambda members: {"NS": members}),
     st.lists(binaries, min_size=1, max_size=3, unique=True).map(lambda members: {"BS": members}),
 )
-map_names = st.one_of(texts, st.sampled_from(["S", "N", "M", "L", "BOOL", "NULL", "SS", "a", "b"]))
+map_names = st.one_of(
+    texts, st.sampled_from(["S", "N", "M", "L", "B", "BOOL", "NULL", "SS", "NS", "BS", "a", "b"])
+)
 
 
 def _containers(values: st.SearchStrategy[AV]) -> st.SearchStrategy[AV]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,10 @@ _HISTORY = """
     SELECT event_id, event_name, sequence_number, changed_at, user_type, user_principal, keys, old_image, new_image, diff, record
     FROM order_history
 """
+_CHANGES = """
+    SELECT keys->>'id' AS id, change.value->>'path' AS path, count(*) AS changes FROM order_history, json_each(diff) AS change
+    WHERE event_name = 'MODIFY' GROUP BY ALL
+"""
 
 
 class CheckedAudit:
@@ -23,6 +28,7 @@ class CheckedAudit:
 
     def __init__(self) -> None:
         self._history: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
 
     @contextmanager
     def served(self, story: Story) -> Iterator[None]:
@@ -40,6 +46,7 @@ class CheckedAudit:
         if counted["rows"] != records:
             return False
         self._history = story.rows(_HISTORY)
+        self._changes = story.rows(_CHANGES)
         return True
 
     def expect(self, story: Story) -> None:
@@ -52,6 +59,14 @@ class CheckedAudit:
         assert sorted(row["event_id"] for row in self._history) == sorted(records)
         for row in self._history:
             _expect_history(row, records[row["event_id"]])
+        # Each put of an order has a revision of its own.
+        revised = {row["id"]: row["changes"] for row in self._changes if row["path"] == "/revision"}
+        modified = Counter(
+            record["dynamodb"]["Keys"]["id"]["S"]
+            for record in records.values()
+            if record["eventName"] == "MODIFY"
+        )
+        assert revised == modified
 
 
 def _expect_history(row: dict[str, Any], record: dict[str, Any]) -> None:

@@ -201,7 +201,7 @@ def test_a_row_that_its_difference_makes_too_large_goes_without_it(audit):
 
 
 def test_two_images_that_are_too_large_together_are_compressed(audit):
-    item = large(290_000)
+    item = large(380 * 1024)
     put(audit, item)
     put(audit, {**item, "v": {"N": "1"}})
     audit.source.put("small", v=1)
