@@ -24,7 +24,7 @@ HeadraceError
 ├── ConsumerFailed              a function or target failed with a batch: tried again as its mapping says
 ├── ConsumerUnavailable         a function or target could not be tried at all: that counts as no attempt
 ├── LedgerError                 what is durable of deliveries cannot be read or written
-├── DestinationUnavailable      the destination of failures did not take one: tried again
+├── DestinationUnavailable      a file, queue, topic or bucket did not take what is sent: tried again
 ├── QueryError                  a statement cannot be answered
 ├── LeafWidened                 items have columns, or values, that those of the reading do not hold: read anew
 ├── PackageMissing              a Python package that what is asked for needs is not installed
@@ -147,7 +147,11 @@ class LedgerError(HeadraceError):
 
 
 class DestinationUnavailable(HeadraceError):
-    """The destination of failures did not take one, or not this time."""
+    """What is sent was not taken, or not this time; ``code`` is the service's own name for why, where it has one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class QueryFault(StrEnum):

@@ -6,10 +6,11 @@ import json
 import pytest
 
 from headrace.dataset import AwsAccess, Secret
-from headrace.destinations import document, message, open_destination
+from headrace.destinations import document, open_destination
 from headrace.dynamodb import service_client
 from headrace.errors import ConfigError, DestinationUnavailable
 from headrace.event_source_mapping import FailureDestination
+from headrace.message_service import SMALLEST
 from support.deliveries import failure, record
 from support.ministack import Ministack
 
@@ -101,7 +102,7 @@ def test_a_topic_takes_a_quarter_of_a_mebibyte_unless_it_says_more(clients, sqs,
     url, arn = queue()
     topic = clients["sns"].create_topic(Name=f"failed{next(names)}")["TopicArn"]
     clients["sns"].subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    send("sns", topic, failure(1, records=(record(1, text=b'"' + b"x" * message.SMALLEST + b'"'),)))
+    send("sns", topic, failure(1, records=(record(1, text=b'"' + b"x" * SMALLEST + b'"'),)))
     (got,) = received(sqs, url)
     assert (
         "a message holds 262,144 bytes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headrace.destinations.aws import Connect
+from headrace.aws_service import Connect
 from headrace.errors import InternalError
 from headrace.event_source_mapping import FailureDestination
 from headrace.ledger import Destination

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from headrace.aws_service import Connect, Service, placed
 from headrace.dataset import AwsAccess
 from headrace.destinations import document
-from headrace.destinations.aws import Connect, Service, placed
 from headrace.ledger import Failure
 
 _ELSEWHERE: Final = "the bucket is in another region; correct it in on_failure.params"

@@ -15,6 +15,7 @@ import msgspec
 
 from headrace.batch import Batch, function_arn
 from headrace.ledger import Failure
+from headrace.message_service import message_text
 
 _SHORT: Final = 200
 """Characters of an error's message where there is room for no more."""
@@ -44,8 +45,7 @@ def fitting(failure: Failure, limit: int) -> str:
         text = _encoded(failure, {**_known(failure), "omitted": _omitted(failure, limit)})
     if len(text) > limit:
         text = _encoded(failure, {**_short(_known(failure)), "omitted": _omitted(failure, limit)})
-    # The two characters of JSON that a message may not hold as they are (Amazon SQS developer guide, "Message content").
-    return text.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    return message_text(text.decode())
 
 
 def request_id(failure: Failure) -> str:

@@ -1,4 +1,4 @@
-"""The door to AWS: one service's client, made when it is needed, and its errors as ours."""
+"""The door to a service of AWS that takes what is sent: its client, made when it is needed, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -31,16 +31,24 @@ _CURES: Final[Mapping[str, str]] = {
 
 
 class Service:
-    """A client of ``service``. ``cures`` say, by the code of an error, what is to be done.
+    """A client of ``service``. ``cures`` say, by the code of an error, what is to be done; ``keys`` where a Spicepod has credentials.
 
     Any thread may use it. After an error the client is made anew, so that renewed credentials are found.
     """
 
-    def __init__(self, service: str, access: AwsAccess, connect: Connect, cures: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        service: str,
+        access: AwsAccess,
+        connect: Connect,
+        cures: Mapping[str, str],
+        keys: str = "on_failure.params",
+    ) -> None:
         self._service = service
         self._access = access
         self._connect = connect
         self._cures = {**_CURES, **cures}
+        self._keys = keys
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -57,14 +65,15 @@ class Service:
         except NoCredentialsError:
             self.close()
             raise DestinationUnavailable(
-                f"{doing}: no AWS credentials found; set keys in on_failure.params, or AWS_ACCESS_KEY_ID and "
+                f"{doing}: no AWS credentials found; set keys in {self._keys}, or AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached"
             ) from None
         except ClientError as error:
             self.close()
-            cure = self._cures.get(_code(error))
+            code = _code(error)
+            cure = self._cures.get(code)
             end = "" if cure is None else f"; {cure}"
-            raise DestinationUnavailable(f"{doing}: {error}{end}") from error
+            raise DestinationUnavailable(f"{doing}: {error}{end}", code) from error
         except (BotoCoreError, OSError) as error:
             self.close()
             raise DestinationUnavailable(f"{doing}: {type(error).__name__}: {error}") from error
