@@ -156,6 +156,17 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsSent:
+    """What a batch brought to an outbox. ``repeated`` were not sent again, because they had been taken; ``waiting`` were not taken yet."""
+
+    mapping: str
+    shard: str
+    sent: int
+    repeated: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class ItemsFetched:
     """Told once: the stream is of a view type without the items, so a target reads them from the table."""
 
@@ -239,6 +250,7 @@ MappingFact = (
     | FunctionProcess
     | Replicated
     | Audited
+    | EventsSent
     | ItemsFetched
     | FillStarted
     | FillProgressed

@@ -223,6 +223,7 @@ MAPPING_METRICS = (
         "audit_rows_packed_total",
         "Those of them that hold compressed images, because DynamoDB takes no larger items.",
     ),
+    _mapping_counter("events_sent_total", "Events that an outbox's receiver has taken."),
     _mapping_counter(
         "errors_transient_total", "Calls that failed, throttled ones included, and were to be tried again."
     ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from headrace.dataset import AwsAccess, Secret
 
@@ -149,19 +150,33 @@ class EventFormat(StrEnum):
 class Outbox:
     """Events about every change. ``kind`` is webhook, file, sqs or sns; ``place`` a URL, an absolute path, a queue's URL or ARN, a topic's ARN.
 
-    ``source`` and ``type`` are what events say of themselves: CloudEvents' attributes, or Nakadi's data type and event type.
-    ``signing`` are the secrets that sign webhooks, the first one foremost. ``headers`` are added to each request. ``timeout`` is seconds.
+    The URL of a webhook is a secret of its own. ``source`` and ``type`` are what events say of themselves: CloudEvents' attributes
+    (what types begin with), or Nakadi's data type and event type. ``patch``: events say what has changed, too. ``compacted``:
+    Nakadi's events have a key for compaction. ``signing`` are the secrets that sign webhooks, the first one foremost. ``headers``
+    are added to each request. ``timeout`` is seconds. ``certificates`` is a file of those that are trusted, absolute.
     """
 
     kind: str
-    place: str
+    place: Secret
     format: EventFormat = EventFormat.CLOUDEVENTS
     source: str | None = None
     type: str | None = None
+    patch: bool = True
+    compacted: bool = False
     signing: tuple[Secret, ...] = ()
-    headers: abc.Mapping[str, str] = field(default_factory=dict, repr=False)
-    timeout: float = 10.0
+    headers: abc.Mapping[str, Secret] = field(default_factory=dict)
+    timeout: float = 15.0
+    certificates: Path | None = None
     access: AwsAccess = field(default_factory=AwsAccess)
+
+    @property
+    def shown(self) -> str:
+        """The place, as far as it may be shown."""
+        place = self.place.reveal()
+        if self.kind != "webhook":
+            return place
+        parts = urlsplit(place)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def views(self) -> frozenset[str] | None:
@@ -171,7 +186,8 @@ class Outbox:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """See above."""
-        return (*self.signing, *self.access.secrets)
+        url = (self.place,) if self.kind == "webhook" else ()
+        return (*self.signing, *self.headers.values(), *url, *self.access.secrets)
 
     def __str__(self) -> str:
         return f"outbox:{self.kind}"

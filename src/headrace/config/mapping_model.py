@@ -21,6 +21,7 @@ from headrace.config.problem import BadValueError
 from headrace.config.quantity import SECOND
 from headrace.config.targets.audit import AUDIT
 from headrace.config.targets.custom import CUSTOM
+from headrace.config.targets.outbox import OUTBOX
 from headrace.config.targets.replicate import REPLICATE
 from headrace.event_source_mapping import Delivering, Function, OnPoison, StartingPosition
 
@@ -194,6 +195,7 @@ class TargetEntry(Entry):
 
     replicate: Annotated[Any, Key(None, REPLICATE.what)] = None
     audit: Annotated[Any, Key(None, AUDIT.what)] = None
+    outbox: Annotated[Any, Key(None, OUTBOX.what)] = None
     custom: Annotated[Any, Key(None, CUSTOM.what)] = None
 
 

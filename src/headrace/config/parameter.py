@@ -94,13 +94,14 @@ class Settings:
 class ParameterReader:
     """Reads ``params`` blocks of one document.
 
-    ``prefix`` may stand before each name of ``table``, "" for none.
+    ``prefix`` may stand before each name of ``table``, "" for none. ``apart`` are keys that somebody else reads.
     """
 
     document: Document
     environment: Environment
     table: tuple[Parameter[object], ...]
     prefix: str
+    apart: frozenset[str] = frozenset()
 
     def read(self, path: KeyPath) -> tuple[Settings, list[Problem]]:
         """The values of the block at ``path``, and everything that is wrong with it."""
@@ -115,6 +116,8 @@ class ParameterReader:
         keys: dict[str, str] = {}
         problems: list[Problem] = []
         for key, value in block.items():
+            if key in self.apart:
+                continue
             here = (*path, key)
             parameter = by_key.get(key)
             if parameter is None:

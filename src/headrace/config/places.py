@@ -7,11 +7,12 @@ from pathlib import Path
 
 from headrace.config.acceleration import CAYENNE_FILE_PATH, CAYENNE_METADATA_DIR, FILES
 from headrace.config.document import Document
-from headrace.config.failure_places import FILES as KINDS_OF_FILES
 from headrace.config.mappings import PATH
 from headrace.config.problem import KeyPath, Problem
+from headrace.config.sending_place import FILES as KINDS_OF_FILES
 from headrace.dataset import Dataset
 from headrace.event_source_mapping import EventSourceMapping
+from headrace.target import Outbox
 
 
 def same_places(document: Document, datasets: list[Dataset]) -> list[Problem]:
@@ -75,9 +76,17 @@ def shared_places(
                 yield document.at_value(at, f"{place} holds the deliveries of {PATH}; name another file")
     taken[ledger.resolve()] = f"it holds the deliveries of {PATH}"
     for index, mapping in enumerate(mappings):
-        destination = mapping.on_failure
-        if destination is not None and destination.kind in KINDS_OF_FILES:
-            why = taken.get(Path(destination.place).resolve())
+        for keys, file in _appended(mapping):
+            why = taken.get(Path(file).resolve())
             if why is not None:
-                where: KeyPath = (PATH, index, "on_failure", "destination")
-                yield document.at_value(where, f"{destination.place} is taken: {why}; name another file")
+                where: KeyPath = (PATH, index, *keys)
+                yield document.at_value(where, f"{file} is taken: {why}; name another file")
+
+
+def _appended(mapping: EventSourceMapping) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The files that a mapping writes at their ends, and which keys name them."""
+    destination, consumer = mapping.on_failure, mapping.consumer
+    if destination is not None and destination.kind in KINDS_OF_FILES:
+        yield ("on_failure", "destination"), destination.place
+    if isinstance(consumer, Outbox) and consumer.kind in KINDS_OF_FILES:
+        yield ("target", "outbox", "to"), consumer.place.reveal()

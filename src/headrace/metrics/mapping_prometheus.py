@@ -16,6 +16,7 @@ from headrace.event_source_mapping import EventSourceMapping
 from headrace.mapping_facts import (
     Audited,
     BatchBisected,
+    EventsSent,
     FailureSent,
     FailuresRedriven,
     FunctionProcess,
@@ -57,6 +58,7 @@ _COUNTED: Mapping[type[MappingFact | Observation], Mapping[str, str | None]] = {
         "items_fetched_total": "fetched",
     },
     Audited: {"audit_rows_total": "rows", "audit_rows_packed_total": "packed"},
+    EventsSent: {"events_sent_total": "sent"},
     TransientFault: {"errors_transient_total": None},
     Stalled: {"stalls_total": None},
     GapFound: {"gaps_total": None},

@@ -18,6 +18,7 @@ from headrace.evolution import ColumnChange
 from headrace.mapping_facts import (
     Audited,
     BatchBisected,
+    EventsSent,
     FailureSent,
     FailuresRedriven,
     FillFailed,
@@ -127,6 +128,7 @@ MAPPING_EVENTS: dict[type[MappingFact], tuple[str, LogLevel]] = {
     FunctionProcess: ("function_process", LogLevel.INFO),
     Replicated: ("replicated", LogLevel.DEBUG),
     Audited: ("audited", LogLevel.DEBUG),
+    EventsSent: ("events_sent", LogLevel.DEBUG),
     ItemsFetched: ("items_fetched", LogLevel.INFO),
     FillStarted: ("fill_started", LogLevel.INFO),
     FillProgressed: ("fill_progressed", LogLevel.DEBUG),

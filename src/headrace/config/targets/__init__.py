@@ -7,13 +7,19 @@ from typing import Final
 from headrace.config.targets.audit import AUDIT
 from headrace.config.targets.block import TargetBlock, TargetKind
 from headrace.config.targets.custom import CUSTOM
+from headrace.config.targets.outbox import OUTBOX
 from headrace.config.targets.replicate import REPLICATE
-from headrace.target import AuditTrail, CustomTarget, Replica, Target
+from headrace.target import AuditTrail, CustomTarget, Outbox, Replica, Target
 
-KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, CUSTOM)
+KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, OUTBOX, CUSTOM)
 """All of them, in the order of documentation."""
 
-_OF: Final[dict[type[Target], TargetKind]] = {Replica: REPLICATE, AuditTrail: AUDIT, CustomTarget: CUSTOM}
+_OF: Final[dict[type[Target], TargetKind]] = {
+    Replica: REPLICATE,
+    AuditTrail: AUDIT,
+    Outbox: OUTBOX,
+    CustomTarget: CUSTOM,
+}
 
 
 def kind_of(target: Target) -> TargetKind:

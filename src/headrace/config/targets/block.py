@@ -18,10 +18,10 @@ from headrace.config.connector import (
     ENDPOINT_URL,
 )
 from headrace.config.document import Document
-from headrace.config.environment import Environment
+from headrace.config.environment import Environment, UnresolvedError
 from headrace.config.parameter import Parameter, ParameterReader, Settings
 from headrace.config.problem import KeyPath, Problem, written
-from headrace.dataset import AwsAccess
+from headrace.dataset import AwsAccess, Secret
 from headrace.target import Target
 
 T = TypeVar("T")
@@ -67,12 +67,32 @@ class TargetBlock:
     warnings: list[Problem] = field(default_factory=list)
     unbuilt: list[str] = field(default_factory=list)
 
-    def settings(self, parameters: tuple[Parameter[object], ...]) -> Settings | None:
-        """What the block says, None where something is wrong with it."""
-        settings, wrong = ParameterReader(self.document, self.environment, parameters, "").read(self.path)
+    def settings(self, parameters: tuple[Parameter[object], ...], *apart: str) -> Settings | None:
+        """What the block says but for the keys ``apart``, None where something is wrong with it."""
+        reader = ParameterReader(self.document, self.environment, parameters, "", frozenset(apart))
+        settings, wrong = reader.read(self.path)
         self.problems += wrong
         self.unbuilt += settings.unbuilt(parameters, written(self.path))
         return None if wrong else settings
+
+    def texts(self, key: str) -> dict[str, Secret] | None:
+        """The names and texts under ``key``, which may be references and are secret; None where something is wrong with them."""
+        given = self.document.at((*self.path, key))
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            self.refuse("expected names and values ('name: value'), one a line", key)
+            return None
+        found = {}
+        for name, value in given.items():
+            if not isinstance(value, str):
+                self.refuse("expected text", key, name)
+                continue
+            try:
+                found[name] = Secret(self.environment.resolve(value).text)
+            except UnresolvedError as error:
+                self.refuse(str(error), key, name)
+        return found if len(found) == len(given) else None
 
     def beside(self, settings: Settings) -> AwsAccess:
         """The access of a table beside the source, from ``BESIDE``.
