@@ -7,6 +7,7 @@ import pytest
 from support.checked.audit import CheckedAudit
 from support.checked.custom import CheckedCustom
 from support.checked.function import CheckedFunction
+from support.checked.outbox import CheckedOutbox
 from support.checked.replica import CheckedReplica
 from support.crash_world import seed_of_this_run
 from support.deadline import eventually
@@ -16,7 +17,8 @@ from support.event_stories import Story
 def _live(tmp_path, headrace, seed, lives, record_property):
     record_property("seed", seed)
     dice = random.Random(seed)
-    story = Story(tmp_path, seed, [CheckedFunction(), CheckedReplica(), CheckedAudit(), CheckedCustom()])
+    checked = [CheckedFunction(), CheckedReplica(), CheckedAudit(), CheckedOutbox(), CheckedCustom()]
+    story = Story(tmp_path, seed, checked)
     with story.served():
         for life in range(lives):
             process = story.process = headrace(tmp_path)

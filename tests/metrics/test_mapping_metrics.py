@@ -10,6 +10,7 @@ from headrace.event_source_mapping import EventSourceMapping, Function
 from headrace.mapping_facts import (
     Audited,
     BatchBisected,
+    EventsSent,
     FailureSent,
     FailuresRedriven,
     FunctionOutput,
@@ -101,6 +102,7 @@ def test_every_fact_moves_its_figures_and_no_others(published):
             Audited("orders", "shard-1", rows=5, packed=2),
             {"audit_rows_total": 5, "audit_rows_packed_total": 2},
         ),
+        (EventsSent("orders", "shard-1", sent=3, repeated=2, waiting=1), {"events_sent_total": 3}),
         (FunctionProcess("orders", 1, "started"), {"function_processes_total": 1}),
         (FunctionProcess("orders", 1, "timed_out"), {"function_timeouts_total": 1}),
         (FunctionProcess("orders", 1, "out_of_memory"), {"function_out_of_memory_total": 1}),

@@ -171,12 +171,12 @@ class Messages(Place):
     def deliver(self, events: Sequence[Event]) -> Mapping[Event, HeadraceError]:
         """See ``Place``."""
         failed: dict[Event, HeadraceError] = {}
-        chains = list(by_item(events).values())
-        for turn in range(max(map(len, chains), default=0)):
-            chains = [chain for chain in chains if len(chain) > turn]
-            refused = self._sent([chain[turn] for chain in chains])
+        chains = [list(reversed(chain)) for chain in by_item(events).values()]
+        while chains:
+            refused = self._sent([chain.pop() for chain in chains])
             failed |= refused
-            chains = [chain for chain in chains if chain[turn] not in refused]
+            stuck = {event.item for event in refused}
+            chains = [chain for chain in chains if chain and chain[-1].item not in stuck]
         return failed
 
     def close(self) -> None:
