@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from contextlib import contextmanager
 
 import msgspec
@@ -20,7 +19,7 @@ from headrace.row_table import Row
 from headrace.runtime import Runtime
 from headrace.simulator import Simulator
 from support.deadline import eventually
-from support.postgres_server import SUPERUSER, shared_server
+from support.fed_acceleration import fed_acceleration
 
 _TARGET = """
 import json
@@ -46,27 +45,6 @@ class Rows:
     def close(self):
         pass
 """
-
-
-@contextmanager
-def _acceleration(engine):
-    if engine != "postgres":
-        yield {"engine": engine, "mode": "file"}
-        return
-    server, schema = shared_server(), f"kept_{uuid.uuid4().hex}"
-    with server.connect() as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    params = {
-        "pg_host": "127.0.0.1",
-        "pg_port": str(server.port),
-        "pg_db": "postgres",
-        "pg_user": SUPERUSER,
-        "pg_pass": "x",
-        "pg_schema": schema,
-    }
-    yield {"engine": engine, "params": params}
-    with server.connect() as connection:
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 class _World:
@@ -116,7 +94,7 @@ def _rows(runtime):
 
 @pytest.mark.parametrize("engine", ["duckdb", "sqlite", "cayenne", "postgres"])
 def test_rows_of_a_target_are_a_table_in_any_engine_and_are_there_after_a_restart(tmp_path, engine):
-    with _acceleration(engine) as acceleration:
+    with fed_acceleration(engine) as acceleration:
         world = _World(tmp_path, acceleration)
         exact = "12345678901234567890.000000000000000001"
         with world.running() as runtime:
