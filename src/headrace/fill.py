@@ -29,3 +29,12 @@ class Fillable(Protocol):
     def end_fill(self) -> None:
         """All items have come: whatever neither the fill nor a record since its beginning has brought is no longer in the table."""
         ...
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A target that knows by itself whether it must be filled: its own file may be lost, or what it makes of items be another."""
+
+    def lacks(self) -> str | None:
+        """Why it must be filled anew, None where it need not. Asked once the stream is followed. Raises HeadraceError."""
+        ...

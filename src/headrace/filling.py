@@ -2,7 +2,8 @@
 
 A fill is due when the stream is followed for the first time, or without what is known of earlier deliveries; when another stream
 of the table is followed, as nobody knows what was written between the two; when the stream has forgotten records before they
-were read; and when somebody asks. It begins once the stream is followed, so that what changes from then on comes as a record.
+were read; when the target says that it lacks what a fill has brought; and when somebody asks. It begins once the stream is
+followed, so that what changes from then on comes as a record.
 
 How far it is stands in a file: an interrupted fill goes on, after a crash too. The target hears of it (``begin_fill``) before any
 further record in the new process.
@@ -25,7 +26,7 @@ from headrace.attribute import Image
 from headrace.backoff import delay
 from headrace.batch import Batch, Consumer
 from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError
-from headrace.fill import Fillable
+from headrace.fill import Fillable, Lacking
 from headrace.mapping_facts import (
     FillFailed,
     FillFinished,
@@ -141,10 +142,21 @@ class Filling(Consumer):
                     self._want(FIRST)
                 elif last.stream != stream:
                     self._want(ANOTHER)
+                elif (lacking := self._lacking()) is not None:
+                    self._want(lacking)
             case GapFound(reason=reason) if self._wanted:
                 self._want(f"records were lost: {reason}")
             case _:
                 pass
+
+    def _lacking(self) -> str | None:
+        if not isinstance(self._target, Lacking):
+            return None
+        try:
+            return self._target.lacks()
+        except HeadraceError as error:
+            # The fill will fail of it too, and be tried again.
+            return f"it cannot be told what the target has: {error}"
 
     def _want(self, why: str) -> None:
         with self._changed:

@@ -210,6 +210,27 @@ class FillFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewUpdated:
+    """What a batch brought to a view: ``items`` that changed, ``rows`` that were written. ``newer`` items were left as they are."""
+
+    mapping: str
+    shard: str
+    items: int
+    rows: int
+    newer: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFaults:
+    """What a fill could not bring to a view: ``items`` that have no value, ``rows`` that its output refuses. ``first`` is one, and why."""
+
+    mapping: str
+    items: int
+    rows: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
 class FiltersUnmet:
     """Filters ask for images that records of the stream's view type never have. Told once for each view type."""
 
@@ -256,6 +277,8 @@ MappingFact = (
     | FillProgressed
     | FillFinished
     | FillFailed
+    | ViewUpdated
+    | ViewFaults
     | FiltersUnmet
     | MappingStatusChanged
 )

@@ -32,6 +32,7 @@ from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.runner import DeliveryRunner
 from headrace.row_table import RowKey, RowTable
 from headrace.status import MappingStatus
+from headrace.target import MaterializedView
 from headrace.target_context import TargetContext
 from headrace.targets.opening import open_target
 from headrace.targets.table import Patience, Table
@@ -260,6 +261,15 @@ def filters_of(mapping: EventSourceMapping) -> Filters | None:
 
 
 def warnings_of(mappings: Sequence[EventSourceMapping]) -> Mapping[str, tuple[str, ...]]:
-    """What the filters of mappings can never let through, by the mappings' names. Raises ConfigError as ``filters_of``."""
+    """What the filters of mappings can never let through, by the mappings' names.
+
+    Raises ConfigError as ``filters_of``, and for a view whose SQL is not taken.
+    """
+    for mapping in mappings:
+        if isinstance(mapping.consumer, MaterializedView):
+            # It brings DuckDB, which other mappings can do without.
+            from headrace.targets.view import defined
+
+            defined(mapping.consumer, mapping.name)
     compiled = {mapping.name: filters_of(mapping) for mapping in mappings}
     return {name: filters.warnings for name, filters in compiled.items() if filters is not None}

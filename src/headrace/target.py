@@ -120,10 +120,14 @@ class AuditTrail:
 
 @dataclass(frozen=True, slots=True)
 class MaterializedView:
-    """The rows of ``sql`` over the table: in ``table``, or, None, in the dataset that is read from this mapping."""
+    """The rows of ``sql`` over the table: in ``table``, or, None, in the dataset that is read from this mapping.
+
+    ``tombstones`` (seconds): for how long items that are in no row are remembered.
+    """
 
     sql: str
     table: OutputTable | None = None
+    tombstones: float = 7 * 86_400.0
 
     @property
     def views(self) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ from support.checked.custom import CheckedCustom
 from support.checked.function import CheckedFunction
 from support.checked.outbox import CheckedOutbox
 from support.checked.replica import CheckedReplica
+from support.checked.view import CheckedView
 from support.crash_world import seed_of_this_run
 from support.deadline import eventually
 from support.event_stories import Story
@@ -17,7 +18,14 @@ from support.event_stories import Story
 def _live(tmp_path, headrace, seed, lives, record_property):
     record_property("seed", seed)
     dice = random.Random(seed)
-    checked = [CheckedFunction(), CheckedReplica(), CheckedAudit(), CheckedOutbox(), CheckedCustom()]
+    checked = [
+        CheckedFunction(),
+        CheckedReplica(),
+        CheckedAudit(),
+        CheckedView(),
+        CheckedOutbox(),
+        CheckedCustom(),
+    ]
     story = Story(tmp_path, seed, checked)
     with story.served():
         for life in range(lives):

@@ -113,6 +113,26 @@ def test_all_items_come_once_the_stream_is_followed_and_no_sooner(world):
     assert [fact.why for fact in world.of(FillStarted)] == [FIRST]
 
 
+def test_a_target_that_has_lost_what_a_fill_brought_is_filled_again(world):
+    class Lacking(Target):
+        missing = None
+
+        def lacks(self):
+            return self.missing
+
+    filling = world.started(Lacking())
+    _follows(filling, resumed=False)
+    world.finished()
+    filling.close()
+    target = Lacking()
+    filling = world.started(target)
+    _follows(filling)
+    target.missing = "its file is gone"
+    _follows(filling)
+    world.finished(2)
+    assert world.of(FillStarted)[-1].why == "its file is gone"
+
+
 def test_what_was_filled_is_not_filled_again_by_the_next_process(world):
     filling = world.started(Target())
     _follows(filling, resumed=False)

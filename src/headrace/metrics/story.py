@@ -38,6 +38,8 @@ from headrace.mapping_facts import (
     RecordsFiltered,
     RecordsGivenUp,
     Replicated,
+    ViewFaults,
+    ViewUpdated,
 )
 from headrace.metrics.log import LogLevel
 from headrace.observe import (
@@ -134,6 +136,8 @@ MAPPING_EVENTS: dict[type[MappingFact], tuple[str, LogLevel]] = {
     FillProgressed: ("fill_progressed", LogLevel.DEBUG),
     FillFinished: ("fill_finished", LogLevel.INFO),
     FillFailed: ("fill_failed", LogLevel.WARNING),
+    ViewUpdated: ("view_updated", LogLevel.DEBUG),
+    ViewFaults: ("view_faults", LogLevel.WARNING),
     FiltersUnmet: ("filters_unmet", LogLevel.WARNING),
     MappingStatusChanged: ("mapping_status_changed", LogLevel.INFO),
 }

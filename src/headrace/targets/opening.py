@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace.batch import Consumer
 from headrace.errors import InternalError
-from headrace.target import AuditTrail, CustomTarget, Outbox, Replica, Target
+from headrace.target import AuditTrail, CustomTarget, MaterializedView, Outbox, Replica, Target
 from headrace.target_context import TargetContext
 
 
@@ -32,6 +32,10 @@ def open_target(target: Target, context: TargetContext) -> Consumer:
             from headrace.targets.outbox import opened as opened_outbox
 
             return opened_outbox(target, context)
+        case MaterializedView():
+            from headrace.targets.view import ViewTarget
+
+            return ViewTarget(target, context)
         case CustomTarget():
             from headrace.targets.custom import opened
 

@@ -9,15 +9,17 @@ from headrace.config.targets.block import TargetBlock, TargetKind
 from headrace.config.targets.custom import CUSTOM
 from headrace.config.targets.outbox import OUTBOX
 from headrace.config.targets.replicate import REPLICATE
-from headrace.target import AuditTrail, CustomTarget, Outbox, Replica, Target
+from headrace.config.targets.view import VIEW
+from headrace.target import AuditTrail, CustomTarget, MaterializedView, Outbox, Replica, Target
 
-KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, OUTBOX, CUSTOM)
+KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, VIEW, OUTBOX, CUSTOM)
 """All of them, in the order of documentation."""
 
 _OF: Final[dict[type[Target], TargetKind]] = {
     Replica: REPLICATE,
     AuditTrail: AUDIT,
     Outbox: OUTBOX,
+    MaterializedView: VIEW,
     CustomTarget: CUSTOM,
 }
 

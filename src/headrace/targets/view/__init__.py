@@ -1,0 +1,5 @@
+"""``view``: the rows of one SELECT, kept by changes."""
+
+from headrace.targets.view.target import ViewTarget, defined
+
+__all__ = ["ViewTarget", "defined"]

@@ -1,0 +1,448 @@
+"""What a view is: its SQL, checked and compiled.
+
+Taken is one SELECT over one table, of whatever name, with WHERE. With GROUP BY or aggregates each row is a group; without, each row is
+an item. Everything else is refused, with the reason and the cure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from headrace.attribute import Image
+from headrace.errors import ConfigError
+from headrace.targets.view.expression import Evaluate, compiled, member, truth
+from headrace.targets.view.refused import AGGREGATES, CLOCK, refuse
+from headrace.targets.view.syntax import Tree, outline, parsed, written
+from headrace.targets.view.value import Value, quotient, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is aggregated of each item of a group. ``adds``: a sum is kept. ``sorts``: least and greatest are."""
+
+    evaluate: Evaluate
+    text: str
+    adds: bool = False
+    sorts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A group, as its row is made of it: the items, and of each measure how many are not NULL, their sum, least and greatest."""
+
+    group: tuple[Value, ...]
+    items: int
+    measures: tuple[MeasureTotals, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureTotals:
+    """See ``Totals``. What is not kept, or is of no values, is None."""
+
+    values: int
+    sum: Decimal | None = None
+    least: Value = None
+    greatest: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the view. ``attribute``: it is that attribute of an item, as it is.
+
+    ``constant``: it is made of the group's values alone; ``group`` is which of them it is, None for none.
+    """
+
+    name: str
+    evaluate: Evaluate
+    attribute: str | None = None
+    constant: bool = False
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A view. ``columns`` are computed from Totals with ``groups``, from an item without (None).
+
+    ``everything``: an item's attributes are all columns, without those in ``left_out``. ``groups`` () is one row for all items.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    where: Evaluate | None
+    groups: tuple[Evaluate, ...] | None = None
+    measures: tuple[Measure, ...] = ()
+    everything: bool = False
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether a row is a group, not an item."""
+        return self.groups is not None
+
+    def takes(self, item: Image) -> bool:
+        """Whether an item counts. Raises Unevaluable."""
+        return self.where is None or truth(self.where(item), "WHERE") is True
+
+
+def define(sql: str) -> Definition:
+    """The view that ``sql`` says. Raises ConfigError."""
+    tree = parsed(sql)
+    _expect_flat(tree)
+    _expect_plain(tree)
+    names = _names_of(tree["from_table"])
+    items = _Items(names)
+    where = None if tree.get("where_clause") is None else compiled(tree["where_clause"], items)
+    selected: list[Tree] = tree["select_list"]
+    groups = _groups(tree, selected)
+    if groups is None and not any(_aggregates(node) for node in selected):
+        return _projection(sql, selected, where, items)
+    return _aggregation(sql, selected, where, groups or [], items)
+
+
+# What is not taken
+
+_DEEPEST: Final = 200
+"""Levels of a syntax tree: an expression within another is two."""
+
+_ONE: Final = "a view is one SELECT over one table, with WHERE and GROUP BY"
+_SOURCES: Final = {
+    "JOIN": ("joins", "select from one table alone, and join in the statement that reads the view"),
+    "SUBQUERY": ("subqueries", "select from one table alone"),
+    "TABLE_FUNCTION": ("table functions", "select from the table"),
+    "EMPTY": ("SELECT without FROM", "write FROM and the table's name"),
+    "EXPRESSION_LIST": ("VALUES", "select from the table"),
+    "PIVOT": ("PIVOT", "use GROUP BY"),
+    "SHOW_REF": ("SHOW", "select from the table"),
+}
+_MODIFIERS: Final = {
+    "DISTINCT_MODIFIER": ("DISTINCT", "GROUP BY gives each group once"),
+    "ORDER_MODIFIER": ("ORDER BY", "rows are found by key; order them in the statement that reads the view"),
+    "LIMIT_MODIFIER": ("LIMIT", "limit the statement that reads the view"),
+    "LIMIT_PERCENT_MODIFIER": ("LIMIT", "limit the statement that reads the view"),
+}
+
+
+def _expect_flat(tree: Tree) -> None:
+    """Raises ConfigError where expressions stand in one another too deeply to be walked."""
+    level: list[Any] = [tree]
+    for _ in range(_DEEPEST):
+        level = [inner for node in level for inner in _inner(node)]
+        if not level:
+            return
+    raise ConfigError("its expressions are nested too deeply; write less in one another")
+
+
+def _inner(node: Any) -> Iterator[Any]:
+    if isinstance(node, (dict, list)):
+        yield from node.values() if isinstance(node, dict) else node
+
+
+def _expect_plain(tree: Tree) -> None:
+    refused: list[tuple[str, str]] = []
+    if tree.get("type") != "SELECT_NODE":
+        raise ConfigError(f"{_ONE}; no UNION, no WITH RECURSIVE: make a view of each part")
+    if tree["cte_map"]["map"]:
+        refused.append(("WITH", "write the expressions where they are used"))
+    refused += [
+        _MODIFIERS.get(each["type"], (each["type"], "leave it out")) for each in tree.get("modifiers") or ()
+    ]
+    source = tree["from_table"]
+    if source["type"] != "BASE_TABLE":
+        refused.append(_SOURCES.get(source["type"], (source["type"], "select from one table alone")))
+    elif source.get("column_name_alias") or source.get("at_clause"):
+        refused.append(("columns renamed in FROM, and AT", "use AS in the SELECT list"))
+    if tree.get("having") is not None:
+        refused.append(("HAVING", "filter the rows in the statement that reads the view"))
+    if tree.get("qualify") is not None:
+        refused.append(("QUALIFY", "filter in the statement that reads the view"))
+    if tree.get("sample") is not None or source.get("sample") is not None:
+        refused.append(("samples", "their answer is another one each time"))
+    sets = tree.get("group_sets") or []
+    if len(sets) > 1 or (sets and len(sets[0]) != len(tree["group_expressions"])):
+        refused.append(("GROUPING SETS, ROLLUP and CUBE", "make a view of each grouping"))
+    if refused:
+        what = "; ".join(f"it takes no {name}: {cure}" for name, cure in refused)
+        raise ConfigError(f"{_ONE}; {what}")
+
+
+def _names_of(source: Tree) -> frozenset[str]:
+    return frozenset({str(source["alias"] or source["table_name"]).casefold()})
+
+
+# Names
+
+
+class _Items:
+    """Names are attributes of an item, as they are written; ``a.b`` is a member of a map."""
+
+    def __init__(self, tables: frozenset[str]) -> None:
+        self._tables = tables
+
+    def taken(self, _: Tree) -> Evaluate | None:
+        """See ``Scope``."""
+        return None
+
+    def path(self, node: Tree) -> tuple[str, ...]:
+        """The attribute that a reference means, and its members."""
+        names = tuple(map(str, node["column_names"]))
+        return names[1:] if len(names) > 1 and names[0].casefold() in self._tables else names
+
+    def reference(self, node: Tree) -> Evaluate:
+        """See ``Scope``."""
+        name, *members = self.path(node)
+        if len(node["column_names"]) == 1 and name.lower() in CLOCK:
+            raise ConfigError(
+                f"{name} is the time in SQL, which changes though no item does; compare with it in the statement that reads the view, or "
+                f"write items.{name} for an attribute of that name, after FROM items"
+            )
+        if not members:
+            return lambda item: value_of(item.get(name))
+
+        def evaluate(item: Image) -> Value:
+            value = value_of(item.get(name))
+            for each in members:
+                value = member(value, each)
+            return value
+
+        return evaluate
+
+    def outline(self, node: Tree) -> Any:
+        """Equal for expressions that mean the same by their writing, with the table's name or without."""
+        return _outlined(outline(node), self)
+
+
+def _outlined(node: Any, items: _Items) -> Any:
+    if isinstance(node, Mapping):
+        if node.get("class") == "COLUMN_REF":
+            return {"class": "COLUMN_REF", "path": items.path(dict(node))}
+        return {name: _outlined(inner, items) for name, inner in node.items()}
+    return [_outlined(inner, items) for inner in node] if isinstance(node, list) else node
+
+
+class _Groups:
+    """Names are those that a group has: what stands in GROUP BY, and aggregates, over Totals."""
+
+    def __init__(self, groups: Sequence[Any], items: _Items) -> None:
+        self._groups = groups
+        self._items = items
+        self._outlines: list[Any] = []
+        self.measures: list[Measure] = []
+        self.aggregated = False
+
+    def group_of(self, node: Tree) -> int | None:
+        """Which expression of GROUP BY this is."""
+        found = self._items.outline(node)
+        return next((place for place, one in enumerate(self._groups) if one == found), None)
+
+    def taken(self, node: Tree) -> Evaluate | None:
+        """See ``Scope``."""
+        place = self.group_of(node)
+        if place is not None:
+            return lambda totals: totals.group[place]
+        if _is_aggregate(node):
+            self.aggregated = True
+            return self._aggregate(node)
+        return None
+
+    def reference(self, node: Tree) -> Evaluate:
+        """See ``Scope``."""
+        raise ConfigError(
+            f"{written(node)} stands neither in GROUP BY nor in an aggregate; put it in GROUP BY, or take min or max of it"
+        )
+
+    def _aggregate(self, node: Tree) -> Evaluate:
+        name = str(node["function_name"]).lower()
+        text = written(node)
+        if node.get("distinct"):
+            raise ConfigError(
+                f"{text}: a view takes no DISTINCT in aggregates; group by it, and count the groups"
+            )
+        if (node.get("order_bys") or {}).get("orders"):
+            raise ConfigError(f"{text}: a view takes no ORDER BY in aggregates; leave it out")
+        arguments = node["children"]
+        if name == "count_star" or (name == "count" and not arguments):
+            if node.get("filter") is None:
+                return lambda totals: Decimal(totals.items)
+            arguments = [node["filter"]]
+        if len(arguments) != 1:
+            raise ConfigError(f"{text}: {name} takes one argument")
+        place = self._measure(arguments[0], node, name)
+        return _AGGREGATED["count" if name == "count_star" else name](place)
+
+    def _measure(self, argument: Tree, node: Tree, name: str) -> int:
+        """The place of what is aggregated: each is kept once, however many aggregates there are of it."""
+        if _aggregates(argument):
+            refuse(argument)
+        condition = node.get("filter")
+        outlined = [
+            self._items.outline(argument),
+            None if condition is None else self._items.outline(condition),
+        ]
+        evaluate = compiled(argument, self._items)
+        if condition is not None:
+            evaluate = _filtered(evaluate, compiled(condition, self._items), is_star=argument is condition)
+        adds, sorts = name in ("sum", "avg"), name in ("min", "max")
+        if outlined not in self._outlines:
+            self._outlines.append(outlined)
+            self.measures.append(Measure(evaluate, written(argument)))
+        place = self._outlines.index(outlined)
+        known = self.measures[place]
+        self.measures[place] = replace(known, adds=known.adds or adds, sorts=known.sorts or sorts)
+        return place
+
+
+def _filtered(evaluate: Evaluate, condition: Evaluate, *, is_star: bool) -> Evaluate:
+    def filtered(item: Any) -> Value:
+        holds = truth(condition(item), "FILTER (WHERE ...)") is True
+        if is_star:
+            return True if holds else None
+        return evaluate(item) if holds else None
+
+    return filtered
+
+
+def _average(measure: MeasureTotals) -> Value:
+    return None if measure.sum is None else quotient(measure.sum, measure.values)
+
+
+_AGGREGATED: Final[dict[str, Callable[[int], Evaluate]]] = {
+    "count": lambda place: lambda totals: Decimal(totals.measures[place].values),
+    "sum": lambda place: lambda totals: totals.measures[place].sum,
+    "avg": lambda place: lambda totals: _average(totals.measures[place]),
+    "min": lambda place: lambda totals: totals.measures[place].least,
+    "max": lambda place: lambda totals: totals.measures[place].greatest,
+}
+
+
+def _is_aggregate(node: Tree) -> bool:
+    name = str(node.get("function_name", "")).lower()
+    return node.get("class") == "FUNCTION" and name in (*AGGREGATES, "count_star")
+
+
+def _aggregates(node: Any) -> bool:
+    """Whether there is an aggregate in it."""
+    return any(_is_aggregate(each) for each in _nodes(node))
+
+
+def _nodes(node: Any) -> Iterator[Tree]:
+    if isinstance(node, dict):
+        yield node
+    for inner in _inner(node):
+        yield from _nodes(inner)
+
+
+# Rows that are items
+
+
+def _projection(sql: str, selected: Sequence[Tree], where: Evaluate | None, items: _Items) -> Definition:
+    columns: list[Column] = []
+    everything, left_out = False, frozenset[str]()
+    for node in selected:
+        if node["class"] == "STAR":
+            _expect_plain_star(node)
+            everything, left_out = True, frozenset(map(str, node["exclude_list"]))
+        else:
+            columns.append(Column(_name(node, items), compiled(node, items), _attribute(node, items)))
+    _expect_distinct(columns)
+    return Definition(sql, tuple(columns), where, everything=everything, left_out=left_out)
+
+
+def _attribute(node: Tree, items: _Items) -> str | None:
+    path = items.path(node) if node["class"] == "COLUMN_REF" else ()
+    return path[0] if len(path) == 1 else None
+
+
+def _expect_plain_star(node: Tree) -> None:
+    if any(
+        node.get(part)
+        for part in ("replace_list", "rename_list", "columns", "expr", "qualified_exclude_list")
+    ):
+        raise ConfigError(
+            "of *, a view takes * and * EXCLUDE (...); name the attributes that are to be otherwise"
+        )
+
+
+# Rows that are groups
+
+
+def _groups(tree: Tree, selected: Sequence[Tree]) -> list[Tree] | None:
+    """What stands in GROUP BY, positions and names of columns replaced by what they are; None where there is none."""
+    given: list[Tree] = tree.get("group_expressions") or []
+    if tree.get("aggregate_handling") == "FORCE_AGGREGATES":
+        return [node for node in selected if not _aggregates(node) and _references(node)]
+    if not given and not tree.get("group_sets"):
+        return None
+    return [_grouped_by(node, selected) for node in given]
+
+
+def _grouped_by(node: Tree, selected: Sequence[Tree]) -> Tree:
+    if node["class"] == "CONSTANT":
+        place = node["value"].get("value")
+        if not isinstance(place, int) or not 1 <= place <= len(selected):
+            raise ConfigError(
+                f"GROUP BY {written(node)}: there is no such column; there are 1 to {len(selected)}"
+            )
+        node = selected[place - 1]
+    elif node["class"] == "COLUMN_REF" and len(node["column_names"]) == 1:
+        (name,) = node["column_names"]
+        named = next((each for each in selected if each.get("alias") == name), None)
+        if named is not None and name in _references(named) and outline(named) != outline(node):
+            raise ConfigError(
+                f"GROUP BY {name} may mean the attribute {name} or the column {written(named)}; write the expression, or another name "
+                "after AS"
+            )
+        node = named or node
+    if _aggregates(node):
+        raise ConfigError(f"GROUP BY {written(node)}: an aggregate is of a group, and cannot make one")
+    return node
+
+
+def _references(node: Tree) -> set[str]:
+    """The names of columns in it."""
+    return {str(each["column_names"][-1]) for each in _nodes(node) if each.get("class") == "COLUMN_REF"}
+
+
+def _aggregation(
+    sql: str, selected: Sequence[Tree], where: Evaluate | None, grouped: Sequence[Tree], items: _Items
+) -> Definition:
+    evaluates: list[Evaluate] = []
+    outlines: list[Any] = []
+    for node in grouped:
+        if items.outline(node) not in outlines:
+            outlines.append(items.outline(node))
+            evaluates.append(compiled(node, items))
+    scope = _Groups(outlines, items)
+    columns = []
+    for node in selected:
+        if node["class"] == "STAR":
+            raise ConfigError("* with GROUP BY or aggregates: name the columns")
+        scope.aggregated = False
+        evaluate = compiled(node, scope)
+        columns.append(
+            Column(
+                _name(node, items),
+                evaluate,
+                constant=not scope.aggregated,
+                group=scope.group_of(node),
+            )
+        )
+    _expect_distinct(columns)
+    return Definition(sql, tuple(columns), where, tuple(evaluates), tuple(scope.measures))
+
+
+def _name(node: Tree, items: _Items) -> str:
+    if node.get("alias"):
+        return str(node["alias"])
+    if node["class"] == "COLUMN_REF":
+        return items.path(node)[-1]
+    raise ConfigError(f"{written(node)} has no name; write {written(node)} AS name")
+
+
+def _expect_distinct(columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two columns are called {', '.join(twice)}; write AS and another name")
