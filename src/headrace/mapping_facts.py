@@ -167,6 +167,30 @@ class EventsSent:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexed:
+    """What a batch, or a part of a fill (no ``shard``), brought to an index, in documents.
+
+    ``newer`` ones were left, because what is there, or was deleted, is newer. ``refused`` ones the index does not take.
+    """
+
+    mapping: str
+    shard: str | None
+    indexed: int
+    deleted: int
+    newer: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRefused:
+    """The index does not take what a fill brings for a document; what is there stays."""
+
+    mapping: str
+    document: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemsFetched:
     """Told once: the stream is of a view type without the items, so a target reads them from the table."""
 
@@ -272,6 +296,8 @@ MappingFact = (
     | Replicated
     | Audited
     | EventsSent
+    | Indexed
+    | DocumentRefused
     | ItemsFetched
     | FillStarted
     | FillProgressed

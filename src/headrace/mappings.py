@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from headrace.batch import Consumer
 from headrace.dataset import AwsAccess
 from headrace.destinations import open_destination
-from headrace.dynamodb import TableEvents, place_of, service_client
+from headrace.dynamodb import TableEvents, place_of, request_signer, service_client
 from headrace.errors import ConfigError, QueryError, QueryFault
 from headrace.event_source_mapping import EventSourceMapping, Function
 from headrace.fill import Fillable
@@ -224,6 +224,7 @@ class Mappings:
                 self._observe,
                 mapping.ledger,
                 self._dataset(mapping.name),
+                sign=request_signer,
             ),
         )
         return self._filled(mapping, target) if isinstance(target, Fillable) else target

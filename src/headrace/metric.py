@@ -218,6 +218,13 @@ MAPPING_METRICS = (
     _mapping_counter(
         "items_fetched_total", "Items that were read from the source, because the stream lacks them."
     ),
+    _mapping_counter("documents_indexed_total", "Documents that were written to an index."),
+    _mapping_counter("documents_deleted_total", "Documents that were deleted from an index."),
+    _mapping_counter(
+        "documents_left_newer_total",
+        "Documents that were left alone: what is there, or a deletion, is of a newer change, or the same one.",
+    ),
+    _mapping_counter("documents_refused_total", "Documents that an index did not take."),
     _mapping_counter("audit_rows_total", "Rows that an audit trail has taken; what came again counts again."),
     _mapping_counter(
         "audit_rows_packed_total",

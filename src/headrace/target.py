@@ -61,18 +61,20 @@ class OutputTable:
 class SearchIndex:
     """An index of OpenSearch at ``url``, which is kept equal to the table.
 
-    ``username`` and ``password`` go together; ``access`` is there where requests are signed for AWS instead. ``template``
-    is a file of JSON that is merged into the index's own settings and mappings, absolute. ``tombstones`` (seconds): for how long
-    deletions are remembered. ``backfill``: what the table holds already is brought too.
+    ``username`` and ``password`` go together; ``service`` (es, aoss) is there where requests are signed for AWS instead, with
+    ``access``. ``certificates`` is a file of authorities that are trusted, absolute. ``template`` are settings, mappings and aliases that the
+    index gets when it is made. ``tombstones`` (seconds): for how long the last change of an item is remembered. ``backfill``:
+    what the table holds already is brought too.
     """
 
     url: str
     index: str
     username: Secret | None = None
     password: Secret | None = None
-    access: AwsAccess | None = None
+    service: str | None = None
+    access: AwsAccess = field(default_factory=AwsAccess)
     certificates: Path | None = None
-    template: Path | None = None
+    template: abc.Mapping[str, Any] = field(default_factory=dict, repr=False)
     tombstones: float = 7 * 86_400.0
     backfill: bool = True
 
@@ -84,9 +86,7 @@ class SearchIndex:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """See above."""
-        return _present(self.username, self.password) + (
-            self.access.secrets if self.access is not None else ()
-        )
+        return _present(self.username, self.password) + self.access.secrets
 
     def __str__(self) -> str:
         return f"search:{self.index}"

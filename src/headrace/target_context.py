@@ -19,7 +19,7 @@ class TargetContext:
     """Of a mapping's target: the mapping's name, the table whose records come, and who tells what happens.
 
     ``source`` asks the table itself, ``reach`` gives a transport to any other; ``connect`` makes a client of botocore for a service
-    of AWS. ``ledger`` is the file beside which a target keeps its own, None where nothing outlives the process. ``dataset``
+    of AWS, ``sign`` what signs requests to one: of a method, a whole address and a body it gives the headers. ``ledger`` is the file beside which a target keeps its own, None where nothing outlives the process. ``dataset``
     opens the dataset that is read from this mapping, with rows of that key; None where there is none. ``clock`` gives epoch seconds.
     """
 
@@ -33,6 +33,7 @@ class TargetContext:
     ledger: Path | None = None
     dataset: Callable[[RowKey], RowTable] | None = None
     clock: Callable[[], float] = time.time
+    sign: Callable[[str, AwsAccess], Callable[[str, str, bytes | None], dict[str, str]]] | None = None
 
     def file(self, kind: str) -> Path | None:
         """The file in which the target keeps what ``kind`` says; None: in memory."""

@@ -9,6 +9,7 @@ from support.checked.custom import CheckedCustom
 from support.checked.function import CheckedFunction
 from support.checked.outbox import CheckedOutbox
 from support.checked.replica import CheckedReplica
+from support.checked.search import CheckedSearch
 from support.checked.view import CheckedView
 from support.crash_world import seed_of_this_run
 from support.deadline import eventually
@@ -21,6 +22,7 @@ def _live(tmp_path, headrace, seed, lives, record_property):
     checked = [
         CheckedFunction(),
         CheckedReplica(),
+        CheckedSearch(),
         CheckedAudit(),
         CheckedView(),
         CheckedOutbox(),

@@ -58,7 +58,7 @@ class CannedServer:
                 self.end_headers()
                 self.wfile.write(canned.body)
 
-            do_GET = do_PUT = do_POST = _handle  # noqa: N815 - the names that http.server calls
+            do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - the names that http.server calls
 
             def log_message(self, *_: Any) -> None:
                 """Be quiet."""

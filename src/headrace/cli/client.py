@@ -206,6 +206,10 @@ class Client:
             "POST", f"/v1/event_source_mappings/{quote(mapping, safe='')}/failures/{action}", asked
         )
 
+    def fill(self, mapping: str) -> None:
+        """Have a mapping's target filled with its table once more."""
+        self._object("POST", f"/v1/event_source_mappings/{quote(mapping, safe='')}/fill")
+
     def _pages(self, path: str, field: str) -> Iterator[dict[str, Any]]:
         """All that is listed there, page by page."""
         after: dict[str, str] = {}

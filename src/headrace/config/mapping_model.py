@@ -23,6 +23,7 @@ from headrace.config.targets.audit import AUDIT
 from headrace.config.targets.custom import CUSTOM
 from headrace.config.targets.outbox import OUTBOX
 from headrace.config.targets.replicate import REPLICATE
+from headrace.config.targets.search import SEARCH
 from headrace.config.targets.view import VIEW
 from headrace.event_source_mapping import Delivering, Function, OnPoison, StartingPosition
 
@@ -195,6 +196,7 @@ class TargetEntry(Entry):
     """A target that is built in, or one of the user's own; exactly one."""
 
     replicate: Annotated[Any, Key(None, REPLICATE.what)] = None
+    search: Annotated[Any, Key(None, SEARCH.what)] = None
     audit: Annotated[Any, Key(None, AUDIT.what)] = None
     outbox: Annotated[Any, Key(None, OUTBOX.what)] = None
     view: Annotated[Any, Key(None, VIEW.what)] = None

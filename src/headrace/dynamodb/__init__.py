@@ -9,6 +9,7 @@ from headrace.dynamodb.probe import Probe
 from headrace.dynamodb.served_table import ServedTable
 from headrace.dynamodb.service_client import service_client
 from headrace.dynamodb.shared_streams import Follower, SharedStreams
+from headrace.dynamodb.signing import request_signer
 from headrace.dynamodb.source import DynamoDBSource
 from headrace.dynamodb.transport import BotocoreTransport, botocore_transport
 
@@ -27,5 +28,6 @@ __all__ = [
     "explicit_keys",
     "open_session",
     "place_of",
+    "request_signer",
     "service_client",
 ]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from headrace.batch import Consumer
 from headrace.errors import InternalError
-from headrace.target import AuditTrail, CustomTarget, MaterializedView, Outbox, Replica, Target
+from headrace.target import (
+    AuditTrail,
+    CustomTarget,
+    MaterializedView,
+    Outbox,
+    Replica,
+    SearchIndex,
+    Target,
+)
 from headrace.target_context import TargetContext
 
 
@@ -36,6 +44,10 @@ def open_target(target: Target, context: TargetContext) -> Consumer:
             from headrace.targets.view import ViewTarget
 
             return ViewTarget(target, context)
+        case SearchIndex():
+            from headrace.targets.search import SearchTarget
+
+            return SearchTarget(target, context)
         case CustomTarget():
             from headrace.targets.custom import opened
 

@@ -9,10 +9,19 @@ from headrace.config.targets.block import TargetBlock, TargetKind
 from headrace.config.targets.custom import CUSTOM
 from headrace.config.targets.outbox import OUTBOX
 from headrace.config.targets.replicate import REPLICATE
+from headrace.config.targets.search import SEARCH
 from headrace.config.targets.view import VIEW
-from headrace.target import AuditTrail, CustomTarget, MaterializedView, Outbox, Replica, Target
+from headrace.target import (
+    AuditTrail,
+    CustomTarget,
+    MaterializedView,
+    Outbox,
+    Replica,
+    SearchIndex,
+    Target,
+)
 
-KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, AUDIT, VIEW, OUTBOX, CUSTOM)
+KINDS: Final[tuple[TargetKind, ...]] = (REPLICATE, SEARCH, AUDIT, VIEW, OUTBOX, CUSTOM)
 """All of them, in the order of documentation."""
 
 _OF: Final[dict[type[Target], TargetKind]] = {
@@ -20,6 +29,7 @@ _OF: Final[dict[type[Target], TargetKind]] = {
     AuditTrail: AUDIT,
     Outbox: OUTBOX,
     MaterializedView: VIEW,
+    SearchIndex: SEARCH,
     CustomTarget: CUSTOM,
 }
 
