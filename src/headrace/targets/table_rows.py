@@ -35,7 +35,8 @@ class TableRows(RowTable):
     ``once``: a row that is there is left as it is, and none can be deleted.
 
     ``source`` asks the table ``read`` that the target reads, which must be another one: to write there would be without end.
-    Both are described before the first write or read, and again once something was wrong with them. ``salt`` spreads waits;
+    The table is described before the first write or read, and again once something was wrong with it; so is the one that is read,
+    where it has the same name. ``salt`` spreads waits;
     ``pause`` waits so many seconds.
     """
 
@@ -148,6 +149,8 @@ class TableRows(RowTable):
                 f"the key of {self._table} is {_told(found)}, and must be {_told(self._key)}; name another table, or create "
                 f"one: {create}"
             )
+        if self._table.name != self._source.name:
+            return
         read = self._source.describe()
         if described.get("TableArn") == read.get("TableArn") and identity_of(described) == identity_of(read):
             raise TableUnusable(

@@ -12,8 +12,8 @@ import pytest
 
 from headrace.dataset import AwsAccess
 from headrace.errors import (
+    ConfigError,
     ConsumerFailed,
-    InternalError,
     RowRefused,
     TableUnusable,
     Throttled,
@@ -360,7 +360,7 @@ def test_the_table_that_is_read_is_never_its_own_audit_trail():
     with pytest.raises(TableUnusable, match="is the table that is read"):
         audit.deliver()
     audit.stop()
-    with pytest.raises(InternalError, match="neither a table nor a dataset"):
+    with pytest.raises(ConfigError, match="has nowhere to write to; name a table"):
         AuditTarget(AuditTrail(), context)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from headrace.attribute import BrokenValue, Image
 from headrace.batch import Batch, Consumer
-from headrace.errors import ConsumerFailed, HeadraceError, InternalError, RequestRejected
+from headrace.errors import ConfigError, ConsumerFailed, HeadraceError, RequestRejected
 from headrace.mapping_facts import Audited
 from headrace.row_table import Row, RowTable
 from headrace.stream_record import StreamRecord
@@ -27,7 +27,7 @@ class AuditTarget(Consumer):
     """Writes a row for each record: to a table, or to the dataset that is read from the mapping. Any thread may call.
 
     A row is found by its record's id and says nothing but what the record says, so to write it again changes nothing. No row is
-    ever deleted. ``pause`` waits so many seconds. Raises InternalError where there is neither a table nor a dataset.
+    ever deleted. ``pause`` waits so many seconds. Raises ConfigError where there is neither a table nor a dataset.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ def _opened(target: AuditTrail, context: TargetContext, pause: Callable[[float],
     if target.table is not None:
         return TableRows.of(context, target.table, KEY, once=target.conditional, pause=pause)
     if context.dataset is None:
-        raise InternalError(f"{context.mapping}: audit has neither a table nor a dataset")
+        raise ConfigError(
+            f"{context.mapping}: audit has nowhere to write to; name a table, or let a dataset read from the mapping"
+        )
     return context.dataset(KEY)
 
 
@@ -93,14 +95,10 @@ class _Written:
 
     def take(self, table: RowTable, entries: Sequence[_Entry]) -> list[_Entry]:
         """Write each in the next of its forms: those that are to be tried in another one."""
-        tried: dict[str, tuple[_Entry, Row]] = {}
-        for entry in entries:
-            row = self._next(entry)
-            if row is not None:
-                tried[entry.event.id] = entry, row
-        outcomes = table.write([row for _, row in tried.values()])
+        tried = [(entry, row) for entry in entries if (row := self._next(entry)) is not None]
+        outcomes = table.write([row for _, row in tried])
         refused = []
-        for (entry, row), error in zip(tried.values(), outcomes, strict=True):
+        for (entry, row), error in zip(tried, outcomes, strict=True):
             number = entry.event.record.sequence.text
             if error is None:
                 self.failed.pop(number, None)
