@@ -67,6 +67,9 @@ class CheckedFunction:
     def _notices(self, story: Story) -> list[tuple[str, str, int]]:
         """What the function has noted, in the order in which it did."""
         with sqlite3.connect(story.folder / "notices.sqlite", timeout=10) as notices:
+            if not notices.execute("SELECT 1 FROM sqlite_master WHERE name = 'notices'").fetchone():
+                # Its processes begin later than all else.
+                return []
             rows = notices.execute("SELECT event_id, order_id, revision FROM notices ORDER BY rowid")
             return [(str(id_), str(order), int(revision)) for id_, order, revision in rows]
 
