@@ -98,6 +98,7 @@ class Filling(Consumer):
         self._beginning = threading.Lock()
         self._changed = threading.Condition()
         self._due: str | None = None
+        self._asks = False
         self._stream: str | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"headrace-fill {mapping}", daemon=True)
@@ -142,21 +143,14 @@ class Filling(Consumer):
                     self._want(FIRST)
                 elif last.stream != stream:
                     self._want(ANOTHER)
-                elif (lacking := self._lacking()) is not None:
-                    self._want(lacking)
+                elif isinstance(self._target, Lacking):
+                    with self._changed:
+                        self._asks = True
+                        self._changed.notify_all()
             case GapFound(reason=reason) if self._wanted:
                 self._want(f"records were lost: {reason}")
             case _:
                 pass
-
-    def _lacking(self) -> str | None:
-        if not isinstance(self._target, Lacking):
-            return None
-        try:
-            return self._target.lacks()
-        except HeadraceError as error:
-            # The fill will fail of it too, and be tried again.
-            return f"it cannot be told what the target has: {error}"
 
     def _want(self, why: str) -> None:
         with self._changed:
@@ -167,7 +161,9 @@ class Filling(Consumer):
         failures = 0
         while self._waits():
             try:
-                self._fill()
+                self._look()
+                if self._is_due():
+                    self._fill()
             except Exception as error:  # noqa: BLE001 - the thread goes on, and says so.
                 known = (
                     error
@@ -185,8 +181,24 @@ class Filling(Consumer):
     def _waits(self) -> bool:
         """Until there is something to do; whether there is."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or (self._stream is not None and self._is_due()))
+            self._changed.wait_for(
+                lambda: self._stopping or (self._stream is not None and (self._asks or self._is_due()))
+            )
             return not self._stopping
+
+    def _look(self) -> None:
+        """Whether the target itself says that it must be filled, where that is not known yet."""
+        if not self._asks:
+            return
+        assert isinstance(self._target, Lacking), "it is asked"
+        self._asks = False
+        try:
+            lacking = self._target.lacks()
+        except HeadraceError:
+            self._asks = True
+            raise
+        if lacking is not None:
+            self._want(lacking)
 
     def _is_due(self) -> bool:
         return self._due is not None or (self._progress is not None and not self._progress.done)

@@ -78,6 +78,7 @@ RAISING = """
         def begin_fill(self, at): raise {0}
         def fill(self, items): raise {0}
         def end_fill(self): raise {0}
+        def lacks(self): raise {0}
         def close(self): pass
 """
 
@@ -97,6 +98,7 @@ def test_what_it_raises_is_a_failure_unless_it_says_that_it_could_not_try(opened
         lambda: target.begin_fill(1.0),
         lambda: target.fill([]),
         target.end_fill,
+        target.lacks,
     ):
         with pytest.raises(becomes, match=says):
             call()

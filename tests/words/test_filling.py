@@ -230,6 +230,34 @@ def test_a_fill_that_fails_says_why_and_goes_on(world, fault):
     assert len(target.begun()) == 1
 
 
+def test_a_target_that_says_what_it_lacks_is_filled_for_that(world):
+    class Knowing(Target):
+        def __init__(self, *answers):
+            super().__init__()
+            self.answers = list(answers)
+
+        def lacks(self):
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    filling = world.started(Knowing())
+    _follows(filling, resumed=False)
+    world.finished()
+    filling.close()
+    whole = Knowing(None)
+    filling = world.started(whole)
+    _follows(filling)
+    eventually(lambda: not whole.answers, within=10, what="the question")
+    assert not filling._is_due()
+    filling.close()
+    _follows(world.started(Knowing(Unavailable("nobody knows"), "its file is gone")))
+    assert world.finished(2) == 30
+    assert world.of(FillStarted)[-1].why == "its file is gone"
+    assert "nobody knows" in world.of(FillFailed)[-1].error
+
+
 def test_a_table_that_cannot_be_read_is_told_and_read_later(world):
     def away(operation, _):
         if operation == "Scan":

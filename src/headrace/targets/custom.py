@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.batch import Batch, Consumer
 from headrace.errors import ConfigError, ConsumerFailed, HeadraceError
-from headrace.fill import Fillable
+from headrace.fill import Fillable, Lacking
 from headrace.target import CustomTarget
 from headrace.target_context import TargetContext
 
@@ -31,7 +31,9 @@ def opened(target: CustomTarget, context: TargetContext) -> Consumer:
     for method in ("consume", "close"):
         if not callable(getattr(made, method, None)):
             raise ConfigError(f"{where} has no method {method}; a target has consume(batch) and close()")
-    return _FillableGuard(made) if isinstance(made, Fillable) else _Guard(made)
+    if not isinstance(made, Fillable):
+        return _Guard(made)
+    return _LackingGuard(made) if isinstance(made, Lacking) else _FillableGuard(made)
 
 
 def _class(target: CustomTarget, where: str) -> Any:
@@ -84,6 +86,16 @@ class _FillableGuard(_Guard):
         """See ``Fillable``."""
         with _failing():
             self._made.end_fill()
+
+
+class _LackingGuard(_FillableGuard):
+    """The same for one that knows whether it must be filled."""
+
+    def lacks(self) -> str | None:
+        """See ``Lacking``."""
+        with _failing():
+            lacking: str | None = self._made.lacks()
+            return lacking
 
 
 @contextmanager
