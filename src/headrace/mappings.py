@@ -36,6 +36,7 @@ from headrace.target import MaterializedView
 from headrace.target_context import TargetContext
 from headrace.targets.opening import open_target
 from headrace.targets.table import Patience, Table
+from headrace.verified import Verifiable, Verified
 from headrace.wire import Transport
 
 FILL_PATIENCE: Final = 2.0
@@ -74,6 +75,7 @@ class Mappings:
         self._books = Ledgers(next(iter(mappings)).ledger) if mappings else None
         self._ledgers: dict[str, Ledger] = {}
         self._fillings: dict[str, Filling] = {}
+        self._verifiable: dict[str, Verifiable] = {}
         self._runners = {mapping.name: self._runner(mapping) for mapping in mappings}
 
     def start(self) -> None:
@@ -127,6 +129,19 @@ class Mappings:
                 "view are",
             )
         filling.ask()
+
+    def verify(self, mapping: str) -> Verified:
+        """Compare what a target keeps with its table; see ``serve.running``. Raises QueryError and HeadraceError."""
+        if mapping not in self._mappings:
+            raise self._unknown(mapping)
+        target = self._verifiable.get(mapping)
+        if target is None:
+            raise QueryError(
+                QueryFault.INVALID,
+                f"{mapping}: {self._mappings[mapping].consumer_name} is not compared by the runtime; views are (for others see "
+                "`headrace replicate verify` and `headrace search verify`)",
+            )
+        return target.verify()
 
     def _settled(self, name: str, ask: Callable[[DeliveryRunner], Future[Settled]]) -> FailureOutcome:
         runner = self._runners.get(name)
@@ -227,6 +242,8 @@ class Mappings:
                 sign=request_signer,
             ),
         )
+        if isinstance(target, Verifiable):
+            self._verifiable[mapping.name] = target
         return self._filled(mapping, target) if isinstance(target, Fillable) else target
 
     def _filled(self, mapping: EventSourceMapping, target: FilledTarget) -> Filling:

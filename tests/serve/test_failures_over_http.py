@@ -6,6 +6,7 @@ import pytest
 
 from headrace.errors import LedgerError, QueryError, QueryFault
 from headrace.status import MappingStatus, State
+from headrace.verified import Difference, Part, RowDifference, Verified
 from support.deliveries import ARN, failure, parked, record, work
 from support.serving import SmallSystem, served
 
@@ -216,3 +217,31 @@ def test_a_target_is_filled_again_at_once_and_nothing_else_is_said(system, call)
     refused = call("POST", f"{ROOT}/status/fill")
     assert refused.status == 400
     assert "is not filled" in refused.message
+
+
+def test_a_view_is_compared_with_its_table_and_its_differences_are_told(system, call):
+    told = RowDifference(Part.OUTPUT, Difference.MISSING, '["books"]', '{"n":{"N":"1"}}', None)
+    system.mappings.verified = Verified(3, 2, 1, (told,), moving=4, broken=5)
+    answer = call("POST", f"{ROOT}/Copy/verify")
+    assert answer.status == 200
+    assert answer.json() == {
+        "name": "copy",
+        "equal": False,
+        "items": 3,
+        "rows": 2,
+        "differing": 1,
+        "moving": 4,
+        "broken": 5,
+        "differences": [
+            {
+                "part": "output",
+                "kind": "missing",
+                "row": '["books"]',
+                "expected": '{"n":{"N":"1"}}',
+                "found": None,
+            }
+        ],
+    }
+    assert call("POST", f"{ROOT}/copy/verify", '{"all": true}', JSON).status == 400
+    assert call("POST", f"{ROOT}/nothing/verify").status == 404
+    assert call("POST", f"{ROOT}/status/verify").status == 400

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.serve.http import app
 from headrace.serve.server import Server
 from headrace.status import DatasetStatus, MappingStatus, State
+from headrace.verified import Verified
 from headrace.versions import Versions
 
 OPEN = Access()
@@ -124,6 +126,8 @@ class KnownMappings:
         self.ledgers = Ledgers(None)
         self.outcome = FailureOutcome(3, 1, 2, 4, ("no-such",))
         self.fills: list[str] = []
+        self.verified = Verified(3, 2, 0, ())
+        self.verifying = 0.0
         self._settle = settle
 
     def forget(self) -> None:
@@ -131,6 +135,8 @@ class KnownMappings:
         self.ledgers = Ledgers(None)
         self.known = []
         self.fills = []
+        self.verified = Verified(3, 2, 0, ())
+        self.verifying = 0.0
 
     def statuses(self) -> Sequence[MappingStatus]:
         return self.known
@@ -147,6 +153,12 @@ class KnownMappings:
         if mapping == "status":
             raise QueryError(QueryFault.INVALID, f"{mapping} is not filled")
         self.fills.append(mapping)
+
+    def verify(self, mapping: str) -> Verified:
+        if mapping == "status":
+            raise QueryError(QueryFault.INVALID, f"{mapping} is not compared")
+        time.sleep(self.verifying)
+        return self.verified
 
     def redrive(self, mapping: str, ids: tuple[str, ...] | None) -> FailureOutcome:
         self._settle("redrive", mapping, ids)

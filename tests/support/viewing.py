@@ -89,6 +89,7 @@ class Viewed:
     told: list[Any] = field(default_factory=list)
     now: float = NOW
     target: Any = None
+    meanwhile: Callable[[], None] = lambda: None
 
     def __post_init__(self):
         self.start()
@@ -108,7 +109,11 @@ class Viewed:
             dataset=lambda key: self.rows,
             clock=lambda: self.now,
         )
-        self.target = ViewTarget(MaterializedView(self.sql), context, pause=lambda _: None)
+        self.target = ViewTarget(MaterializedView(self.sql), context, settle=0.0, pause=self.paused)
+
+    def paused(self, _: float) -> None:
+        """Somebody waits: between two looks, say."""
+        self.meanwhile()
 
     def stop(self):
         if self.target is not None:
@@ -158,7 +163,8 @@ class Viewed:
                     }
                 }
             case "Scan":
-                said = {"Items": list(self.items.values())}
+                items = list(self.items.values()) if request.get("Segment", 0) == 0 else []
+                said = {"Items": items}
             case _:
                 keys = [key["id"]["S"] for key in request["RequestItems"]["items"]["Keys"]]
                 found = [self.items[key] for key in keys if key in self.items]

@@ -28,6 +28,7 @@ VERBS = {
     "dead-letters": "List, retry or discard changes that could not be applied.",
     "failures": "List, show, redrive or discard records that a mapping gave up.",
     "replicate": "Compare a replica with its source, and repair it.",
+    "view": "Compare a view with its table, or make it anew.",
     "search": "Compare an index with its table, repair it, or fill it again.",
     "cayenne": "Look into a dataset's folder of engine cayenne.",
     "filter": "Try an event filter on records.",

@@ -210,6 +210,11 @@ class Client:
         """Have a mapping's target filled with its table once more."""
         self._object("POST", f"/v1/event_source_mappings/{quote(mapping, safe='')}/fill")
 
+    def verify(self, mapping: str) -> dict[str, Any]:
+        """What a mapping's target keeps, compared with its table, however long that takes."""
+        path = f"/v1/event_source_mappings/{quote(mapping, safe='')}/verify"
+        return self._as_object(path, self._json("POST", path, {}, patience=None))
+
     def _pages(self, path: str, field: str) -> Iterator[dict[str, Any]]:
         """All that is listed there, page by page."""
         after: dict[str, str] = {}
@@ -229,7 +234,11 @@ class Client:
         return found
 
     def _json(
-        self, method: str, path: str, asked: dict[str, Any] | None = None, patience: float = _SETTLING_SECONDS
+        self,
+        method: str,
+        path: str,
+        asked: dict[str, Any] | None = None,
+        patience: float | None = _SETTLING_SECONDS,
     ) -> Any:
         return self._read(path, *self._whole(method, path, asked, patience))
 
@@ -244,7 +253,11 @@ class Client:
             ) from None
 
     def _whole(
-        self, method: str, path: str, asked: dict[str, Any] | None = None, patience: float = _SETTLING_SECONDS
+        self,
+        method: str,
+        path: str,
+        asked: dict[str, Any] | None = None,
+        patience: float | None = _SETTLING_SECONDS,
     ) -> tuple[int, bytes]:
         seconds = _ANSWER_SECONDS if asked is None else patience
         timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=seconds)

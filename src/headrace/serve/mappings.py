@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -47,6 +48,7 @@ def mapping_routes(running: Running) -> list[Route]:
         Route(f"{of_one}/failures/{{id}}", ends.failure, methods=["GET"]),
         Route(f"{of_one}/parked", ends.parked, methods=["GET"]),
         Route(f"{of_one}/fill", ends.fill, methods=["POST"]),
+        Route(f"{of_one}/verify", ends.verify, methods=["POST"]),
     ]
 
 
@@ -96,12 +98,22 @@ class _Endpoints:
 
     async def fill(self, request: Request) -> Response:
         """Begin to give a target all items of its table."""
+        name = await self._asked(request)
+        self._running.mappings.fill(name)
+        return JSONResponse({"name": name, "fill": "asked for"}, status_code=202)
+
+    async def verify(self, request: Request) -> Response:
+        """Compare what a target keeps with its table, and answer when that is done."""
+        name = await self._asked(request)
+        verified = await self._workers.start(lambda: self._running.mappings.verify(name))
+        return JSONResponse({"name": name, "equal": verified.is_equal, **asdict(verified)})
+
+    async def _asked(self, request: Request) -> str:
+        """The mapping that is meant, of which nothing else is said."""
         expect_parameters(request, frozenset())
         if (await whole_body(request)).strip() not in (b"", b"{}"):
             raise QueryError(QueryFault.INVALID, "there is nothing to say here; send {} or nothing")
-        name = self._known(request)
-        self._running.mappings.fill(name)
-        return JSONResponse({"name": name, "fill": "asked for"}, status_code=202)
+        return self._known(request)
 
     async def redrive(self, request: Request) -> Response:
         """Try failures again."""

@@ -240,6 +240,15 @@ _PATHS: Final[Json] = {
             errors=(404,),
         )
     },
+    "/v1/event_source_mappings/{name}/verify": {
+        "post": _operation(
+            "What the mapping's target keeps, compared with its table: all of it, which may take long.",
+            _json("Verified"),
+            _MAPPING,
+            body=_body("Nothing", required=False),
+            errors=(404,),
+        )
+    },
     "/v1/event_source_mappings/{name}/parked": {
         "get": _operation(
             "Items of which records wait, by key; a page without any is the last.",

@@ -144,6 +144,25 @@ SCHEMAS: Final[Json] = {
     ),
     "Nothing": object_of({}),
     "FillAsked": object_of({"name": TEXT, "fill": TEXT}),
+    "Verified": object_of(
+        {
+            "name": TEXT,
+            "equal": _FLAG,
+            **dict.fromkeys(("items", "rows", "differing", "moving", "broken"), COUNT),
+            "differences": {
+                "type": "array",
+                "items": object_of(
+                    {
+                        "part": {"enum": ["state", "output"]},
+                        "kind": {"enum": ["missing", "extra", "different"]},
+                        "row": TEXT,
+                        "expected": nullable(TEXT),
+                        "found": nullable(TEXT),
+                    }
+                ),
+            },
+        }
+    ),
     "Failure": object_of(_FAILURE),
     "WholeFailure": object_of(
         {

@@ -15,6 +15,7 @@ from headrace.prepared import Prepared
 from headrace.refresh import RefreshAsked, RefreshOutcome
 from headrace.snapshot import Manifest
 from headrace.status import DatasetStatus, MappingStatus
+from headrace.verified import Verified
 
 
 class Answer(Protocol):
@@ -139,6 +140,13 @@ class RunningMappings(Protocol):
         """Have the mapping's target given all items of the table once more; returns at once.
 
         Raises QueryError: INVALID where the target is none that is filled.
+        """
+        ...
+
+    def verify(self, mapping: str) -> Verified:
+        """Compare what the mapping's target keeps with its table, all of it, while deliveries go on.
+
+        Raises QueryError: INVALID where the target cannot be compared; HeadraceError where it cannot be told.
         """
         ...
 

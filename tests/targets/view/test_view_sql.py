@@ -175,7 +175,7 @@ _NUMERIC = (
     "CASE WHEN p > q THEN p WHEN p < q THEN q ELSE 0 END", "CASE p WHEN 1 THEN 'one' ELSE 'more' END", "CAST(p AS DECIMAL(10, 2))",
 )  # fmt: skip
 _TEXTUAL = (
-    "s || t", "concat(s, t)", "length(s)", "left(s, n)", "right(s, n)", "substring(s, n)", "substring(s, n, 2)", "replace(s, 'a', 'bb')",
+    "s || t", "concat(s, t)", "length(s)", "left(s, n)", "right(s, n)", "substring(s, n)", "substring('wxyz' || s, n, 2)", "replace(s, 'a', 'bb')",
     "replace(s, t, 'x')", "trim(s)", "ltrim(s)", "rtrim(s)", "upper(s)", "lower(s)", "s LIKE t", "s NOT LIKE 'a%'", "s ILIKE 'A_'",
     "contains(s, t)", "starts_with(s, t)", "ends_with(s, t)", "split_part(s, 'a', n)", "s < t", "s = t", "s BETWEEN 'a' AND t",
     "nullif(s, t)", "greatest(s, t)",

@@ -219,7 +219,7 @@ def test_tombstones_are_forgotten_in_the_end(tmp_path):
     view.deliver()
     view.now += 8 * 86_400.0
     view.deliver([view.put("b", category="books", price=1)])
-    with view.target.state.snapshot() as state:
+    with view.target._state.snapshot() as state:
         assert state.execute("SELECT count(*) FROM items").fetchone() == (1,)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from headrace.attribute import Image
@@ -38,6 +39,12 @@ class Publication:
                 self._write(waiting)
                 count += len(waiting)
         return count
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Nothing is written while this lasts: deliveries wait."""
+        with self._lock:
+            yield
 
     def refusal(self, row: str | None) -> str | None:
         """Why a row could not be written the last time."""

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from headrace.attribute import BrokenValue, Image, key_text
-from headrace.errors import ConfigError, TableUnusable
+from headrace.errors import ConfigError, InternalError, TableUnusable
 from headrace.row_table import Row, RowKey
 from headrace.targets.canonical import differing
 from headrace.targets.view.definition import Column, Definition, Totals
@@ -43,6 +43,10 @@ class Rows(Protocol):
 
     def made(self, state: ViewState, names: Sequence[str]) -> dict[str, Made]:
         """What these rows are to be now."""
+        ...
+
+    def of_group(self, name: str, totals: Totals | None) -> Made:
+        """The row of a group that adds up to ``totals``, None for nothing."""
         ...
 
     def name_of(self, item: Image) -> str | None:
@@ -81,14 +85,15 @@ class DatasetRows:
     def made(self, state: ViewState, names: Sequence[str]) -> dict[str, Made]:
         """See ``Rows``."""
         if self._definition.is_grouped:
-            return {
-                name: _row(self._key(name), self._definition.columns, totals)
-                for name, totals in state.totals(names).items()
-            }
+            return {name: self.of_group(name, totals) for name, totals in state.totals(names).items()}
         return {
             name: Row(self._key(name), None if content is None else self._key(name) | _IMAGE.decode(content))
             for name, content in state.contents(names).items()
         }
+
+    def of_group(self, name: str, totals: Totals | None) -> Made:
+        """See ``Rows``."""
+        return _row(self._key(name), self._definition.columns, totals)
 
     def name_of(self, item: Image) -> str | None:
         """See ``Rows``."""
@@ -127,6 +132,10 @@ class ItemRows:
             for name, content in state.contents(names).items()
         }
 
+    def of_group(self, name: str, _: Totals | None) -> Made:
+        """See ``Rows``. There are no groups."""
+        raise InternalError(f"{name} is no group: rows are items")
+
     def name_of(self, item: Image) -> str | None:
         """See ``Rows``."""
         return item_key(item, self.key)
@@ -155,7 +164,7 @@ class KeyedGroupRows:
 
     def made(self, state: ViewState, names: Sequence[str]) -> dict[str, Made]:
         """See ``Rows``."""
-        return {name: self._made(name, totals) for name, totals in state.totals(names).items()}
+        return {name: self.of_group(name, totals) for name, totals in state.totals(names).items()}
 
     def name_of(self, item: Image) -> str | None:
         """See ``Rows``. A row with another constant in its key is somebody else's."""
@@ -174,7 +183,8 @@ class KeyedGroupRows:
         """See ``Rows``."""
         return not differing(ours, theirs, None)
 
-    def _made(self, name: str, totals: Totals | None) -> Made:
+    def of_group(self, name: str, totals: Totals | None) -> Made:
+        """See ``Rows``."""
         try:
             key = self._key(name)
         except Unevaluable as error:

@@ -93,7 +93,6 @@ class ViewState:
         self._guard = threading.Lock()
         self._waiting: dict[str, int] = {}
         self._written: set[str] = set()
-        self._noted: set[str] = set()
         self._turn = 0
         self._pruned_at: float | None = None
         self._lacks: str | None = None
@@ -137,7 +136,6 @@ class ViewState:
             groups.close()
             self._prune(connection, now)
             self._mark(connection, rows)
-        self._note(rows)
         return outcomes
 
     def _move(self, groups: Accumulation, old: Part | None, new: Part | None) -> Iterator[str]:
@@ -200,7 +198,6 @@ class ViewState:
             connection.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", gone)
             groups.close()
             self._mark(connection, rows)
-        self._note(rows)
         return found[-1][0] if len(found) == _ENDED_AT_ONCE else None
 
     def end_fill(self) -> None:
@@ -211,6 +208,28 @@ class ViewState:
                 _set(connection, "filled", filling)
                 connection.execute("DELETE FROM facts WHERE name = 'filling'")
         self._lacks = None
+
+    def recount(self) -> None:
+        """Make all groups anew of what items brought. Everybody waits meanwhile."""
+        with self._file.writing() as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM groups")}
+            for table in ("groups", "extremes"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of two words
+            self._begin_whole(connection)
+            after = ""
+            while True:
+                found = connection.execute(
+                    "SELECT key, name, content FROM items WHERE key > ? AND name IS NOT NULL ORDER BY key LIMIT ?",
+                    (after, _ENDED_AT_ONCE),
+                ).fetchall()
+                groups = Accumulation(connection, self._definition.measures)
+                for _, name, content in found:
+                    groups.add(name, content)
+                names.update(groups.close())
+                if len(found) < _ENDED_AT_ONCE:
+                    break
+                after = found[-1][0]
+            self._mark(connection, names)
 
     # Rows
 
@@ -227,7 +246,6 @@ class ViewState:
             )
             names = [name for (name,) in connection.execute(table)]
             self._mark(connection, names)
-        self._note(names)
 
     def waiting(self, limit: int) -> Mapping[str, int]:
         """Some of the rows that are to be written, each with the turn in which it was last changed."""
@@ -257,12 +275,22 @@ class ViewState:
         names = list(rows)
         with self._file.writing() as connection:
             self._mark(connection, names)
-        self._note(names)
 
     def totals(self, rows: Iterable[str]) -> dict[str, Totals | None]:
         """What these groups add up to now."""
         with self._file.opened("read") as connection:
             return {name: totals_of(connection, self._definition.measures, name) for name in rows}
+
+    def parts(self, keys: Sequence[str]) -> dict[str, Part | None]:
+        """What these items bring."""
+        with self._file.opened("read") as connection:
+            found = _stored(connection, keys)
+        return {key: stored.part for key, stored in found.items()}
+
+    def is_waiting(self, row: str) -> bool:
+        """Whether a row is to be written yet."""
+        with self._guard:
+            return row in self._waiting
 
     def contents(self, rows: Iterable[str]) -> dict[str, bytes | None]:
         """These rows that are items, as they are now."""
@@ -323,32 +351,34 @@ class ViewState:
             "UPDATE items SET epoch = 0, name = NULL, content = NULL, error = NULL, idle = ?", (now,)
         )
         _set(connection, "definition", self._signature())
+        self._begin_whole(connection)
+        if self._definition.groups == ():
+            connection.execute("INSERT INTO waiting VALUES (?)", (ALL,))
+
+    def _begin_whole(self, connection: sqlite3.Connection) -> None:
         if self._definition.groups == ():
             # SELECT count(*) of nothing is a row.
             kept = "[" + ",".join(["[0,null]"] * len(self._definition.measures)) + "]"
             connection.execute("INSERT INTO groups VALUES (?, 0, ?)", (ALL, kept))
-            connection.execute("INSERT INTO waiting VALUES (?)", (ALL,))
 
     def _signature(self) -> str:
         return hashlib.sha256(f"{_FORMAT} {self._definition.sql}".encode()).hexdigest()
 
     def _mark(self, connection: sqlite3.Connection, rows: Iterable[str]) -> None:
-        with self._guard:
-            done = [(name,) for name in self._written]
-        connection.executemany("DELETE FROM waiting WHERE name = ?", done)
-        self._noted = {name for (name,) in done}
-        connection.executemany("INSERT OR IGNORE INTO waiting VALUES (?)", [(name,) for name in rows])
+        """These are to be written, durably with the rest of the transaction, and others are not any more.
 
-    def _note(self, rows: Iterable[str]) -> None:
-        """What is durable now is known in memory."""
+        In memory that holds at once: nobody reads a row before the transaction has ended, and if it is undone, they are written in vain.
+        """
+        names = list(rows)
         with self._guard:
             self._turn += 1
-            self._written -= self._noted
-            for name in rows:
+            done, self._written = self._written, set()
+            for name in names:
                 # To the end: what changes all the time must not keep others from being written.
                 self._waiting.pop(name, None)
                 self._waiting[name] = self._turn
-                self._written.discard(name)
+        connection.executemany("DELETE FROM waiting WHERE name = ?", [(name,) for name in done])
+        connection.executemany("INSERT OR IGNORE INTO waiting VALUES (?)", [(name,) for name in names])
 
 
 def _is_news(arrival: Arrival, known: _Stored | None, epoch: int) -> bool:

@@ -19,14 +19,18 @@ from headrace.table_shape import keys_of
 from headrace.target import MaterializedView, OutputTable
 from headrace.target_context import TargetContext
 from headrace.targets.change import Change
+from headrace.targets.comparison import SETTLE
 from headrace.targets.table import Patience, Table
 from headrace.targets.table_rows import TableRows
 from headrace.targets.view.contribution import Part, parts_of
 from headrace.targets.view.definition import Definition, define
 from headrace.targets.view.publication import Publication
+from headrace.targets.view.recomputation import wrong_groups
 from headrace.targets.view.rows import DatasetRows, ItemRows, KeyedGroupRows, Rows, expect_keys, item_key
 from headrace.targets.view.state import Arrival, Arrived, ViewState
 from headrace.targets.view.value import Unevaluable
+from headrace.targets.view.verification import Verification
+from headrace.verified import Verifiable, Verified
 
 PATIENCE: Final = 10.0
 """Seconds that one request waits between its tries."""
@@ -36,10 +40,11 @@ _AT_ONCE: Final = 500
 Opened = tuple[Callable[[str, Image], Part | None], RowKey, Publication]
 
 
-class ViewTarget(Consumer, Fillable, Lacking):
+class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
     """Keeps the rows of ``view``. Any thread may call.
 
-    Its table, and the one that it writes to, are described with the first batch or fill. ``pause`` waits so many seconds.
+    Its table, and the one that it writes to, are described with the first batch or fill. ``settle`` are the seconds between two looks
+    of a comparison; ``pause`` waits so many seconds.
     Raises ConfigError where the SQL is not taken, or nothing takes the rows.
     """
 
@@ -48,20 +53,22 @@ class ViewTarget(Consumer, Fillable, Lacking):
         view: MaterializedView,
         context: TargetContext,
         *,
+        settle: float = SETTLE,
         pause: Callable[[float], None] | None = None,
     ) -> None:
-        self.definition = defined(view, context.mapping)
-        self._dataset = None if view.table is not None else _dataset(self.definition, context)
-        self.state = ViewState(context.file("view"), self.definition, view.tombstones)
+        self._definition = defined(view, context.mapping)
+        self._dataset = None if view.table is not None else _dataset(self._definition, context)
+        self._state = ViewState(context.file("view"), self._definition, view.tombstones)
         self._view = view
         self._context = context
+        self._settle = settle
         self._pause = pause or self._wait
         self._closing = threading.Event()
         self._opening = threading.Lock()
         self._opened: Opened | None = None
         place = Place(context.access.region, context.access.endpoint_url)
         patience = Patience(PATIENCE, context.mapping, self._pause)
-        self.source = Table(context.source, context.table, place, patience)
+        self._source = Table(context.source, context.table, place, patience)
 
     # Records
 
@@ -70,13 +77,13 @@ class ViewTarget(Consumer, Fillable, Lacking):
 
         Raises ConsumerFailed where a batch of one record cannot be done; LedgerError, and what the output raises, where nothing can.
         """
-        part_of, _, publication = self.opened()
+        part_of, _, publication = self._open()
         records = {record.key: record for record in batch.records}
         arrivals = [self._arrival(batch, record, part_of) for record in records.values()]
-        outcomes = self.state.take(arrivals, self._context.clock())
+        outcomes = self._state.take(arrivals, self._context.clock())
         again = {outcome.row for outcome in outcomes if publication.refusal(outcome.row)}
         if again:
-            self.state.mark(row for row in again if row is not None)
+            self._state.mark(row for row in again if row is not None)
         rows = publication.flush()
         newer = sum(outcome.newer for outcome in outcomes)
         self._context.observe(
@@ -103,19 +110,19 @@ class ViewTarget(Consumer, Fillable, Lacking):
 
     def lacks(self) -> str | None:
         """See ``Lacking``: the view is new, or its SQL is, or its file was lost."""
-        self.state.open(self._context.clock())
-        return self.state.lacks
+        self._state.open(self._context.clock())
+        return self._state.lacks
 
     def begin_fill(self, at: float) -> None:
         """See ``Fillable``."""
-        self.opened()
-        self.state.begin_fill(at)
+        self._open()
+        self._state.begin_fill(at)
 
     def fill(self, items: Sequence[Image]) -> None:
         """See ``Fillable``. Items that cannot be evaluated are told, and left out of the view."""
-        _, _, publication = self.opened()
-        arrivals = list(self.arrivals(items))
-        self.state.take(arrivals, self._context.clock())
+        _, _, publication = self._open()
+        arrivals = list(self._arrivals(items))
+        self._state.take(arrivals, self._context.clock())
         publication.flush()
         broken = [arrival for arrival in arrivals if arrival.error is not None]
         if broken:
@@ -123,22 +130,24 @@ class ViewTarget(Consumer, Fillable, Lacking):
             self._context.observe(ViewFaults(self._context.mapping, len(broken), 0, first))
 
     def end_fill(self) -> None:
-        """See ``Fillable``. Then all rows that are there are compared with those that are to be, and mended."""
-        _, _, publication = self.opened()
+        """See ``Fillable``. Then groups are proven to be what items make, and all rows of the output are compared and mended."""
+        _, _, publication = self._open()
         after: str | None = ""
         while after is not None:
-            after = self.state.drop_unseen(after, self._context.clock())
+            after = self._state.drop_unseen(after, self._context.clock())
             publication.flush()
+        if self._definition.is_grouped and self._is_miscounted():
+            self._state.recount()
         self._mend(publication)
-        self.state.end_fill()
+        self._state.end_fill()
         refused = publication.refusals
         if refused:
             row, error = next(iter(refused.items()))
             self._context.observe(ViewFaults(self._context.mapping, 0, len(refused), f"{row}: {error}"))
 
-    def arrivals(self, items: Sequence[Image]) -> Iterator[Arrival]:
+    def _arrivals(self, items: Sequence[Image]) -> Iterator[Arrival]:
         """What items of the table bring, without a version."""
-        part_of, keys, _ = self.opened()
+        part_of, keys, _ = self._open()
         for item in items:
             key = item_key(item, keys)
             try:
@@ -146,35 +155,54 @@ class ViewTarget(Consumer, Fillable, Lacking):
             except Unevaluable as error:
                 yield Arrival(key, None, None, str(error))
 
+    def _is_miscounted(self) -> bool:
+        with self._state.snapshot() as connection:
+            return any(True for _ in wrong_groups(connection, self._definition, {}))
+
     def _mend(self, publication: Publication) -> None:
         """Write what the output does not have, or has otherwise; delete what is none of the view's rows."""
         seen = set()
         for page in publication.table.rows():
             found = {name: item for item in page if (name := publication.rows.name_of(item)) is not None}
-            made = publication.rows.made(self.state, list(found))
+            made = publication.rows.made(self._state, list(found))
             seen |= {_digest(name) for name in found}
             self._mark([name for name, item in found.items() if not publication.is_right(made[name], item)])
-        self._mark([name for name in self.state.names() if _digest(name) not in seen])
+        self._mark([name for name in self._state.names() if _digest(name) not in seen])
         publication.flush()
 
     def _mark(self, names: Sequence[str]) -> None:
         for first in range(0, len(names), _AT_ONCE):
-            self.state.mark(names[first : first + _AT_ONCE])
+            self._state.mark(names[first : first + _AT_ONCE])
+
+    # Comparing
+
+    def verify(self) -> Verified:
+        """See ``Verifiable``."""
+        _, _, publication = self._open()
+        return Verification(
+            self._definition,
+            self._source,
+            self._state,
+            publication,
+            self._arrivals,
+            self._settle,
+            self._pause,
+        ).run()
 
     # Opening and closing
 
-    def opened(self) -> Opened:
+    def _open(self) -> Opened:
         """What the view computes with, and where its rows go. Raises HeadraceError while that cannot be told."""
         if self._closing.is_set():
             raise self._stopped()
         with self._opening:
             if self._opened is None:
-                self.state.open(self._context.clock())
-                keys = keys_of(self.source.describe())
-                expect_keys(self.definition, keys)
+                self._state.open(self._context.clock())
+                keys = keys_of(self._source.describe())
+                expect_keys(self._definition, keys)
                 rows, table = self._output(keys)
-                self.state.expect_output(f"{self._view.table or 'dataset'} {table.identity()}")
-                self._opened = parts_of(self.definition, keys), keys, Publication(self.state, rows, table)
+                self._state.expect_output(f"{self._view.table or 'dataset'} {table.identity()}")
+                self._opened = parts_of(self._definition, keys), keys, Publication(self._state, rows, table)
             return self._opened
 
     def _output(self, keys: RowKey) -> tuple[Rows, RowTable]:
@@ -184,8 +212,8 @@ class ViewTarget(Consumer, Fillable, Lacking):
             return self._dataset
         its_key = self._key_of(output)
         rows: Rows
-        if self.definition.is_grouped:
-            rows = KeyedGroupRows(self.definition, output.name, its_key)
+        if self._definition.is_grouped:
+            rows = KeyedGroupRows(self._definition, output.name, its_key)
         else:
             rows = ItemRows(keys, output.name, its_key)
         return rows, TableRows.of(self._context, output, rows.key)
@@ -205,7 +233,7 @@ class ViewTarget(Consumer, Fillable, Lacking):
         with self._opening:
             if self._opened is not None:
                 self._opened[2].table.close()
-        self.state.close()
+        self._state.close()
 
     def _wait(self, seconds: float) -> None:
         if self._closing.wait(seconds):
