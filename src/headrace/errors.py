@@ -2,6 +2,7 @@
 
 HeadraceError
 ├── ConfigError                 the Spicepod, or what it refers to, is wrong
+│   └── EventMalformed          an event or a record is not as AWS Lambda makes it
 ├── SourceError                 DynamoDB answered, or failed to
 │   ├── Throttled               asked too often: back off
 │   ├── Unavailable             timeout, 5xx, connection lost, wrong CRC, cut-off body: back off
@@ -44,6 +45,10 @@ class HeadraceError(Exception):
 
 class ConfigError(HeadraceError):
     """The configuration is wrong; the message names file, line, key, the choices and the cure."""
+
+
+class EventMalformed(ConfigError):
+    """What was given as an event, or as a record, is none; the message says where."""
 
 
 class SourceError(HeadraceError):
