@@ -11,7 +11,8 @@ program       Arrow           -> Python
 Root files are words: values and protocols without I/O. Folders are rooms: they know the words, never
 each other. Only ``runtime`` knows all the rooms.
 
-Programs call ``connect``, for a runtime that runs elsewhere, or ``open``, which runs one within them.
+Programs call ``connect``, for a runtime that runs elsewhere, or ``open``, which runs one within them. AWS Lambda calls
+``lambda_handler``, where it follows the stream itself.
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ from importlib import import_module
 # Known to type checkers; the module typing, which has it too, takes its time in the process of each function.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from headrace.lambda_entry import lambda_handler
     from headrace.program import connect, open  # noqa: A004 - it is called as `headrace.open`
 
-__all__ = ["__version__", "connect", "open"]
+__all__ = ["__version__", "connect", "lambda_handler", "open"]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "connect": "headrace.program",
+    "lambda_handler": "headrace.lambda_entry",
+    "open": "headrace.program",
+}
 
 
 def __getattr__(name: str) -> object:
     """Load what programs call when it is first asked for: a help text needs none of it."""
-    if name not in ("connect", "open"):
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module 'headrace' has no attribute '{name}'")
-    return getattr(import_module("headrace.program"), name)
+    return getattr(import_module(home), name)

@@ -66,7 +66,8 @@ class Checkpoint:
     settings by which items became columns: rows of two kinds must not stand in one copy. ``snapshot`` is the id of
     the snapshot from which the copy was restored, until it has caught up with its source for the first time since.
     Of a copy that follows no stream, ``last_refresh`` is what it is complete by, while an append adds to it, too; and
-    ``newest`` is the greatest time of its rows when that append, or else the last one, began (epoch seconds).
+    ``newest`` is the greatest time of its rows when that append, or else the last one, began (epoch seconds). ``pushed``: records have been
+    applied by somebody else who follows the stream (AWS Lambda), so nothing can be gone on with from here.
     """
 
     table_id: str
@@ -81,6 +82,7 @@ class Checkpoint:
     snapshot: str = ""
     last_refresh: LastRefresh | None = None
     newest: float | None = None
+    pushed: bool = False
     format: int = FORMAT
 
     @property

@@ -55,7 +55,9 @@ def record_of(value: object, place: str, arn: str) -> StreamRecord:
         )
     number = change.get("SequenceNumber")
     if not isinstance(number, str) or not (number.isascii() and number.isdigit()):
-        raise EventMalformed(f"{place}.dynamodb.SequenceNumber: is {kind_of(number)}; expected a text of digits")
+        raise EventMalformed(
+            f"{place}.dynamodb.SequenceNumber: is {kind_of(number)}; expected a text of digits"
+        )
     try:
         keys = change.get("Keys") or {}
         for held in keys.values():

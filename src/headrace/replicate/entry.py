@@ -66,10 +66,9 @@ def decide(
     if copy is None:
         return CopyTable(None)
     checkpoint = copy.checkpoint
-    if checkpoint.table_id != table.table_id:
-        return CopyTable(f"table {table.name} was re-created")
-    if checkpoint.reading != table.reading:
-        return CopyTable("other settings of its columns than the stored copy was made by")
+    outdated = _outdated(checkpoint, table)
+    if outdated is not None:
+        return CopyTable(outdated)
     moved = checkpoint.stream_arn != table.stream_arn
     if moved and (gap is not None or drained or checkpoint.scan_ended_at is None):
         return CopyTable(f"the stream of {table.name} was turned off and on again")
@@ -145,6 +144,15 @@ def outlived(shard_id: str, position: Position, read_up_to: float | None, servic
     if age <= RETENTION:
         return None
     return Gap(shard_id, f"its position was set {age / 3600:.1f} h ago and the stream keeps 24 h")
+
+
+def _outdated(checkpoint: Checkpoint, table: SourceTable) -> str | None:
+    """Why a copy is not one of this table that can be gone on with; None if it is."""
+    if checkpoint.table_id != table.table_id:
+        return f"table {table.name} was re-created"
+    if checkpoint.reading != table.reading:
+        return "other settings of its columns than the stored copy was made by"
+    return "a function of AWS Lambda has written the stored copy since" if checkpoint.pushed else None
 
 
 def _outlived(checkpoint: Checkpoint, service_now: float) -> Gap | None:

@@ -45,6 +45,11 @@ class Names:
         """The dead letters of all datasets, as SQL writes it."""
         return self.qualified(DEAD_LETTERS)
 
+    @property
+    def versions(self) -> str:
+        """The versions of rows that were pushed, of all datasets, as SQL writes it."""
+        return self.qualified("headrace_version")
+
     def qualified(self, table: str) -> str:
         """A table of the schema as SQL writes it."""
         return f"{quoted(self.schema)}.{quoted(table)}"

@@ -24,16 +24,24 @@ ENDING_PATIENCE = 5.0
 """Seconds that the server gets to end our session of before, which holds the lock though its connection is lost."""
 
 _PLANS = (
-    f"SET lock_timeout = '{LOCK_PATIENCE_MS}ms'",
-    # A session that has nothing to write for hours holds the lock all the same.
-    "SET idle_session_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SET statement_timeout = 0",
     # The few rows of a batch are looked up in the many of the table by its index, whatever is known of their numbers.
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
     "SET enable_seqscan = off",
 )
+
+_HELD = (
+    f"SET lock_timeout = '{LOCK_PATIENCE_MS}ms'",
+    # A session that has nothing to write for hours holds the lock all the same.
+    "SET idle_session_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+    "SET statement_timeout = 0",
+)
+
+STALLED = 30
+"""Seconds after which the server ends a transaction of a process that is frozen, or has vanished without a word."""
+
+_BORROWED = (f"SET idle_in_transaction_session_timeout = '{STALLED}s'",)
 
 
 @dataclass(slots=True)
@@ -63,13 +71,54 @@ def open_session(server: PostgresServer, dataset: str, schema: str | None, forme
     connection = server.connect()
     try:
         with translated(f"cannot open {dataset} in PostgreSQL", server.redact):
-            connection.execute("; ".join(_PLANS))
+            connection.execute("; ".join((*_PLANS, *_HELD)))
             names = Names(schema_of(connection, dataset, schema), dataset)
             _lock(connection, names, former)
             return Session(connection, names, connection.info.backend_pid)
     except BaseException:
         connection.close()
         raise
+
+
+def open_turns(server: PostgresServer, dataset: str, schema: str | None) -> Session:
+    """Connect, for a session that takes the lock of the dataset's tables for one transaction at a time.
+
+    Raises AcceleratorError.
+    """
+    connection = server.connect()
+    try:
+        with translated(f"cannot open {dataset} in PostgreSQL", server.redact):
+            connection.execute("; ".join((*_PLANS, *_BORROWED)))
+            names = Names(schema_of(connection, dataset, schema), dataset)
+            return Session(connection, names, connection.info.backend_pid)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def begin_turn(session: Session, patience: float, rest: float) -> None:
+    """Begin a transaction that holds the lock of the dataset's tables, which others wait for in the order of their coming.
+
+    ``patience`` and ``rest`` are seconds: how long to wait for the lock, and how long one statement may take. Raises AcceleratorLocked with
+    nothing begun, and psycopg's errors.
+    """
+    connection, names = session.connection, session.names
+    key = _key_of(names)
+    try:
+        connection.execute(
+            # What others have committed while this one waited must be seen.
+            "BEGIN ISOLATION LEVEL READ COMMITTED; "
+            f"SET LOCAL statement_timeout = {int(rest * 1000)}; SET LOCAL lock_timeout = {int(patience * 1000)}; "
+            f"SELECT pg_advisory_xact_lock({key}); SET LOCAL lock_timeout = {LOCK_PATIENCE_MS}"
+        )
+    except psycopg.errors.LockNotAvailable:
+        connection.execute("ROLLBACK")
+        holder = _holder(connection, key)
+        who = holder[1] if holder is not None else "another session, which is gone by now"
+        raise AcceleratorLocked(
+            f"{names.schema}.{names.dataset} is held by {who}, for more than {patience:g} s; a `headrace run` on "
+            "the same Spicepod holds it as long as it runs: stop it, or give this dataset another pg_schema or pg_db"
+        ) from None
 
 
 def schema_of(connection: psycopg.Connection, dataset: str, schema: str | None) -> str:
@@ -94,7 +143,7 @@ def schema_of(connection: psycopg.Connection, dataset: str, schema: str | None) 
 
 
 def _lock(connection: psycopg.Connection, names: Names, former: int | None) -> None:
-    key = lock_key(f"{names.schema} {names.dataset}")
+    key = _key_of(names)
     began = time.monotonic()
     while not _is_taken(connection, key):
         holder = _holder(connection, key)
@@ -108,6 +157,10 @@ def _lock(connection: psycopg.Connection, names: Names, former: int | None) -> N
         if holder is not None and pid == former:
             connection.execute("SELECT pg_terminate_backend($1)", [pid])
         connection.execute("SELECT pg_sleep(0.02)")
+
+
+def _key_of(names: Names) -> int:
+    return lock_key(f"{names.schema} {names.dataset}")
 
 
 def lock_key(text: str) -> int:
