@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from headrace.lambda_entry.function import LambdaFunction
+# Lambda asks for the handler while it starts an environment, when a function has more of a processor than later.
+from headrace.lambda_entry.function import LambdaFunction
+from headrace.lambda_entry.settings import read_settings
 
 _OPENING: Final = threading.Lock()
 _OPENED: Final[list[LambdaFunction]] = []
@@ -33,8 +34,5 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 def _function() -> LambdaFunction:
     with _OPENING:
         if not _OPENED:
-            from headrace.lambda_entry.function import LambdaFunction
-            from headrace.lambda_entry.settings import read_settings
-
             _OPENED.append(LambdaFunction.opened(read_settings(os.environ), os.environ))
         return _OPENED[0]

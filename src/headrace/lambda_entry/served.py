@@ -34,7 +34,6 @@ _KEYS: Final = {
     "maximum_batching_window": "maximum_batching_window",
     "parallelization_factor": "parallelization_factor",
     "tumbling_window": "tumbling_window",
-    "reports_item_failures": "function_response_types",
     "bisects": "bisect_batch_on_function_error",
     "maximum_retry_attempts": "maximum_retry_attempts",
     "maximum_record_age": "maximum_record_age",
