@@ -214,30 +214,52 @@ def test_a_mapping_with_a_function_is_left_to_lambda_and_told(package, taker, ma
         package.function(HEADRACE_MAPPING="called")(three())
 
 
-def test_a_view_needs_what_outlives_an_environment(package):
+LASTING = {
+    "view": (
+        {"view": {"table": "totals", "sql": "SELECT status, count(*) AS n FROM orders GROUP BY status"}},
+        "a view counts each change once",
+    ),
+    "two_way": (
+        {"replicate": {"table": "orders-replica", "two_way": True}},
+        "a two_way replica remembers in a file",
+    ),
+    "file": ({"outbox": {"to": "file:events.jsonl"}}, "its events go to a file"),
+}
+
+
+@pytest.mark.parametrize("kind", LASTING)
+def test_what_needs_a_file_that_lasts_is_refused(package, kind):
+    target, message = LASTING[kind]
     package.spicepod(
         event_source_mappings=[
             {
-                "name": "totals",
+                "name": "told",
                 "from": "dynamodb:orders",
                 "params": {"aws_region": "us-east-1"},
-                "target": {"replicate": {"table": "elsewhere"}},
+                "target": target,
             }
         ]
     )
-    from dataclasses import replace
+    with pytest.raises(ConfigError, match=rf"event source mapping told: {message}.*`headrace run`"):
+        package.function()(three())
 
-    from headrace.config import load_pod
-    from headrace.lambda_entry.received import StreamName
-    from headrace.lambda_entry.served import Served
-    from headrace.target import MaterializedView, OutputTable
 
-    pod = load_pod(None, {}, package.folder)
-    view = MaterializedView("SELECT status, count(*) FROM orders GROUP BY status", OutputTable("totals"))
-    pod = replace(pod, mappings=(replace(pod.mappings[0], consumer=view),))
-    served = Served(pod, frozenset(), lambda _: None, lambda: 60.0)
-    with pytest.raises(ConfigError, match=r"mapping totals: a view counts each change once.*`headrace run`"):
-        served.of(StreamName("us-east-1", "orders", "2026-06-27T00:48:05.899"))
+def test_rows_for_a_dataset_of_headrace_run_are_refused(package):
+    package.spicepod(
+        datasets=[
+            {"from": "target:trail", "name": "trail", "acceleration": {"engine": "duckdb", "mode": "file"}}
+        ],
+        event_source_mappings=[
+            {
+                "name": "trail",
+                "from": "dynamodb:orders",
+                "params": {"aws_region": "us-east-1"},
+                "target": {"audit": {}},
+            }
+        ],
+    )
+    with pytest.raises(ConfigError, match=r"trail writes to dataset trail, which only `headrace run` holds"):
+        package.function()(three())
 
 
 def test_a_stream_without_new_items_is_no_use_to_a_copy(package):

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from headrace.batch import Batch, Consumer
 from headrace.config.pod import Pod
 from headrace.dataset import AwsAccess, Dataset, Engine
-from headrace.dynamodb import botocore_transport, service_client
+from headrace.dynamodb import botocore_transport, request_signer, service_client
 from headrace.errors import ConfigError
 from headrace.event_source_mapping import Delivering, EventSourceMapping, Function
 from headrace.fill import Fillable
@@ -20,7 +20,7 @@ from headrace.ledger import Fault
 from headrace.mapping_facts import MappingObserver
 from headrace.replicate.delivery.response import judge
 from headrace.stream_record import StreamRecord
-from headrace.target import MaterializedView
+from headrace.target import MaterializedView, Outbox, Replica, SearchIndex, Target
 from headrace.target_context import TargetContext
 from headrace.targets.opening import open_target
 from headrace.wire import Transport
@@ -184,6 +184,7 @@ class Served:
             lambda access, _: self._reach(access),
             self._client,
             self._observe,
+            sign=request_signer,
         )
         try:
             filters = Filters.compiled(mapping.filters)
@@ -249,15 +250,35 @@ def _is_of(table: str, access: AwsAccess, stream: StreamName) -> bool:
 
 
 def _expect_servable(mapping: EventSourceMapping, pod: Pod) -> None:
-    """Raise ConfigError where a target cannot do without what outlives a process."""
-    if isinstance(mapping.consumer, MaterializedView):
+    """Raise ConfigError where a target cannot do without what outlives a process; log where it promises less."""
+    assert not isinstance(mapping.consumer, Function), "functions are Lambda's own"
+    where = f"event source mapping {mapping.name}"
+    lacking = _lacking(mapping.consumer)
+    if lacking is not None:
         raise ConfigError(
-            f"event source mapping {mapping.name}: a view counts each change once, which it remembers in a file, and nothing of a "
-            "function's files lasts: run it with `headrace run`"
+            f"{where}: {lacking}, and nothing of a function's files lasts: run it with `headrace run`"
         )
-    fed = [dataset.name for dataset in pod.datasets if dataset.fed_by == mapping.name]
+    fed = [dataset.name for dataset in pod.fed if dataset.fed_by == mapping.name]
     if fed:
         raise ConfigError(
-            f"event source mapping {mapping.name} writes to dataset {fed[0]}, which only `headrace run` holds; give its target a "
-            "table of DynamoDB"
+            f"{where} writes to dataset {fed[0]}, which only `headrace run` holds; give its target a table of DynamoDB"
         )
+    if isinstance(mapping.consumer, SearchIndex):
+        _LOG.warning(
+            "%s: the versions of documents are remembered in this environment alone: where a batch comes again in another one, "
+            "the index shows older states until what follows has come again too",
+            where,
+        )
+
+
+def _lacking(target: Target) -> str | None:
+    """What a target needs a file for, None where it does without."""
+    match target:
+        case MaterializedView():
+            return "a view counts each change once, which it remembers in a file"
+        case Replica(two_way=True):
+            return "a two_way replica remembers in a file what it has written, to overwrite nothing that applications write"
+        case Outbox(kind="file"):
+            return "its events go to a file"
+        case _:
+            return None
