@@ -224,6 +224,6 @@ def test_importing_headrace_brings_nothing_heavy_in():
     heavy = "import sys, headrace; print(sorted({'pyarrow', 'duckdb', 'pydantic', 'adbc_driver_manager'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-    assert headrace.__all__ == ["__version__", "connect", "open"]
+    assert headrace.__all__ == ["__version__", "connect", "lambda_handler", "open"]
     with pytest.raises(AttributeError, match="no attribute 'close'"):
         headrace.close  # noqa: B018
