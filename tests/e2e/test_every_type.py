@@ -132,7 +132,7 @@ def until_rows(process, expected, statement="SELECT * FROM orders ORDER BY id"):
         pytest.param("duckdb", "memory", "stream", marks=pytest.mark.long),
         pytest.param("duckdb", "file", "bootstrap", marks=pytest.mark.long),
         ("duckdb", "file", "stream"),
-        ("sqlite", "memory", "bootstrap"),
+        pytest.param("sqlite", "memory", "bootstrap", marks=pytest.mark.long),
         ("postgres", "file", "stream"),
     ],
     indirect=["engine"],

@@ -43,7 +43,12 @@ INDEXES = ", indexes: {revision: enabled, '(created, QUANTITY)': enabled, '(revi
 
 @pytest.mark.parametrize(
     ("endpoint", "engine"),
-    [("simulator", "duckdb"), ("ministack", "duckdb"), ("simulator", "sqlite"), ("simulator", "postgres")],
+    [
+        ("simulator", "duckdb"),
+        ("ministack", "duckdb"),
+        pytest.param("simulator", "sqlite", marks=pytest.mark.long),
+        pytest.param("simulator", "postgres", marks=pytest.mark.long),
+    ],
     indirect=["endpoint", "engine"],
 )
 def test_every_value_survives_bootstrap_stream_and_restart(endpoint, engine, pod, headrace):

@@ -35,7 +35,7 @@ def blocks(everyday, in_all):
     return [*range(everyday), *(pytest.param(one, marks=pytest.mark.long) for one in range(everyday, in_all))]
 
 
-@pytest.mark.parametrize("block", blocks(4, 6))
+@pytest.mark.parametrize("block", blocks(3, 6))
 def test_no_seed_breaks_a_promise(simulation, block):
     seeds(simulation, 20 * block, 20)
 
@@ -129,9 +129,8 @@ def test_the_same_seed_gives_the_same_trace():
 @pytest.mark.parametrize(
     "engine",
     [
-        "memory",
         "duckdb-file",
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("sqlite-file", "cayenne")),
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("memory", "sqlite-file", "cayenne")),
     ],
 )
 def test_the_trace_does_not_depend_on_the_process(engine):
