@@ -117,7 +117,7 @@ def expect(taken, records, items):
         assert same(states[key]["v"], wanted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(changes, troubles, st.integers(1, 6))
 def test_every_event_arrives_in_the_order_of_its_item(changes, troubles, size):
     arrives(changes, troubles, size)
