@@ -18,7 +18,12 @@ class Sending:
         self.told = []
         self.now = 1_767_225_700.0
         format_ = format_ or CloudEvents()
-        more = {"timeout": 5.0, "clock": lambda: self.now, "pause": self._pause} | more
+        more = {
+            "timeout": 5.0,
+            "clock": lambda: self.now,
+            "monotonic": lambda: self.now,
+            "pause": self._pause,
+        } | more
         keys = [key_of(secret) for secret in secrets]
         self.place = Webhook("events", url, format_, keys, headers or {}, **more)
         self.target = OutboxTarget("events", format_, self.place, self.told.append)

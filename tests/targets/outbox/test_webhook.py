@@ -7,6 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
+from headrace import __version__
 from headrace.errors import ConsumerFailed, Throttled, Unavailable
 from headrace.targets.outbox.nakadi import DataChangeEvents
 from headrace.targets.outbox.webhook import PATIENCE
@@ -25,6 +26,7 @@ def test_an_event_is_a_signed_request(receiver, sending):
     assert (got.method, got.path) == ("POST", "/hooks/orders?team=a")
     assert got.headers["content-type"] == "application/cloudevents+json"
     assert got.headers["authorization"] == "Bearer t0p"
+    assert got.headers["user-agent"] == f"headrace/{__version__}"
     assert got.headers["webhook-id"] == f"{1:032x}" == receiver.taken[0]["id"]
     assert got.headers["webhook-timestamp"] == "1767225700"
     assert verified(got.headers, got.body, SECRET)
@@ -187,7 +189,7 @@ def test_a_receiver_that_is_down_has_not_been_tried_however_many_events_there_ar
             f"http://127.0.0.1:{nobody.getsockname()[1]}/secret-path",
             patience=0.2,
             pause=time.sleep,
-            clock=time.time,
+            monotonic=time.monotonic,
         )
         began = time.monotonic()
         with pytest.raises(Unavailable, match="no connection to http://127") as raised:
@@ -271,16 +273,9 @@ def test_a_receiver_whose_certificate_is_not_trusted_gets_nothing(tmp_path, send
 
 def test_closing_ends_a_wait_and_says_that_nothing_was_tried(receiver, sending):
     receiver.meets(1, *[Canned(status=503)] * 100)
-    outbox = sending(pause=None, clock=time.time)
+    outbox = sending(pause=None, monotonic=time.monotonic)
     ended = []
-
-    def deliver():
-        try:
-            outbox.deliver(record(1))
-        except Unavailable as error:
-            ended.append(str(error))
-
-    thread = threading.Thread(target=deliver)
+    thread = threading.Thread(target=lambda: ended.append(outcome(outbox, record(1))))
     thread.start()
     eventually(lambda: receiver.tries(1) > 3, within=10, what="several tries")
     outbox.target.close()
@@ -288,3 +283,26 @@ def test_closing_ends_a_wait_and_says_that_nothing_was_tried(receiver, sending):
     assert ended == ["events: the outbox is being stopped"]
     with pytest.raises(Unavailable, match="is being stopped"):
         outbox.deliver(record(2))
+
+
+def test_closing_does_not_wait_for_a_receiver_that_hangs(receiver, sending):
+    hangs = threading.Event()
+    receiver.meets(1, lambda _: Canned(status=200 if hangs.wait(30) else 500))
+    outbox = sending(timeout=60)
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(outcome(outbox, record(1))))
+    thread.start()
+    eventually(lambda: receiver.tries(1), within=10, what="a request")
+    began = time.monotonic()
+    outbox.target.close()
+    thread.join(10)
+    assert time.monotonic() - began < 5
+    hangs.set()
+    assert ended == ["events: the outbox is being stopped"]
+
+
+def outcome(outbox, *records):
+    try:
+        return outbox.deliver(*records)
+    except Unavailable as error:
+        return str(error)

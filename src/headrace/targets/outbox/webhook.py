@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 
+from headrace import __version__
 from headrace.errors import ConsumerFailed, HeadraceError, Throttled, Unavailable
 from headrace.targets.outbox.answer import Refusal, refusal
 from headrace.targets.outbox.event import Event, Format, Place, by_item
@@ -44,7 +48,7 @@ class Webhook(Place):
     """Requests to ``url``, which may hold a secret in its path and is never told whole.
 
     ``keys`` sign, all of them; ``headers`` are added to each request. ``timeout`` (seconds) is for the connection and for the answer.
-    ``certificates`` is a file of those that are trusted, None for the system's. ``clock`` gives epoch seconds, ``pause`` waits so many.
+    ``certificates`` is a file of those that are trusted, None for the system's. ``clock`` gives epoch seconds, ``monotonic`` seconds that only go forward, and ``pause`` waits so many.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Webhook(Place):
         patience: float = PATIENCE,
         senders: int = SENDERS,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] | None = None,
     ) -> None:
         parts = urlsplit(url)
@@ -68,14 +73,16 @@ class Webhook(Place):
         self._mapping = mapping
         self._format = format_
         self._keys = keys
-        self._headers = {**headers, "Content-Type": format_.media_type}
+        agent = {"User-Agent": f"headrace/{__version__}"}
+        self._headers = {**agent, **headers, "Content-Type": format_.media_type}
         self._hidden = [*headers.values(), self._path]
         self._patience = patience
         self._timeout = timeout
         self._clock = clock
+        self._monotonic = monotonic
         self._closing = threading.Event()
         self._wait = pause or self._pause
-        self._resting = _Resting(clock)
+        self._resting = _Resting(monotonic)
         self._workers = ThreadPoolExecutor(senders, thread_name_prefix=f"headrace-outbox {mapping}")
         self._pool = urllib3.connection_from_url(
             self._place,
@@ -83,6 +90,7 @@ class Webhook(Place):
             timeout=urllib3.Timeout(connect=timeout, read=timeout),
             **_trusted(parts.scheme, certificates),
         )
+        self._open = _Connections(self._pool)
 
     def deliver(self, events: Sequence[Event]) -> Mapping[Event, HeadraceError]:
         """See ``Place``."""
@@ -100,6 +108,7 @@ class Webhook(Place):
     def close(self) -> None:
         """See ``Place``."""
         self._closing.set()
+        self._open.hang_up()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._pool.close()
 
@@ -117,7 +126,7 @@ class Webhook(Place):
         return None
 
     def _send(self, event: Event) -> None:
-        tries = Tries(self._patience, event.id, self._clock, self._wait)
+        tries = Tries(self._patience, event.id, self._monotonic, self._wait)
         body = b"[%b]" % event.body if self._format.together else event.body
         while True:
             left = self._resting.left()
@@ -150,9 +159,11 @@ class Webhook(Place):
             told = self._told(f"{self._place} took the event and did not answer in time", error)
             return Refusal(ConsumerFailed(_TIMEOUT, told), again=True)
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if self._closing.is_set():
+                raise self._stopped() from error
             told = self._told(f"{self._place} hung up before it had answered", error)
             return Refusal(ConsumerFailed(_LOST, told), again=True)
-        text = _text(response, self._clock() + self._timeout, self._clock)
+        text = _text(response, self._monotonic() + self._timeout, self._monotonic)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return refusal(
             response.status,
@@ -219,6 +230,37 @@ class _Resting:
         """Seconds; 0 and less where it is over."""
         with self._lock:
             return self._until - self._clock()
+
+
+class _Connections:
+    """The connections of a pool that are open, so that whoever waits for an answer can be told not to."""
+
+    def __init__(self, pool: urllib3.HTTPConnectionPool) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        class_: Any = pool.ConnectionCls
+        connected = self._connected
+
+        class Connection(class_):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                connected(self)
+
+        pool.ConnectionCls = Connection
+
+    def hang_up(self) -> None:
+        """End every request that is under way."""
+        with self._lock:
+            sockets = [connection.sock for connection in self._open]
+        for each in sockets:
+            if each is not None:
+                with suppress(OSError):
+                    # Not the method of a socket of TLS, which another thread is reading from.
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    def _connected(self, connection: Any) -> None:
+        with self._lock:
+            self._open.add(connection)
 
 
 def _text(response: Any, until: float, clock: Callable[[], float]) -> str:
