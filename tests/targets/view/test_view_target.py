@@ -132,6 +132,24 @@ def test_rows_that_a_crash_kept_from_being_written_are_written_by_the_next_proce
     assert [row["category"] for row in view.rows.plain()] == ["books", "music"]
 
 
+def test_a_row_that_waits_for_its_output_is_not_forgotten_for_having_been_written_before(tmp_path):
+    view = Viewed(BY_CATEGORY, tmp_path)
+    view.put("a", category="books", price=1)
+    view.deliver()
+
+    def away():
+        raise Unavailable("not now")
+
+    view.rows.befall = away
+    for record in (view.put("a", category="books", price=2), view.put("b", category="music", price=1)):
+        with pytest.raises(Unavailable):
+            view.deliver([record])
+    view.rows.befall = lambda: None
+    view.start()
+    view.deliver([])
+    assert [row["total"] for row in view.rows.plain()] == [2, 1]
+
+
 def test_an_output_that_was_made_anew_gets_all_rows_again(tmp_path):
     view = Viewed(BY_CATEGORY, tmp_path)
     view.put("a", category="books", price=1)

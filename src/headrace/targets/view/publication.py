@@ -71,4 +71,4 @@ class Publication:
             self._refused.pop(name, None)
         self._refused |= errors
         self._state.set_aside({name: turn for name, turn in waiting.items() if name in errors})
-        self._state.written({name: turn for name, turn in waiting.items() if name not in errors})
+        self._state.written(waiting)
