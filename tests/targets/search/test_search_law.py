@@ -16,20 +16,26 @@ from headrace.targets.search.service import SearchService
 from support.replication import Crash, Side
 from support.search import Cluster, Indexing, images
 
-KEYS = ("a", "b", "c")
+KEYS = ("a", "b")
 FORGETFUL = {"settings": {"index": {"gc_deletes": "0ms"}}}
 
-CRASHES = st.none() | st.tuples(st.integers(1, 5), st.booleans())
+CRASHES = st.sampled_from((None, None, (1, False), (1, True), (2, False), (2, True), (3, False)))
 """At which request from now the process dies, before or after its effect."""
 
+LANES = st.integers(0, len(KEYS) - 1)
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.sampled_from(KEYS), st.sampled_from(("put", "put", "delete"))),
         st.tuples(
-            st.just("deliver"), st.integers(0, 2), st.floats(0, 1), st.integers(1, 4), CRASHES, st.booleans()
+            st.just("deliver"),
+            LANES,
+            st.sampled_from((1.0, 1.0, 0.5, 0.0)),
+            st.integers(1, 4),
+            CRASHES,
+            st.booleans(),
         ),
-        st.tuples(st.just("fill"), CRASHES),
-        st.tuples(st.just("lose"), st.integers(0, 2), st.integers(1, 3)),
+        st.tuples(st.just("fill"), st.integers(1, 7), CRASHES),
+        st.tuples(st.just("lose"), LANES, st.integers(0, 1), st.integers(1, 3)),
         st.tuples(st.just("split")),
         st.tuples(st.just("clock"), st.sampled_from((-100.0, 1.0))),
     ),
@@ -47,12 +53,13 @@ QUICK, THOROUGH = (
 
 @dataclass
 class Lane:
-    """Records of one item in their order, how many of them are delivered, and where the stream has lost some."""
+    """Records of one item in their order, how many of them are delivered, and were tried at least."""
 
     records: list[Any] = field(default_factory=list)
     states: list[Any] = field(default_factory=list)
     generations: list[int] = field(default_factory=list)
     done: int = 0
+    tried: int = 0
 
     @property
     def acknowledged(self) -> int:
@@ -112,13 +119,20 @@ class World:
         ]
         if not records:
             return
+        lane.tried = max(lane.tried, first + len(records))
         with_crash = self._crashing(crash, lambda: self._delivered(records, generation))
         if not with_crash:
             lane.done = max(lane.done, first + len(records))
             self.look()
 
-    def fill(self, crash: tuple[int, bool] | None) -> bool:
-        """One step of a fill, a new one where none is under way; whether it has ended."""
+    def fill(self, steps: int, crash: tuple[int, bool] | None) -> None:
+        """Some steps of a fill, a new one where none is under way, up to its end."""
+        for _ in range(steps):
+            if self._fill_on(crash):
+                return
+
+    def _fill_on(self, crash: tuple[int, bool] | None) -> bool:
+        """One step of a fill; whether it has ended."""
         if self._at is None:
             self._fills += 1
             self._at, self._begun, self._keys, self._page = float(self._fills), False, list(KEYS), None
@@ -127,14 +141,15 @@ class World:
         self.look()
         return bool(ended and ended[0])
 
-    def lose(self, number: int, count: int) -> None:
-        """The stream forgets records that were not delivered."""
+    def lose(self, number: int, kept: int, count: int) -> None:
+        """The stream forgets records that were not delivered; one that was tried may be kept, as a failure is."""
         lane = self.lanes[KEYS[number]]
-        end = lane.done + count
-        if lane.records[lane.done : end]:
+        begin = min(lane.done + kept, max(lane.done, lane.tried))
+        if lane.records[begin : begin + count]:
             self.gap = True
+            lane.tried = min(lane.tried, begin)
             for column in (lane.records, lane.states, lane.generations):
-                del column[lane.done : end]
+                del column[begin : begin + count]
             # A fill that has begun before may have read what the lost records say too early.
             self._at = None
 
@@ -161,7 +176,7 @@ class World:
         """All is delivered, what was lost is filled, and then all comes once more: the index is equal to the table, and stays so."""
         self._deliver_all()
         if self.gap or self._at is not None:
-            while not self.fill(None):
+            while not self._fill_on(None):
                 pass
         self._expect_equal()
         self._start()

@@ -6,7 +6,7 @@ import pytest
 
 from headrace.errors import ConsumerFailed, LedgerError, TableUnusable, Unavailable
 from headrace.mapping_facts import DocumentRefused, Indexed
-from support.replication import Side
+from support.replication import Crash, Side
 from support.search import Indexing, images
 
 
@@ -308,6 +308,48 @@ def test_a_document_that_a_fill_brings_back_after_its_deletion_is_deleted_again(
     assert cluster.get("a") is None
     indexing.target.end_fill()
     assert cluster.get("a") is None
+
+
+def test_what_a_fill_brought_back_before_it_died_is_deleted_at_its_end(side, cluster, indexing):
+    side.put("a", status="new")
+    indexing.deliver()
+    cluster.forgetful()
+    indexing.target.begin_fill(1.0)
+    items = images(side.call("Scan", TableName="orders")["Items"])
+    side.delete("a")
+    remove = side.records()[-1:]
+    bulk, send = indexing.target._bulk, indexing.target._bulk.send
+
+    def late(writes):
+        bulk.send = send
+        indexing.deliver(remove)
+        send(writes)
+        raise Crash
+
+    bulk.send = late
+    with pytest.raises(Crash):
+        indexing.target.fill(items)
+    assert cluster.get("a") is not None
+    indexing.start()
+    indexing.target.begin_fill(1.0)
+    indexing.target.end_fill()
+    assert cluster.get("a") is None
+
+
+def test_what_was_refused_and_then_deleted_does_not_come_back(side, cluster, indexing):
+    side.put("a", status="new")
+    side.call("PutItem", TableName="orders", Item={"id": {"S": "a"}, "status": {"M": {"is": {"S": "odd"}}}})
+    records = side.records()
+    indexing.deliver(records[:1])
+    cluster.forgetful()
+    with pytest.raises(ConsumerFailed):
+        indexing.deliver(records[1:])
+    side.delete("a")
+    indexing.fill(1.0)
+    cluster.ask("DELETE", "/orders")
+    indexing.start()
+    indexing.deliver(records[1:])
+    assert cluster.documents() == {}
 
 
 def test_after_a_fill_a_record_from_before_it_brings_nothing_back(side, cluster, indexing):

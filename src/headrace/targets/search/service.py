@@ -181,8 +181,9 @@ class SearchService:
             from opensearchpy import OpenSearch
             from opensearchpy.serializer import JSONSerializer
         except ImportError as error:
+            # A module of the user's may have the name of one that it needs, `events` for example.
             raise PackageMissing(
-                "opensearch-py is not installed, which target search needs: pip install 'headrace[search]'"
+                f"opensearch-py, which target search needs, cannot be imported ({error}); pip install 'headrace[search]'"
             ) from error
         # It warns of every failure on stderr where nobody listens; what is to be told is told by us.
         logging.getLogger("opensearch").addHandler(logging.NullHandler())

@@ -1,0 +1,159 @@
+"""Records a second into an index of OpenSearch: ``python bench/search.py [records]``.
+
+The target (version book in a file, external versions, documents with every digit) against what a user writes by hand: records decoded with
+boto3's deserializer, ``opensearchpy.helpers.bulk``, no versions, so that what comes again or late replaces what is newer. Both write the same
+batches to the same OpenSearch in memory (osmem-server), whose own work is a part of both, and take turns within one run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+from osmem_server import OsmemServer
+
+import report
+from headrace.batch import Batch
+from headrace.dataset import AwsAccess
+from headrace.position import SequenceNumber
+from headrace.simulator import Simulator
+from headrace.stream_record import StreamRecord
+from headrace.target import SearchIndex
+from headrace.target_context import TargetContext
+from headrace.targets.search import SearchTarget
+
+# The client needs another module `events` than the one in this folder.
+_HERE = sys.path.pop(0)
+from opensearchpy import OpenSearch, helpers  # noqa: E402
+
+sys.path.insert(0, _HERE)
+
+TURNS = 3
+ITEMS = 5_000
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-01-01T00:00:00.000"
+
+
+def records(count: int) -> list[StreamRecord]:
+    """Changes of some items, in order: puts, and one deletion in ten."""
+    return [record(number) for number in range(count)]
+
+
+def record(number: int) -> StreamRecord:
+    key = f"order-{number % ITEMS}"
+    sequence = f"{10**20 + number}"
+    images: dict[str, Any] = {
+        "Keys": {"id": {"S": key}},
+        "SequenceNumber": sequence,
+        "StreamViewType": "NEW_IMAGE",
+    }
+    event = "REMOVE" if number % 10 == 9 else "MODIFY"
+    if event != "REMOVE":
+        images["NewImage"] = {
+            "id": {"S": key},
+            "status": {"S": "paid"},
+            "total": {"N": f"{number}.5"},
+            "customer": {"M": {"name": {"S": "Ada"}, "street": {"S": "By the mill race 3"}}},
+            "tags": {"SS": ["b", "a"]},
+            "note": {"S": "x" * 100},
+        }
+    text = json.dumps({"eventID": str(number), "eventName": event, "dynamodb": images}).encode()
+    return StreamRecord(SequenceNumber(sequence), 0.0, f'{{"id":{{"S":"{key}"}}}}', text)
+
+
+def by_headrace(url: str, batches: list[Batch], folder: Path) -> float:
+    """Seconds."""
+    simulator = Simulator(time.time, 1)
+    created = simulator(
+        "CreateTable",
+        b'{"TableName":"orders","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],'
+        b'"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}]}',
+    )
+    assert created.status == 200, created.body
+    context = TargetContext(
+        "find",
+        "orders",
+        AwsAccess("us-east-1"),
+        simulator,
+        lambda *_: simulator,
+        lambda *_: None,
+        lambda _: None,
+        folder / f"{time.monotonic_ns()}" / "events.sqlite",
+    )
+    target = SearchTarget(SearchIndex(url, "orders"), context)
+    target.consume(batches[0])
+    begin = time.perf_counter()
+    for batch in batches[1:]:
+        assert target.consume(batch) == {"batchItemFailures": []}
+    seconds = time.perf_counter() - begin
+    target.close()
+    return seconds
+
+
+def by_hand(url: str, batches: list[Batch], _folder: Path) -> float:
+    """Seconds."""
+    client, plain = OpenSearch(url), TypeDeserializer()
+
+    def actions(batch: Batch) -> Iterator[dict[str, Any]]:
+        for each in batch.records:
+            change = json.loads(each.text)
+            images = change["dynamodb"]
+            action = {"_index": "orders", "_id": images["Keys"]["id"]["S"]}
+            if change["eventName"] == "REMOVE":
+                yield action | {"_op_type": "delete"}
+            else:
+                item = {name: plain.deserialize(value) for name, value in images["NewImage"].items()}
+                yield action | {"_source": {name: jsonable(value) for name, value in item.items()}}
+
+    helpers.bulk(client, actions(batches[0]), raise_on_error=False)
+    begin = time.perf_counter()
+    for batch in batches[1:]:
+        helpers.bulk(client, actions(batch), raise_on_error=False)
+    seconds = time.perf_counter() - begin
+    client.close()
+    return seconds
+
+
+def jsonable(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, set):
+        return sorted(value)
+    return value
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    with OsmemServer.start(japanese=False) as server, server.clone() as clone:
+        yield clone.url
+
+
+def rate(run: Callable[[str, list[Batch], Path], float], batches: list[Batch], folder: Path) -> float:
+    with cluster() as url:
+        return sum(len(batch.records) for batch in batches[1:]) / run(url, batches, folder)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 30_000
+    made = records(count)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for size in (100, 1000):
+            batches = [
+                Batch("find", ARN, "shard", tuple(made[first : first + size]))
+                for first in range(0, count, size)
+            ]
+            pairs = [[rate(run, batches, Path(name)) for run in (by_headrace, by_hand)] for _ in range(TURNS)]
+            ours, theirs = (max(each) for each in zip(*pairs, strict=True))
+            rows.append([f"{size}", f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.1f}"])
+    print(report.table(["records a batch", "Headrace/s", "by hand/s", "ratio"], rows))
+
+
+if __name__ == "__main__":
+    main()
