@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +14,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from headrace.config import load_pod
+from headrace.runtime import Runtime
+from headrace.simulator import Simulator
 from headrace.simulator.weather import Weather
+from headrace.testing.asking import ask
 from support.crash_world import seed_of_this_run
+from support.deadline import eventually
 from support.event_stories import EXAMPLES
 from support.lambda_functions import Package
 from support.lambda_poller import LambdaPoller, Mishaps
@@ -22,7 +29,7 @@ from support.replication import Side
 
 LAMBDA = EXAMPLES / "lambda"
 RATES = {"throttle": 0.02, "internal error": 0.02, "lost answer": 0.03}
-BEFALLEN = ("DescribeTable", "PutItem", "DeleteItem")
+BEFALLEN = ("DescribeTable", "PutItem", "DeleteItem", "BatchWriteItem")
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +38,7 @@ def _in_a_region(monkeypatch):
 
 
 class Story:
-    """Orders that change, two environments that each serve a replica, a class of one's own and a table in PostgreSQL."""
+    """Orders that change, two environments that each serve a replica, a class of one's own, an audit trail and a table in PostgreSQL."""
 
     def __init__(self, folder, seed: int) -> None:
         self.folder = folder
@@ -44,6 +51,13 @@ class Story:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+        self.side.call(
+            "CreateTable",
+            TableName="orders-trail",
+            KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
         self.weather = Weather(seed, RATES, lambda: self.side.now, BEFALLEN)
         self.side.faults = self.weather
         self.schema = new_schema()
@@ -54,13 +68,7 @@ class Story:
         yaml = YAML()
         pod = yaml.load(LAMBDA / "spicepod.yaml")
         (dataset,) = pod["datasets"]
-        dataset["acceleration"]["params"] = {
-            "pg_host": "127.0.0.1",
-            "pg_port": shared_server().port,
-            "pg_db": "postgres",
-            "pg_user": SUPERUSER,
-            "pg_schema": self.schema,
-        }
+        dataset["acceleration"]["params"] = _reached(self.schema)
         shutil.copy(EXAMPLES / "latest_orders.py", self.folder)
         target = {
             "class": "latest_orders:LatestOrders",
@@ -68,6 +76,9 @@ class Story:
         }
         pod["event_source_mappings"].append(
             {"name": "latest", "from": "dynamodb:orders", "target": {"custom": target}}
+        )
+        pod["event_source_mappings"].append(
+            {"name": "trail", "from": "dynamodb:orders", "target": {"audit": {"table": "orders-trail"}}}
         )
         return pod
 
@@ -123,9 +134,23 @@ class Story:
                 return {}
             return dict(kept.execute("SELECT id, revision FROM latest WHERE revision IS NOT NULL").fetchall())
 
+    def trail(self) -> list[str]:
+        items = self.side.call("Scan", TableName="orders-trail", ConsistentRead=True)["Items"]
+        return sorted(item["event_id"]["S"] for item in items)
+
     def _revisions(self, table: str) -> dict[str, int]:
         items = self.side.call("Scan", TableName=table, ConsistentRead=True)["Items"]
         return {item["id"]["S"]: int(item["revision"]["N"]) for item in items}
+
+
+def _reached(schema: str) -> dict[str, Any]:
+    server = {
+        "pg_host": "127.0.0.1",
+        "pg_port": shared_server().port,
+        "pg_db": "postgres",
+        "pg_user": SUPERUSER,
+    }
+    return {**server, "pg_schema": schema}
 
 
 @contextmanager
@@ -158,6 +183,7 @@ def _live(folder, seed: int, rounds: int, *, reports: bool) -> None:
         assert story.postgres() == expected
         assert story.custom() == expected
         assert story.replica() == expected
+        assert story.trail() == sorted(json.loads(record.text)["eventID"] for record in story.side.records())
 
 
 @pytest.mark.timeout(120)
@@ -187,3 +213,74 @@ def test_the_template_asks_for_reports_where_the_function_gives_them():
     assert function["Environment"]["Variables"]["HEADRACE_PARTIAL_RESPONSES"] == "on"
     assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert "headrace.lambda_handler" in (LAMBDA / "Dockerfile").read_text()
+
+
+@pytest.mark.long
+def test_headrace_run_copies_the_table_a_function_goes_on_and_headrace_run_takes_it_back(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("headrace.lambda_entry.copied.MARGIN", 59.0)
+    simulator = Simulator(time.time)
+    ask(
+        simulator,
+        "CreateTable",
+        TableName="orders",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    arn = ask(simulator, "DescribeTable", TableName="orders")["Table"]["LatestStreamArn"]
+    schema = new_schema()
+    package = Package(tmp_path, simulator)
+    package.spicepod(
+        datasets=[
+            {
+                "from": "dynamodb:orders",
+                "name": "orders",
+                "acceleration": {
+                    "engine": "postgres",
+                    "refresh_mode": "changes",
+                    "params": _reached(schema),
+                },
+            }
+        ]
+    )
+
+    def put(key, **attributes):
+        ask(simulator, "PutItem", TableName="orders", Item={"id": {"S": key}, **attributes})
+
+    def rows():
+        with shared_server().connect() as connection:
+            return dict(connection.execute(f"SELECT id, n::int FROM {schema}.orders").fetchall())
+
+    @contextmanager
+    def running():
+        runtime = Runtime(load_pod(None, {}, tmp_path), connect=lambda _: simulator)
+        runtime.start()
+        try:
+            eventually(lambda: runtime.statuses()[0].ready, within=30, what="the copy")
+            yield
+        finally:
+            runtime.stop()
+
+    put("a", n={"N": "1"})
+    put("gone", n={"N": "1"})
+    put("still", n={"N": "1"})
+    poller = LambdaPoller(simulator, arn, [package.function()])
+    with running():
+        put("a", n={"N": "2"})
+        ask(simulator, "DeleteItem", TableName="orders", Key={"id": {"S": "gone"}})
+        eventually(lambda: rows() == {"a": 2, "still": 1}, within=10, what="the stream's changes")
+        assert poller.step()
+        assert "is held by another session" in poller.failures[-1]
+    put("a", n={"N": "3"}, more={"S": "a new column"})
+    poller.drain()
+    assert rows() == {"a": 3, "still": 1}
+    put("b", n={"N": "4"})
+    with running():
+        # Its own positions are of before what the function wrote.
+        eventually(lambda: rows() == {"a": 3, "b": 4, "still": 1}, within=10, what="the table copied anew")
+        put("b", n={"N": "5"})
+        eventually(lambda: rows()["b"] == 5, within=10, what="the stream's changes")
+    package.close()

@@ -238,6 +238,17 @@ def test_another_stream_of_the_table_is_not_gone_on_with(package, rows):
     assert rows("id, status") == [("a", "new")]
 
 
+def test_a_copy_that_was_dropped_to_begin_anew_gets_all_records_once_more(package, rows, schema):
+    batch = event(change(1, "a", status("new")), change(2, "b", status("new")))
+    function = package.function()
+    function(batch)
+    with shared_server().connect() as connection:
+        connection.execute(f"DROP TABLE {schema}.orders")
+        connection.execute(f"DELETE FROM {schema}.headrace_checkpoint WHERE dataset = 'orders'")
+    function(batch)
+    assert rows("id, status") == [("a", "new"), ("b", "new")]
+
+
 def test_a_lost_connection_is_made_anew(package, rows):
     """The server has ended it, as it does with one that is idle for long, or an environment was frozen over it."""
     function = package.function()

@@ -154,6 +154,9 @@ class PushedCopy:
             copies.stored_copy(session.connection, session.names, Target.LIVE)
             PostgresTransaction(session, self._indexes).keep_indexes()
         row = PostgresTransaction(session, ()).copy(Target.LIVE).stored()
+        if row is None:
+            # They are of a copy that somebody has dropped, and would keep its rows out of this one.
+            versions.clear()
         at = self._clock()
         due = self._due(batch, versions)
         stale = len(batch.records) - len(due.records)
@@ -220,7 +223,7 @@ class PushedCopy:
         if wrong is not None:
             raise AcceleratorError(
                 f"the copy of {self._dataset} {wrong}. Let `headrace run` on the same Spicepod copy the table, until it is Ready, and "
-                f"stop it; or drop the table {self._dataset} and its row in headrace_checkpoint, to begin with an empty one"
+                f"stop it; or drop the table {self._dataset} and its rows in headrace_checkpoint and headrace_dead_letter, to begin with an empty one"
             )
 
     def _kept(self, work: Work) -> Applied:

@@ -76,6 +76,10 @@ class Versions:
             ],
         )
 
+    def clear(self) -> None:
+        """Forget all of the dataset."""
+        self._connection.execute(f"DELETE FROM {self._table} WHERE dataset = $1", [self._dataset])
+
     def forget(self, before: float) -> None:
         """Forget some of what was written before that time (epoch seconds), the oldest first."""
         self._connection.execute(
