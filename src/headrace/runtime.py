@@ -6,7 +6,6 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -16,11 +15,9 @@ from headrace.accelerators.engines import Engines
 from headrace.accelerators.versioned import VersionedCopy
 from headrace.address import Address
 from headrace.config import Pod
-from headrace.config.problem import BadValueError
-from headrace.config.quantity import SECOND, parse_duration
-from headrace.dataset import AwsAccess, Dataset, RefreshMode
+from headrace.dataset import AwsAccess, Dataset
 from headrace.dynamodb import Key, botocore_transport
-from headrace.errors import ConfigError, HeadraceError, QueryError, QueryFault
+from headrace.errors import HeadraceError, QueryError, QueryFault
 from headrace.explanation import KeyExplanation, StreamExplanation
 from headrace.kept_rows import KeptDatasets
 from headrace.leaf import Leaf
@@ -38,15 +35,13 @@ from headrace.query.kept import SqlKept
 from headrace.query.parser import Parser
 from headrace.query.pod_sql import expect_sql
 from headrace.query.results import AnyAnswer, Results
-from headrace.query.selection import SqlSelection
 from headrace.query.watch import Bounds
 from headrace.refresh import RefreshAsked, RefreshOutcome
-from headrace.replicate.asked import AskedRefreshes
+from headrace.refreshes import Refreshes
 from headrace.replicate.commands import Refreshed, Reply
 from headrace.replicate.machine import Machine
 from headrace.replicate.refresher import Refresher
 from headrace.replicate.runner import ThreadRunner
-from headrace.selection import Selection
 from headrace.serve.servers import Addresses, Servers
 from headrace.shelves import scratch_of, shelf_of
 from headrace.snapshot import Manifest
@@ -111,7 +106,6 @@ class Runtime:
         self._tables = {dataset.name: TableFacts(ready=False) for dataset in every}
         self._columns: dict[str, Mapping[str, str]] = {}
         self._remote = Tables(pod.datasets, connect, self._observe, pod.mappings)
-        self._asked = {dataset.name: AskedRefreshes() for dataset in copied}
         self._engine = QueryEngine(
             self._engines.cursor,
             self._catalog,
@@ -151,7 +145,9 @@ class Runtime:
             self._salt,
             self._kept.of,
         )
-        self._runners = {dataset.name: self._runner(dataset) for dataset in copied}
+        self._runners: dict[str, ThreadRunner] = {}
+        self._refreshes = Refreshes(pod.datasets, self._views, self._kept, self._runners, self._parser)
+        self._runners.update({dataset.name: self._runner(dataset) for dataset in copied})
         self._probes = self._remote.probes(self._observe, self._salt)
 
     def start(self) -> None:
@@ -227,63 +223,15 @@ class Runtime:
 
     def refresh(self, name: str, asked: RefreshAsked) -> int:
         """Begin a refresh of a dataset or stored view, as it is asked for; its number. Raises ConfigError, QueryError."""
-        number = self._views.refresh(name, asked)
-        if number is not None:
-            return number
-        dataset, runner = self._refreshed(name), self._replicated(name)
-        if asked.mode not in (None, RefreshMode.FULL, RefreshMode.APPEND):
-            raise ConfigError(f"refresh_mode: {asked.mode!r} is not one of full, append")
-        if asked.mode == RefreshMode.APPEND and dataset.time_column is None:
-            raise ConfigError(f"an append adds what is newer; add time_column: COLUMN to {dataset.name}")
-        whole = None if asked.mode is None else asked.mode == RefreshMode.FULL
-        selection = None if asked.sql is None else self._selection(dataset, asked.sql)
-        jitter = _seconds("refresh_jitter_max", asked.jitter) if asked.jitter is not None else 0.0
-        return self._asked[name].add(runner.refresh(selection, whole=whole, jitter=jitter))
+        return self._refreshes.ask(name, asked)
 
     def refresh_outcome(self, name: str, number: int) -> RefreshOutcome | None:
         """What became of a refresh; see ``serve.running``. Raises ConfigError."""
-        if name in self._views:
-            return self._views.outcome(name, number)
-        self._refreshed(name)
-        asked = self._asked.get(name)
-        return None if asked is None else asked.outcome(number)
+        return self._refreshes.outcome(name, number)
 
     def reselect(self, name: str, sql: str) -> None:
         """Have another ``refresh_sql`` until the process ends. Raises ConfigError, QueryError."""
-        dataset, runner = self._refreshed(name), self._replicated(name)
-        runner.reselect(self._selection(dataset, sql))
-
-    def _refreshed(self, name: str) -> Dataset:
-        """The dataset, if it is made by refreshes. Raises ConfigError: one that follows its stream is always current."""
-        if name in self._views:
-            raise ConfigError(f"{name} is a view: what it holds is said by its query, in the Spicepod")
-        if name in self._kept:
-            raise ConfigError(self._kept.why(name))
-        dataset = next(dataset for dataset in self._datasets if dataset.name == name)
-        if dataset.acceleration is None:
-            raise ConfigError(
-                f"{name} has no copy to refresh: it has no acceleration, and statements read DynamoDB itself"
-            )
-        if dataset.follows:
-            snapshots = dataset.acceleration.snapshots
-            restored = snapshots is not None and snapshots.mode.restores
-            raise ConfigError(
-                f"{dataset.name} follows its stream (refresh_mode: changes), so there is nothing to refresh; to copy the "
-                "table anew, stop headrace and remove its copy: the dataset's file, or its tables in PostgreSQL"
-                + (
-                    ", and start with snapshots: create_only, or it begins with the newest snapshot"
-                    if restored
-                    else ""
-                )
-            )
-        return dataset
-
-    def _selection(self, dataset: Dataset, sql: str | None = None) -> Selection:
-        """What a dataset's refreshes keep; of this ``refresh_sql``, if one is given. Raises QueryError."""
-        assert dataset.acceleration is not None, "only a copy is refreshed"
-        refresh = dataset.acceleration.refresh
-        asked = refresh if sql is None else replace(refresh, sql=sql)
-        return SqlSelection(dataset.name, asked, dataset.time_column, dataset.mapping, self._parser)
+        self._refreshes.reselect(name, sql)
 
     def explain_stream(self, name: str) -> StreamExplanation:
         """What is known of a dataset's shards now. Raises QueryError if it is not being replicated."""
@@ -391,7 +339,7 @@ class Runtime:
                 dataset.name, dataset.replication, claims, self._salt, engine=engine, snapshots=snapshots
             )
             return ThreadRunner(machine, source, sink, self._observe, shelf)
-        refresher = Refresher(dataset, self._selection(dataset), self._salt)
+        refresher = Refresher(dataset, self._refreshes.selection(dataset), self._salt)
         kept = SqlKept(dataset, self._copies, accelerator.schema, self._parser)
         return ThreadRunner(refresher, source, sink, self._observe, shelf, kept)
 
@@ -404,10 +352,3 @@ class Runtime:
         everyone: tuple[Observer, ...] = (self._board, self._prometheus, *self._observers)
         for observer in everyone:
             observer(observation)
-
-
-def _seconds(key: str, text: str) -> float:
-    try:
-        return parse_duration(text) / SECOND
-    except BadValueError as error:
-        raise ConfigError(f"{key}: {error}") from None
