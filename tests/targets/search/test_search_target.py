@@ -7,6 +7,7 @@ import pytest
 from headrace.errors import ConsumerFailed, LedgerError, TableUnusable, Unavailable
 from headrace.mapping_facts import DocumentRefused, Indexed
 from support.replication import Crash, Side
+from support.rough_search import RoughSearch
 from support.search import Indexing, images
 
 
@@ -263,11 +264,27 @@ def test_a_fill_brings_what_no_record_tells_of_and_takes_away_what_is_gone(side,
     side.put("a", status="new")
     side.put("b", status="new")
     indexing.deliver()
+    cluster.ask("PUT", "/orders/_settings", {"index": {"refresh_interval": "-1"}})
     side.put("c", status="new")
+    side.put("d", status="new")
+    indexing.deliver()
+    side.put("e", status="new")
     side.delete("a")
+    side.delete("d")
     indexing.fill(1.0)
-    assert cluster.documents().keys() == {"b", "c"}
-    assert indexing.told[-1].deleted == 1
+    assert cluster.documents().keys() == {"b", "c", "e"}
+    assert indexing.told[-1].deleted == 2
+
+
+def test_the_end_of_a_fill_reads_the_index_once_all_is_to_be_seen(side, cluster, tmp_path):
+    side.put("a", status="new")
+    with RoughSearch(cluster.url, seed=0, rate=0.0) as passing:
+        indexing = Indexing(side, passing.url, tmp_path / "events.sqlite")
+        indexing.fill(1.0)
+        indexing.stop()
+        paths = [request.path for request in passing.received]
+    # The server of these tests shows everything at once; OpenSearch does after a refresh.
+    assert paths.index("/orders/_refresh") < paths.index("/orders/_search?scroll=5m")
 
 
 def test_what_changed_since_a_fill_began_stays(side, cluster, indexing):
@@ -282,7 +299,10 @@ def test_what_changed_since_a_fill_began_stays(side, cluster, indexing):
     cluster.forgetful()
     indexing.start()
     indexing.target.begin_fill(1.0)
+    sent, send = [], indexing.target._bulk.send
+    indexing.target._bulk.send = lambda writes: sent.extend(writes) or send(writes)
     indexing.target.fill(items)
+    assert all(write.document is None for write in sent), "an older state was sent"
     indexing.target.end_fill()
     assert cluster.documents() == {"a": {"id": "a", "status": "paid"}}
 
@@ -363,6 +383,25 @@ def test_after_a_fill_a_record_from_before_it_brings_nothing_back(side, cluster,
     indexing.start()
     assert indexing.deliver(put) == {"batchItemFailures": []}
     assert cluster.get("a") is None
+
+
+def test_after_a_fill_a_record_that_was_never_sent_is_not_sent_any_more(side, cluster, indexing):
+    side.put("a", status="new")
+    side.put("b", status="new")
+    put = side.records()[:1]
+    indexing.deliver(side.records()[1:])
+
+    def die(_):
+        raise Crash
+
+    indexing.target._bulk.send = die
+    with pytest.raises(Crash):
+        indexing.deliver(put)
+    side.delete("a")
+    indexing.start()
+    indexing.fill(1.0)
+    assert indexing.deliver(put) == {"batchItemFailures": []}
+    assert cluster.documents().keys() == {"b"}
 
 
 def test_a_fill_leaves_what_it_did_not_make(side, cluster, indexing):
