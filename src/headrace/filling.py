@@ -5,8 +5,9 @@ of the table is followed, as nobody knows what was written between the two; when
 were read; when the target says that it lacks what a fill has brought; and when somebody asks. It begins once the stream is
 followed, so that what changes from then on comes as a record.
 
-How far it is stands in a file: an interrupted fill goes on, after a crash too. The target hears of it (``begin_fill``) before any
-further record in the new process.
+How far it is stands in a file, and that another one is due: an interrupted fill goes on, after a crash too. The target hears of it
+(``begin_fill``) before any further record in the new process, unless it says by then that it lacks what an earlier part of it
+has brought.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -56,7 +58,8 @@ class FilledTarget(Consumer, Fillable, Protocol):
 class Progress:
     """A fill. ``at`` is as in ``Fillable``; ``stream`` the ARN of what was followed when it began.
 
-    ``cursors`` are where the next page of each segment begins, "" at a segment's beginning, None where it is read.
+    ``cursors`` are where the next page of each segment begins, "" at a segment's beginning, None where it is read. ``due`` says why
+    another one must follow.
     """
 
     at: float
@@ -65,6 +68,7 @@ class Progress:
     cursors: tuple[str | None, ...] = ()
     items: int = 0
     done: bool = False
+    due: str | None = None
 
 
 class Filling(Consumer):
@@ -96,6 +100,8 @@ class Filling(Consumer):
         self._progress: Progress | None = None
         self._begun: float | None = None
         self._beginning = threading.Lock()
+        self._noting = threading.Lock()
+        self._interrupted: float | None = None
         self._changed = threading.Condition()
         self._due: str | None = None
         self._asks = False
@@ -106,6 +112,9 @@ class Filling(Consumer):
     def start(self) -> None:
         """Go on where an earlier process was. Raises LedgerError where that cannot be read."""
         self._progress = _read(self._path)
+        if self._progress is not None:
+            self._due = self._progress.due
+            self._interrupted = self._progress.at
         self._thread.start()
 
     def consume(self, batch: Batch) -> object:
@@ -133,29 +142,44 @@ class Filling(Consumer):
         """Take note of what happens to the mapping."""
         match fact:
             case MappingStarted(resumed=resumed, stream=stream):
-                with self._changed:
-                    self._stream = stream
-                    last = self._progress
-                    self._changed.notify_all()
-                if not self._wanted:
-                    return
-                if last is None or not resumed:
-                    self._want(FIRST)
-                elif last.stream != stream:
-                    self._want(ANOTHER)
-                elif isinstance(self._target, Lacking):
-                    with self._changed:
-                        self._asks = True
-                        self._changed.notify_all()
+                self._follow(stream, resumed=resumed)
             case GapFound(reason=reason) if self._wanted:
                 self._want(f"records were lost: {reason}")
             case _:
                 pass
 
+    def _follow(self, stream: str, *, resumed: bool) -> None:
+        why = None
+        # All at once: else an interrupted fill might go on, and end, before the target is asked what it lacks.
+        with self._changed:
+            self._stream = stream
+            if self._wanted:
+                last = self._progress
+                if last is None or not resumed:
+                    why = FIRST
+                elif last.stream != stream:
+                    why = ANOTHER
+                else:
+                    self._asks = isinstance(self._target, Lacking)
+            self._due = why or self._due
+            self._changed.notify_all()
+        if why is not None:
+            self._note_due()
+
     def _want(self, why: str) -> None:
         with self._changed:
             self._due = why
             self._changed.notify_all()
+        self._note_due()
+
+    def _note_due(self) -> None:
+        """A process that is killed must not forget it. The thread that fills meets a file that cannot be written, and says so."""
+        with self._noting, suppress(LedgerError):
+            with self._changed:
+                last = self._progress
+            # Without one the next process finds by itself that nothing was read.
+            if last is not None:
+                self._write(last, durable=True)
 
     def _run(self) -> None:
         failures = 0
@@ -211,6 +235,8 @@ class Filling(Consumer):
         began = time.monotonic()
         progress, resumed = self._next()
         self._begin(progress.at)
+        if self._is_over():
+            return
         self._observe(FillStarted(self._mapping, progress.why, resumed))
         if not progress.cursors:
             progress = self._kept(replace(progress, cursors=("",) * self._segments()))
@@ -226,25 +252,43 @@ class Filling(Consumer):
         """The fill that is due, durable, and whether it goes on with one that was begun before."""
         with self._changed:
             last, why, stream = self._progress, self._due, self._stream or ""
+            self._due = None
         if why is None:
             assert last is not None, "something is due"
             return last, True
         # A clock that was set back must not make two fills look like one.
         at = max(self._clock(), last.at + 1e-3 if last is not None else 0.0)
-        progress = self._kept(Progress(at, stream, why), durable=True)
-        with self._changed:
-            if self._due == why:
-                self._due = None
+        try:
+            progress = self._kept(Progress(at, stream, why), durable=True)
+        except LedgerError:
+            self._still_want(why)
+            raise
         return progress, False
+
+    def _still_want(self, why: str) -> None:
+        with self._changed:
+            self._due = self._due or why
 
     def _begin(self, at: float) -> None:
         with self._beginning:
-            if self._begun != at:
-                try:
+            # Whoever asks for an earlier one has been overtaken.
+            if self._begun is not None and at <= self._begun:
+                return
+            try:
+                lacking = self._lost(at)
+                if lacking is None:
                     self._target.begin_fill(at)
-                except HeadraceError as error:
-                    raise ConsumerUnavailable(f"{self._mapping}: its fill cannot begin: {error}") from error
-                self._begun = at
+            except HeadraceError as error:
+                raise ConsumerUnavailable(f"{self._mapping}: its fill cannot begin: {error}") from error
+            self._begun = at
+        if lacking is not None:
+            self._want(lacking)
+
+    def _lost(self, at: float) -> str | None:
+        """Why the interrupted fill cannot go on: the target lacks what its first part has brought."""
+        if self._wanted and at == self._interrupted and isinstance(self._target, Lacking):
+            return self._target.lacks()
+        return None
 
     def _segments(self) -> int:
         described = self._table.describe()
@@ -284,6 +328,12 @@ class Filling(Consumer):
 
     def _kept(self, progress: Progress, *, durable: bool = False) -> Progress:
         """Note how far it is. What is not ``durable`` may be forgotten in a loss of power: those items come again."""
+        with self._noting:
+            return self._write(progress, durable=durable)
+
+    def _write(self, progress: Progress, *, durable: bool) -> Progress:
+        with self._changed:
+            progress = replace(progress, due=self._due)
         _write(self._path, progress, durable=durable)
         with self._changed:
             self._progress = progress

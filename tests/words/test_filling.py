@@ -216,6 +216,48 @@ def test_no_record_reaches_a_target_that_has_not_heard_of_its_interrupted_fill(w
     assert target.told == [("begin", NOW), ("consume",)]
 
 
+def test_a_gap_that_was_found_during_a_fill_outlives_the_process(world):
+    target = Target()
+    target.hold.clear()
+    filling = world.started(target)
+    _follows(filling, resumed=False)
+    eventually(lambda: target.items, within=20, what="some items")
+    filling.hear(GapFound("copy", "s1", "trimmed", "continue"))
+    # What a process finds that begins where this one was killed.
+    left = world.path.read_bytes()
+    target.hold.set()
+    world.finished()
+    filling.close()
+    world.path.write_bytes(left)
+    _follows(world.started(again := Target()))
+    assert world.finished(2) == 30
+    assert world.of(FillStarted)[-1].why == "records were lost: trimmed"
+    assert len(again.items) == 30
+
+
+def test_an_interrupted_fill_does_not_go_on_in_a_target_that_lacks_its_first_part(world):
+    class Lost(Target):
+        def lacks(self):
+            return None if self.begun() else "its file is gone"
+
+    world.path.write_text(json.dumps({"at": NOW - 1, "stream": STREAM, "why": FIRST, "cursors": [None]}))
+    filling = world.started(target := Lost())
+    filling.consume(BATCH)
+    assert target.begun() == []
+    _follows(filling)
+    assert world.finished() == 30
+    assert world.of(FillStarted)[0].why == "its file is gone"
+    assert target.begun() == [NOW]
+
+
+def test_who_comes_late_with_an_earlier_fill_does_not_begin_it_again(world):
+    filling = world.started(target := Target())
+    _follows(filling, resumed=False)
+    world.finished()
+    filling._begin(NOW - 1)
+    assert target.begun() == [NOW]
+
+
 @pytest.mark.parametrize("fault", ["begin", "fill", "end"])
 def test_a_fill_that_fails_says_why_and_goes_on(world, fault):
     target = Target()

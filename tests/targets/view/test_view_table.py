@@ -19,16 +19,8 @@ class World:
 
     def __init__(self, sql, key):
         self.side = Side(view="NEW_IMAGE")
-        self.side.call(
-            "CreateTable",
-            TableName="stats",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": name, "KeyType": role}
-                for (name, _), role in zip(key, ("HASH", "RANGE"), strict=False)
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": tag} for name, tag in key],
-        )
+        self.key = key
+        self.create()
         context = TargetContext(
             "stats",
             "orders",
@@ -41,6 +33,18 @@ class World:
         )
         self.target = ViewTarget(
             MaterializedView(sql, OutputTable("stats", ACCESS)), context, settle=0.0, pause=lambda _: None
+        )
+
+    def create(self):
+        self.side.call(
+            "CreateTable",
+            TableName="stats",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": name, "KeyType": role}
+                for (name, _), role in zip(self.key, ("HASH", "RANGE"), strict=False)
+            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": tag} for name, tag in self.key],
         )
 
     def deliver(self):
@@ -140,6 +144,35 @@ def test_rows_that_are_items_have_the_key_of_the_table(made):
     world.deliver()
     assert world.rows() == [{"id": "a", "name": "YES"}]
     assert world.target.verify().is_equal
+
+
+def test_a_table_that_was_made_anew_while_rows_come_gets_all_of_them(made):
+    world = made("SELECT category, count(*) AS n FROM orders GROUP BY category")
+    world.side.put("a", category="books")
+    world.deliver()
+    world.side.call("DeleteTable", TableName="stats")
+    world.side.put("b", category="music")
+    with pytest.raises(TableUnusable):
+        world.deliver()
+    world.create()
+    world.deliver()
+    assert world.rows() == [{"category": "books", "n": "1"}, {"category": "music", "n": "1"}]
+
+
+def test_a_group_with_more_digits_than_a_key_takes_is_reported(made):
+    world = made(
+        "SELECT CAST(price AS DECIMAL(38, 0)) * CAST(price AS DECIMAL(38, 0)) AS square, count(*) AS n FROM orders GROUP BY 1",
+        ("square", "N"),
+    )
+    for name, last in (("a", 1), ("b", 2)):
+        world.side.put(name, price=f"1{'0' * 30}{last}")
+    world.side.put("c", price="3")
+    failures = world.deliver()["batchItemFailures"]
+    assert len(failures) == 2
+    assert "more digits than a key" in failures[0]["error"]
+    assert world.rows() == [{"square": "9", "n": "1"}]
+    world.fill()
+    assert world.rows() == [{"square": "9", "n": "1"}]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from headrace.errors import ConsumerFailed, Unavailable
+from headrace.errors import ConsumerFailed, TableUnusable, Unavailable
 from headrace.mapping_facts import ViewFaults
 from support.viewing import Crash, Viewed
 
@@ -247,3 +247,45 @@ def test_a_stopped_view_takes_nothing():
     view.stop()
     with pytest.raises(Unavailable, match="being stopped"):
         view.deliver()
+
+
+def test_an_item_with_an_attribute_that_is_called_as_the_key_of_rows_is_refused_with_the_cure():
+    view = Viewed("SELECT * FROM items")
+    view.put("a", view_key="mine", price=1)
+    view.put("b", price=2)
+    (failure,) = view.deliver()["batchItemFailures"]
+    assert failure["itemIdentifier"] == view.records[0].sequence.text
+    assert "write * EXCLUDE (view_key)" in failure["error"]
+    assert view.rows.plain() == [{"id": "b", "price": 2}]
+    without = Viewed("SELECT * EXCLUDE (view_key) FROM items")
+    without.put("a", view_key="mine", price=1)
+    assert not without.deliver()["batchItemFailures"]
+    assert without.rows.plain() == [{"id": "a", "price": 1}]
+
+
+def test_a_column_that_is_null_is_no_attribute_of_the_row_however_it_was_selected():
+    nulls = {"name": None, "map": {"M": {"inner": {"NULL": True}}}}
+    for sql in ("SELECT name, map FROM items", "SELECT * FROM items", "SELECT *, gone AS price FROM items"):
+        view = Viewed(sql)
+        view.put("a", price=1, **nulls)
+        view.deliver()
+        (row,) = view.rows.plain()
+        assert "name" not in row
+        assert row["map"] == {"inner": {"NULL": True}}
+        assert ("price" in row) is (sql == "SELECT * FROM items")
+
+
+def test_a_zero_is_a_zero_whatever_it_was_multiplied_with():
+    powers = " * ".join(["power"] * 12)
+    view = Viewed(f"SELECT price * {powers} AS worth, sum(price * {powers}) AS total FROM items GROUP BY 1")
+    view.put("a", price=0, power=Decimal("1e120"))
+    assert not view.deliver()["batchItemFailures"]
+    assert view.rows.plain() == [{"worth": 0, "total": 0}]
+
+
+def test_items_without_the_key_that_the_table_had_are_told_with_the_cure():
+    view = Viewed("SELECT * FROM items")
+    view.deliver([])
+    view.items["b"] = {"other": {"S": "b"}}
+    with pytest.raises(TableUnusable, match="restart Headrace"):
+        view.fill()

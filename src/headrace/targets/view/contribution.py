@@ -23,10 +23,12 @@ from headrace.targets.view.value import (
     shown,
     told,
     value_in,
+    value_of,
 )
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 _ATTRIBUTES: Final = msgspec.json.Decoder(list[dict[str, Any] | None])
+_LONGEST_NULL: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,29 @@ def _projected(definition: Definition, keys: RowKey, key: str, item: Image) -> P
     if not definition.takes(item):
         return None
     names = [name for name, _ in keys]
+    if not item.keys() >= set(names):
+        raise Unevaluable(
+            f"the item lacks the key that the table had when the view was opened ({', '.join(names)}); restart Headrace, and redrive it"
+        )
     row: dict[str, Any] = {name: item[name] for name in names}
     if definition.everything:
-        row |= {name: raw for name, raw in item.items() if name not in definition.left_out or name in names}
+        row |= {
+            name: raw for name, raw in item.items() if name not in definition.left_out and not _is_null(raw)
+        }
     for column in definition.columns:
         if column.name in names:
             continue
+        row.pop(column.name, None)
         if column.attribute is not None:
-            if column.attribute in item:
+            if column.attribute in item and not _is_null(item[column.attribute]):
                 row[column.name] = item[column.attribute]
             continue
         value = column.evaluate(item)
-        row.pop(column.name, None)
         if value is not None:
             row[column.name] = shown(value)
     return Part(key, _SORTED.encode(row))
+
+
+def _is_null(raw: msgspec.Raw) -> bool:
+    # Others need not be decoded.
+    return b"NULL" in (text := bytes(raw)) and len(text) < _LONGEST_NULL and value_of(raw) is None

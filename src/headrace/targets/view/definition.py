@@ -381,7 +381,8 @@ def _groups(tree: Tree, selected: Sequence[Tree]) -> list[Tree] | None:
 def _grouped_by(node: Tree, selected: Sequence[Tree]) -> Tree:
     if node["class"] == "CONSTANT":
         place = node["value"].get("value")
-        if not isinstance(place, int) or not 1 <= place <= len(selected):
+        is_place = node["value"]["type"]["id"] == "INTEGER" and place is not None
+        if not is_place or not 1 <= place <= len(selected):
             raise ConfigError(
                 f"GROUP BY {written(node)}: there is no such column; there are 1 to {len(selected)}"
             )

@@ -140,8 +140,14 @@ def _split_part(value: Value, separator: Value, index: Value) -> Value:
 
 @lru_cache(256)
 def _pattern(pattern: str, flags: int) -> re.Pattern[str]:
-    parts = {"%": ".*", "_": "."}
-    return re.compile("".join(parts.get(each) or re.escape(each) for each in pattern), flags | re.DOTALL)
+    first, *others = (
+        "".join("." if each == "_" else re.escape(each) for each in part) for part in pattern.split("%")
+    )
+    if not others:
+        return re.compile(first, flags | re.DOTALL)
+    # The first place where a part fits is as good as any later one: never to look for another keeps long texts from taking for ever.
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+    return re.compile(f"{first}{middle}.*{others[-1]}", flags | re.DOTALL)
 
 
 def _like(name: str, *, wanted: bool, flags: int = 0) -> Function:

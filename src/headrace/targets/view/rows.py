@@ -23,6 +23,7 @@ from headrace.targets.view.value import (
     group_values,
     shown,
     told,
+    value_in,
     value_of,
 )
 
@@ -86,14 +87,23 @@ class DatasetRows:
         """See ``Rows``."""
         if self._definition.is_grouped:
             return {name: self.of_group(name, totals) for name, totals in state.totals(names).items()}
-        return {
-            name: Row(self._key(name), None if content is None else self._key(name) | _IMAGE.decode(content))
-            for name, content in state.contents(names).items()
-        }
+        return {name: self._of_item(name, content) for name, content in state.contents(names).items()}
 
     def of_group(self, name: str, totals: Totals | None) -> Made:
         """See ``Rows``."""
         return _row(self._key(name), self._definition.columns, totals)
+
+    def _of_item(self, name: str, content: bytes | None) -> Made:
+        key = self._key(name)
+        if content is None:
+            return Row(key, None)
+        row = _IMAGE.decode(content)
+        if VIEW_KEY in row:
+            return Unevaluable(
+                f"the item has an attribute {VIEW_KEY}, and rows are found by a column of that name in a dataset; write "
+                f"* EXCLUDE ({VIEW_KEY})"
+            )
+        return Row(key, key | row)
 
     def name_of(self, item: Image) -> str | None:
         """See ``Rows``."""
@@ -202,6 +212,10 @@ class KeyedGroupRows:
                 raise Unevaluable(
                     f"{part} is {told(value)}, and {self._output} has it in its key, as a {tag} that is not empty; write "
                     f"coalesce({part}, ...) or CAST({part} AS VARCHAR) in GROUP BY, or leave such items out with WHERE"
+                )
+            if value_in(attribute) != value:
+                raise Unevaluable(
+                    f"{part} is {told(value)}, which has more digits than a key of {self._output} takes; round it in GROUP BY"
                 )
             key[part] = attribute
         return _raw(key)

@@ -9,7 +9,7 @@ from typing import Final
 
 from headrace.attribute import Image
 from headrace.batch import Batch, Consumer
-from headrace.errors import ConfigError, ConsumerFailed, Unavailable
+from headrace.errors import ConfigError, ConsumerFailed, TableUnusable, Unavailable
 from headrace.fill import Fillable, Lacking
 from headrace.mapping_facts import ViewFaults, ViewUpdated
 from headrace.refusal import Place
@@ -66,6 +66,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         self._closing = threading.Event()
         self._opening = threading.Lock()
         self._opened: Opened | None = None
+        self._may_be_another = False
         place = Place(context.access.region, context.access.endpoint_url)
         patience = Patience(PATIENCE, context.mapping, self._pause)
         self._source = Table(context.source, context.table, place, patience)
@@ -84,7 +85,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         again = {outcome.row for outcome in outcomes if publication.refusal(outcome.row)}
         if again:
             self._state.mark(row for row in again if row is not None)
-        rows = publication.flush()
+        rows = self._flush(publication)
         newer = sum(outcome.newer for outcome in outcomes)
         self._context.observe(
             ViewUpdated(self._context.mapping, batch.shard, len(arrivals) - newer, rows, newer)
@@ -123,7 +124,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         _, _, publication = self._open()
         arrivals = list(self._arrivals(items))
         self._state.take(arrivals, self._context.clock())
-        publication.flush()
+        self._flush(publication)
         broken = [arrival for arrival in arrivals if arrival.error is not None]
         if broken:
             first = f"{broken[0].key}: {broken[0].error}"
@@ -135,7 +136,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         after: str | None = ""
         while after is not None:
             after = self._state.drop_unseen(after, self._context.clock())
-            publication.flush()
+            self._flush(publication)
         if self._definition.is_grouped and self._is_miscounted():
             self._state.recount()
         self._mend(publication)
@@ -149,7 +150,12 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         """What items of the table bring, without a version."""
         part_of, keys, _ = self._open()
         for item in items:
-            key = item_key(item, keys)
+            try:
+                key = item_key(item, keys)
+            except Unevaluable as error:
+                raise TableUnusable(
+                    f"{self._source}: {error}; if the table was made anew with another key, restart Headrace: the view is opened anew"
+                ) from error
             try:
                 yield Arrival(key, None, part_of(key, item))
             except Unevaluable as error:
@@ -168,7 +174,15 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
             seen |= {_digest(name) for name in found}
             self._mark([name for name, item in found.items() if not publication.is_right(made[name], item)])
         self._mark([name for name in self._state.names() if _digest(name) not in seen])
-        publication.flush()
+        self._flush(publication)
+
+    def _flush(self, publication: Publication) -> int:
+        try:
+            return publication.flush()
+        except TableUnusable:
+            # It may come back as another one, without the rows that were written.
+            self._may_be_another = True
+            raise
 
     def _mark(self, names: Sequence[str]) -> None:
         for first in range(0, len(names), _AT_ONCE):
@@ -201,9 +215,15 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
                 keys = keys_of(self._source.describe())
                 expect_keys(self._definition, keys)
                 rows, table = self._output(keys)
-                self._state.expect_output(f"{self._view.table or 'dataset'} {table.identity()}")
+                self._expect_output(table)
                 self._opened = parts_of(self._definition, keys), keys, Publication(self._state, rows, table)
+            elif self._may_be_another:
+                self._expect_output(self._opened[2].table)
+            self._may_be_another = False
             return self._opened
+
+    def _expect_output(self, table: RowTable) -> None:
+        self._state.expect_output(f"{self._view.table or 'dataset'} {table.identity()}")
 
     def _output(self, keys: RowKey) -> tuple[Rows, RowTable]:
         output = self._view.table

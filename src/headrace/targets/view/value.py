@@ -134,7 +134,8 @@ def shown(value: Value) -> AttributeValue:
     """
     if not isinstance(value, Decimal):
         return attribute_of(value)
-    near = _SHOWN.plus(value)
+    # A product with zero may have an exponent that no attribute has.
+    near = _SHOWN.plus(value) or Decimal(0)
     expect_range(near)
     return {"N": digits_of(str(near))}
 
@@ -211,7 +212,7 @@ def _plain(value: Value) -> str:
             return "true" if value else "false"
         case Decimal():
             expect_range(value)
-            return digits_of(str(value))
+            return digits_of(str(value or Decimal(0)))
         case str():
             return quoted(value)
         case bytes():
