@@ -6,9 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from headrace.batch import Batch
@@ -114,6 +116,31 @@ def receiving() -> Iterator[Receiver]:
         made = Receiver(server)
         server.answer = made.answer
         yield made
+
+
+@contextmanager
+def scripted(script: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
+    """The URL of a server that calls ``script`` with the connection and the body of each request, and sends nothing itself."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline():
+                size = 0
+                while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                    name, _, value = line.partition(b":")
+                    size = int(value) if name.lower() == b"content-length" else size
+                with suppress(OSError):
+                    script(self.connection, self.rfile.read(size))
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def failed(response: Any) -> list[int]:

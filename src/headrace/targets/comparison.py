@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -110,7 +111,8 @@ class Comparison:
         """
         compared = Compared()
         scans = list(self._pair.scans())
-        with ThreadPoolExecutor(max(LOOKING, len(scans))) as workers, Scanned() as scanned:
+        # The file goes last: a reader may still be adding to it when another one has failed.
+        with Scanned() as scanned, ThreadPoolExecutor(max(LOOKING, len(scans))) as workers:
             _scan(scanned, scans, workers)
             compared.source, compared.replica = scanned.counts["source"], scanned.counts["replica"]
             candidates = scanned.differing()
@@ -166,15 +168,22 @@ def _scan(
     scans: Sequence[tuple[str, Iterator[Sequence[Row]]]],
     workers: ThreadPoolExecutor,
 ) -> None:
+    over = threading.Event()
+
     def read(side: str, pages: Iterator[Sequence[Row]]) -> None:
         for rows in pages:
+            if over.is_set():
+                return
             scanned.add(side, rows)
 
     reading = [workers.submit(read, side, pages) for side, pages in scans]
     try:
+        wait(reading, return_when=FIRST_EXCEPTION)
+        over.set()
         for each in reading:
             each.result()
     finally:
+        over.set()
         for each in reading:
             each.cancel()
 

@@ -14,7 +14,7 @@ from headrace.targets.outbox.webhook import PATIENCE
 from support.canned_http import Canned, CannedServer
 from support.certificates import made as certificates_made
 from support.deadline import eventually
-from support.outbox import OTHER_SECRET, SECRET, failed, record, verified
+from support.outbox import OTHER_SECRET, SECRET, failed, record, scripted, verified
 
 DONE = {"batchItemFailures": []}
 
@@ -205,6 +205,62 @@ def test_what_a_receiver_repeats_of_a_secret_is_not_told(receiver, sending):
     assert "authorization" in str(raised.value)
     assert "t0p-secret" not in str(raised.value)
     assert "/hooks/orders" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "said", ["no such token: t0p-secret", '{"key": "k3y-secret"}', "POST /T0000/B0000 ?"]
+)
+def test_parts_of_secrets_are_not_told_either(receiver, sending, said):
+    receiver.server.answer = lambda _: Canned(said.encode(), 403)
+    outbox = sending(
+        receiver.server.url + "/hooks/T0000/B0000?key=k3y-secret",
+        headers={"Authorization": "Bearer t0p-secret"},
+    )
+    with pytest.raises(ConsumerFailed) as raised:
+        outbox.deliver(record(1))
+    assert "t0p-secret" not in str(raised.value)
+    assert "k3y-secret" not in str(raised.value)
+
+
+def test_what_comes_before_an_answer_is_none_and_the_answer_is_nobody_elses(sending):
+    asked = []
+
+    def script(connection, body):
+        asked.append(body)
+        connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        time.sleep(0.05)
+        status = b"200 OK" if len(asked) == 1 else b"400 No"
+        connection.sendall(b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % status)
+
+    with scripted(script) as url:
+        assert failed(sending(url, senders=1).deliver(record(1), record(2, "b"))) == [2]
+    assert len(asked) == 2
+
+
+def test_a_protocol_that_is_another_from_here_on_is_no_answer(sending):
+    callers = set()
+
+    def script(connection, _):
+        callers.add(connection.getpeername())
+        connection.sendall(b"HTTP/1.1 101 Up\r\nUpgrade: x\r\n\r\n")
+
+    with scripted(script) as url:
+        assert failed(sending(url, senders=1).deliver(record(1), record(2, "b"))) == [1, 2]
+    assert len(callers) == 2
+
+
+def test_an_answer_that_comes_letter_by_letter_must_come_in_time_all_the_same(sending):
+    def script(connection, _):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(100):
+            time.sleep(0.05)
+            connection.sendall(b"X: a\r\n")
+
+    with scripted(script) as url:
+        began = time.monotonic()
+        with pytest.raises(ConsumerFailed, match="did not answer in time"):
+            sending(url, timeout=0.2, patience=0).deliver(record(1))
+        assert time.monotonic() - began < 2
 
 
 def test_an_endless_answer_is_not_read_to_its_end(receiver, sending):

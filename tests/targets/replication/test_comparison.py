@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +13,7 @@ from headrace.errors import TableUnusable, Throttled
 from headrace.refusal import Place
 from headrace.simulator import Refuse, Unprocessed
 from headrace.target import Replica
-from headrace.targets.comparison import ItemDifference, Kind
+from headrace.targets.comparison import Comparison, ItemDifference, Kind
 from headrace.targets.replication import ReplicaComparison
 from headrace.targets.scanned import Scanned
 from headrace.targets.table import Patience, Table
@@ -264,3 +267,29 @@ def test_sorted_sides_differ_where_dictionaries_do(ours, theirs):
     assert sorted(found) == sorted(
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)
     )
+
+
+def test_when_one_side_cannot_be_read_whoever_still_reads_the_other_ends_first():
+    reading = threading.Event()
+    pages = []
+
+    def endless():
+        while True:
+            pages.append(1)
+            reading.set()
+            yield [("k", b"d")] * 1000
+
+    def failing():
+        reading.wait(5)
+        raise Throttled("not now")
+        yield []
+
+    class Broken:
+        def scans(self):
+            return [("source", endless()), ("replica", failing())]
+
+    with pytest.raises(Throttled):
+        Comparison(Broken()).run(lambda _: None)
+    read = len(pages)
+    time.sleep(0.05)
+    assert len(pages) == read

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
+import re
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +16,7 @@ import urllib3
 from headrace import __version__
 from headrace.errors import ConsumerFailed, HeadraceError, Throttled, Unavailable
 from headrace.targets.outbox.answer import Refusal, refusal
+from headrace.targets.outbox.connections import Connections
 from headrace.targets.outbox.event import Event, Format, Place, by_item
 from headrace.targets.outbox.signature import signature
 from headrace.targets.outbox.waiting import Tries
@@ -30,6 +29,10 @@ PATIENCE: Final = 10.0
 
 _ANSWER_BYTES: Final = 4096
 _ANSWER_SHOWN: Final = 300
+
+_PARTS: Final = re.compile(r"[\s,;=/?&]+")
+_SECRET: Final = 6
+"""Letters of a part of a path or header that may be a secret by itself."""
 
 _TIMEOUT: Final = "Timeout"
 _LOST: Final = "ConnectionLost"
@@ -75,7 +78,7 @@ class Webhook(Place):
         self._keys = keys
         agent = {"User-Agent": f"headrace/{__version__}"}
         self._headers = {**agent, **headers, "Content-Type": format_.media_type}
-        self._hidden = [*headers.values(), self._path]
+        self._hidden = _confidential(self._path, headers.values())
         self._patience = patience
         self._timeout = timeout
         self._clock = clock
@@ -90,7 +93,7 @@ class Webhook(Place):
             timeout=urllib3.Timeout(connect=timeout, read=timeout),
             **_trusted(parts.scheme, certificates),
         )
-        self._open = _Connections(self._pool)
+        self._open = Connections(self._pool)
 
     def deliver(self, events: Sequence[Event]) -> Mapping[Event, HeadraceError]:
         """See ``Place``."""
@@ -187,8 +190,7 @@ class Webhook(Place):
     def _hide(self, text: str) -> str:
         """``text`` without what a receiver may have been told in confidence, and repeats."""
         for hidden in self._hidden:
-            if len(hidden) > 1:
-                text = text.replace(hidden, "***")
+            text = text.replace(hidden, "***")
         return " ".join(text.split())[:_ANSWER_SHOWN]
 
     def _pause(self, seconds: float) -> None:
@@ -232,37 +234,6 @@ class _Resting:
             return self._until - self._clock()
 
 
-class _Connections:
-    """The connections of a pool that are open, so that whoever waits for an answer can be told not to."""
-
-    def __init__(self, pool: urllib3.HTTPConnectionPool) -> None:
-        self._lock = threading.Lock()
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-        class_: Any = pool.ConnectionCls
-        connected = self._connected
-
-        class Connection(class_):  # type: ignore[misc]
-            def connect(self) -> None:
-                super().connect()
-                connected(self)
-
-        pool.ConnectionCls = Connection
-
-    def hang_up(self) -> None:
-        """End every request that is under way."""
-        with self._lock:
-            sockets = [connection.sock for connection in self._open]
-        for each in sockets:
-            if each is not None:
-                with suppress(OSError):
-                    # Not the method of a socket of TLS, which another thread is reading from.
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)
-
-    def _connected(self, connection: Any) -> None:
-        with self._lock:
-            self._open.add(connection)
-
-
 def _text(response: Any, until: float, clock: Callable[[], float]) -> str:
     """The beginning of what an answer says: its status is what counts. The connection is used again only where that is all."""
     read = b""
@@ -277,6 +248,13 @@ def _text(response: Any, until: float, clock: Callable[[], float]) -> str:
         pass
     response.close()
     return read.decode("utf-8", "replace")
+
+
+def _confidential(path: str, values: Iterable[str]) -> list[str]:
+    """What is told to nobody: a path and headers' values, and their longer parts, a token behind its scheme for example. Longest first."""
+    whole = [path, *values]
+    parts = {part for one in whole for part in _PARTS.split(one) if len(part) >= _SECRET}
+    return sorted(parts | {one for one in whole if len(one) > 1}, key=lambda one: (-len(one), one))
 
 
 def _trusted(scheme: str, certificates: Path | None) -> dict[str, Any]:
