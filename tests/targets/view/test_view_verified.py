@@ -122,6 +122,21 @@ def test_an_item_that_changes_all_the_time_proves_nothing(view):
     assert report.moving >= 1
 
 
+def test_an_item_that_goes_to_and_fro_while_it_is_followed_is_not_told(view):
+    """Each look finds the table one change ahead, with the same two values."""
+
+    def swing():
+        view.put("a", category="books", price=2)
+        view.deliver()
+        view.put("a", category="books", price=1)
+
+    swing()
+    view.meanwhile = swing
+    report = view.target.verify()
+    assert report.is_equal
+    assert report.moving == 1
+
+
 def test_items_without_a_value_are_counted(view):
     view.items["e"] = {"id": {"S": "e"}, "category": {"S": "books"}, "price": {"M": {}}}
     report = view.target.verify()

@@ -281,11 +281,11 @@ class ViewState:
         with self._file.opened("read") as connection:
             return {name: totals_of(connection, self._definition.measures, name) for name in rows}
 
-    def parts(self, keys: Sequence[str]) -> dict[str, Part | None]:
-        """What these items bring."""
+    def parts(self, keys: Sequence[str]) -> dict[str, tuple[str, Part | None]]:
+        """What these items bring, each with the version of the item."""
         with self._file.opened("read") as connection:
             found = _stored(connection, keys)
-        return {key: stored.part for key, stored in found.items()}
+        return {key: (stored.version, stored.part) for key, stored in found.items()}
 
     def is_waiting(self, row: str) -> bool:
         """Whether a row is to be written yet."""

@@ -31,6 +31,7 @@ from headrace.verified import Part as Side
 SEGMENTS: Final = 4
 """Parts of the table that are read at once."""
 
+_NOTHING: Final = ("", None)
 _IMAGE: Final = msgspec.json.Decoder(Image)
 _DECODED: Final = msgspec.json.Decoder(dict[str, dict[str, str]])
 
@@ -93,8 +94,8 @@ class Verification:
         found = self._source.items([_key(key) for key in keys])
         return {arrival.key: arrival.part for arrival in self._arrivals(list(found.values()))}
 
-    def remembered(self, keys: Sequence[str]) -> Mapping[str, Part | None]:
-        """What the state remembers of these items."""
+    def remembered(self, keys: Sequence[str]) -> Mapping[str, tuple[str, Part | None]]:
+        """What the state remembers of these items, each with its version."""
         return self._state.parts(keys)
 
     def _of_source(self, segment: int) -> Iterator[Sequence[ScannedRow]]:
@@ -133,7 +134,7 @@ class Verification:
         keys = [found.key for found in items]
         now, kept = self.parts_now(keys), self.remembered(keys)
         for key in keys:
-            wanted, found = now.get(key), kept.get(key)
+            wanted, (_, found) = now.get(key), kept.get(key, _NOTHING)
             self._tell(
                 Side.STATE,
                 key,
@@ -210,14 +211,16 @@ class _Items:
         """See ``Pair``."""
         kept = self._verification.remembered(keys)
         now = self._verification.parts_now(keys)
-        return {key: self._look(now.get(key), kept.get(key)) for key in keys}
+        return {key: self._look(now.get(key), *kept.get(key, _NOTHING)) for key in keys}
 
-    def _look(self, now: Part | None, kept: Part | None) -> Look:
+    def _look(self, now: Part | None, version: str, kept: Part | None) -> Look:
         ours = None if now is None else self._verification.digest(now)
         theirs = None if kept is None else self._verification.digest(kept)
         if ours == theirs:
             return Look(ours)
-        return Look(ours, Kind.EXTRA if ours is None else Kind.MISSING if theirs is None else Kind.DIFFERENT)
+        kind = Kind.EXTRA if ours is None else Kind.MISSING if theirs is None else Kind.DIFFERENT
+        # An item that goes to and fro looks the same twice; that its version moves tells that it is followed.
+        return Look(b"%b %b" % (version.encode(), ours or b""), kind)
 
     def mend(self, keys: Sequence[str]) -> dict[str, str]:
         """See ``Pair``; a fill mends."""
