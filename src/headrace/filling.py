@@ -45,6 +45,9 @@ from headrace.targets.table import Table
 MOST_SEGMENTS: Final = 8
 """Parts of a table that are read at once."""
 
+STOP_PATIENCE: Final = 1.0
+"""Seconds in which a page that is being taken may be finished, before the target is closed."""
+
 FIRST: Final = "the table was not read before"
 ANOTHER: Final = "another stream of the table is followed"
 ASKED: Final = "somebody asked for it"
@@ -131,8 +134,11 @@ class Filling(Consumer):
             self._stopping = True
             self._changed.notify_all()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(STOP_PATIENCE)
+        # It gives up what is under way, which may wait for a service.
         self._target.close()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def ask(self) -> None:
         """Begin a fill as soon as the stream is followed; one that runs begins anew."""
@@ -320,7 +326,7 @@ class Filling(Consumer):
                 cursors = (*progress.cursors[:segment], cursor, *progress.cursors[segment + 1 :])
                 progress = self._kept(replace(progress, cursors=cursors, items=progress.items + len(items)))
                 self._observe(FillProgressed(self._mapping, progress.items))
-        return progress
+        return None if self._is_over() else progress
 
     def _is_over(self) -> bool:
         with self._changed:

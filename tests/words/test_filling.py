@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -256,6 +257,23 @@ def test_who_comes_late_with_an_earlier_fill_does_not_begin_it_again(world):
     world.finished()
     filling._begin(NOW - 1)
     assert target.begun() == [NOW]
+
+
+def test_a_target_that_waits_for_its_service_is_closed_though_it_is_being_filled(world):
+    class Waiting(Target):
+        def close(self):
+            super().close()
+            self.hold.set()
+
+    target = Waiting()
+    target.hold.clear()
+    filling = world.started(target)
+    _follows(filling, resumed=False)
+    eventually(lambda: target.items, within=20, what="some items")
+    began = time.monotonic()
+    filling.close()
+    assert time.monotonic() - began < 8.0
+    assert ("end",) not in target.told
 
 
 @pytest.mark.parametrize("fault", ["begin", "fill", "end"])

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.dataset import AwsAccess
 from headrace.errors import ConfigError
+from headrace.target import MaterializedView, OutputTable
+from headrace.targets.view import defined
 from headrace.targets.view.definition import define
 from headrace.targets.view.value import (
     Unevaluable,
@@ -89,6 +92,13 @@ def test_what_a_view_does_not_take_is_refused_with_the_reason(sql, words):
     with pytest.raises(ConfigError) as refused:
         define(sql)
     assert words in str(refused.value)
+
+
+def test_a_column_that_a_dataset_has_already_is_refused_before_anything_runs():
+    sql = "SELECT name AS view_key FROM t"
+    with pytest.raises(ConfigError, match=r"kept: target.view.sql: a column cannot be called view_key"):
+        defined(MaterializedView(sql), "kept")
+    defined(MaterializedView(sql, OutputTable("rows", AwsAccess("us-east-1"))), "kept")
 
 
 def test_groups_may_be_given_as_expressions_positions_names_or_all():

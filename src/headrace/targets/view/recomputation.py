@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -66,16 +66,20 @@ class Recomputed:
 
 
 def wrong_groups(
-    connection: sqlite3.Connection, definition: Definition, corrected: Mapping[str, Part | None]
+    connection: sqlite3.Connection,
+    definition: Definition,
+    corrected: Mapping[str, Part | None],
+    go_on: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[str, Totals | None, Totals | None]]:
     """Groups of the state that are not what its items make, each with what it should be and what it is.
 
-    ``corrected`` is what items bring in truth where the state says otherwise.
+    ``corrected`` is what items bring in truth where the state says otherwise. ``go_on`` is called again and again, and may raise.
     """
     expected = Recomputed(definition.measures)
     if definition.groups == ():
         expected.expect(ALL)
     for page in pages(connection):
+        go_on()
         for key, part in page:
             if key not in corrected:
                 expected.add(part)
@@ -83,6 +87,7 @@ def wrong_groups(
         expected.add(part)
     names = {name for (name,) in connection.execute("SELECT name FROM groups")}
     for name in sorted(names | expected.names()):
+        go_on()
         wanted, found = expected.totals(name), totals_of(connection, definition.measures, name)
         if wanted != found:
             yield name, wanted, found

@@ -163,7 +163,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
 
     def _is_miscounted(self) -> bool:
         with self._state.snapshot() as connection:
-            return any(True for _ in wrong_groups(connection, self._definition, {}))
+            return any(True for _ in wrong_groups(connection, self._definition, {}, self._go_on))
 
     def _mend(self, publication: Publication) -> None:
         """Write what the output does not have, or has otherwise; delete what is none of the view's rows."""
@@ -255,6 +255,10 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
                 self._opened[2].table.close()
         self._state.close()
 
+    def _go_on(self) -> None:
+        if self._closing.is_set():
+            raise self._stopped()
+
     def _wait(self, seconds: float) -> None:
         if self._closing.wait(seconds):
             raise self._stopped()
@@ -266,9 +270,12 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
 def defined(view: MaterializedView, mapping: str) -> Definition:
     """The definition of a mapping's view. Raises ConfigError, naming the mapping."""
     try:
-        return define(view.sql)
+        definition = define(view.sql)
+        if view.table is None:
+            DatasetRows(definition)
     except ConfigError as error:
         raise ConfigError(f"event_source_mappings: {mapping}: target.view.sql: {error}") from None
+    return definition
 
 
 def _dataset(definition: Definition, context: TargetContext) -> tuple[Rows, RowTable]:
@@ -277,10 +284,7 @@ def _dataset(definition: Definition, context: TargetContext) -> tuple[Rows, RowT
         raise ConfigError(
             f"{where}: nothing takes its rows; name a table, or read a dataset from target:{context.mapping}"
         )
-    try:
-        rows = DatasetRows(definition)
-    except ConfigError as error:
-        raise ConfigError(f"{where}.sql: {error}") from None
+    rows = DatasetRows(definition)
     return rows, context.dataset(rows.key)
 
 
