@@ -138,21 +138,38 @@ def _split_part(value: Value, separator: Value, index: Value) -> Value:
     return parts[place] if 0 <= place < len(parts) else ""
 
 
+def _upper(given: str) -> str:
+    return given.upper() if given.isascii() else "".join(map(_upper_of, given))
+
+
+def _upper_of(each: str) -> str:
+    """As everywhere in SQL one character stays one: Unicode's simple mapping."""
+    found = (each.upper(), each.title(), "\u1e9e" if each == "\u00df" else each)
+    return next(one for one in found if len(one) == 1)
+
+
+def _lower(given: str) -> str:
+    # By characters: in a word Python minds where a sigma stands, and of a dotted I it makes two.
+    return given.lower() if given.isascii() else "".join(each.lower()[0] for each in given)
+
+
 @lru_cache(256)
-def _pattern(pattern: str, flags: int) -> re.Pattern[str]:
+def _pattern(pattern: str) -> re.Pattern[str]:
     first, *others = (
         "".join("." if each == "_" else re.escape(each) for each in part) for part in pattern.split("%")
     )
     if not others:
-        return re.compile(first, flags | re.DOTALL)
+        return re.compile(first, re.DOTALL)
     # The first place where a part fits is as good as any later one: never to look for another keeps long texts from taking for ever.
     middle = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
-    return re.compile(f"{first}{middle}.*{others[-1]}", flags | re.DOTALL)
+    return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL)
 
 
-def _like(name: str, *, wanted: bool, flags: int = 0) -> Function:
+def _like(name: str, *, wanted: bool, ignores_case: bool = False) -> Function:
     def like(value: str, pattern: str) -> Value:
-        return bool(_pattern(pattern, flags).fullmatch(value)) is wanted
+        if ignores_case:
+            value, pattern = _lower(value), _lower(pattern)
+        return bool(_pattern(pattern).fullmatch(value)) is wanted
 
     return of_texts(name, like, 2)
 
@@ -180,8 +197,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "ceil": Function(_rounded("ceil", ROUND_CEILING), 1, 1),
     "ceiling": Function(_rounded("ceiling", ROUND_CEILING), 1, 1),
     "||": Function(_concat, 2, 2),
-    "lower": of_texts("lower", str.lower, 1),
-    "upper": of_texts("upper", str.upper, 1),
+    "lower": of_texts("lower", _lower, 1),
+    "upper": of_texts("upper", _upper, 1),
     "trim": of_texts("trim", lambda given: given.strip(" "), 1),
     "ltrim": of_texts("ltrim", lambda given: given.lstrip(" "), 1),
     "rtrim": of_texts("rtrim", lambda given: given.rstrip(" "), 1),
@@ -197,8 +214,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "ends_with": of_texts("ends_with", str.endswith, 2),
     "~~": _like("LIKE", wanted=True),
     "!~~": _like("NOT LIKE", wanted=False),
-    "~~*": _like("ILIKE", wanted=True, flags=re.IGNORECASE),
-    "!~~*": _like("NOT ILIKE", wanted=False, flags=re.IGNORECASE),
+    "~~*": _like("ILIKE", wanted=True, ignores_case=True),
+    "!~~*": _like("NOT ILIKE", wanted=False, ignores_case=True),
 }
 """By DuckDB's names for them, of functions that take values. Those that look at NULL too are in ``expression``."""
 
