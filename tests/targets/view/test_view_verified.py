@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from headrace.targets.view import recomputation
 from headrace.verified import Difference, Part
 from support.viewing import Viewed, tagged
 
@@ -75,6 +76,7 @@ def test_rows_that_are_missing_are_there_in_vain_or_say_otherwise_are_told_of_th
     assert _differences(view) == [(Part.OUTPUT, Difference.EXTRA)]
 
 
+@pytest.mark.parametrize("at_once", [1, 100])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -85,7 +87,8 @@ def test_rows_that_are_missing_are_there_in_vain_or_say_otherwise_are_told_of_th
         "UPDATE extremes SET value = x'228000000135' WHERE value = x'228000000131'",
     ],
 )
-def test_groups_that_do_not_add_up_are_told_and_a_fill_mends_them(tmp_path, damage):
+def test_groups_that_do_not_add_up_are_told_and_a_fill_mends_them(tmp_path, monkeypatch, damage, at_once):
+    monkeypatch.setattr(recomputation, "GROUPS_AT_ONCE", at_once)
     view = Viewed(GROUPED, tmp_path)
     view.put("a", category="books", price=1, name="x")
     view.put("b", category="books", price=2)
