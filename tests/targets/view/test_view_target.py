@@ -76,6 +76,13 @@ def test_a_projection_has_a_row_for_each_item_that_passes():
     assert view.rows.plain() == [{"id": "b", "gross": Decimal("3.3")}]
 
 
+def test_all_attributes_of_an_item_may_be_taken_but_those_that_are_null():
+    view = Viewed("SELECT * EXCLUDE (b), upper(a) AS a, id AS again FROM items")
+    view.put("x", a="a", b="b", c=None, d={"M": {"NULL": {"S": "no null"}}})
+    view.deliver()
+    assert view.rows.plain() == [{"id": "x", "again": "x", "a": "A", "d": {"NULL": {"S": "no null"}}}]
+
+
 def test_sums_are_exact_where_doubles_and_decimals_of_38_digits_are_not():
     view = Viewed("SELECT sum(price) AS total, avg(price) AS mean FROM items")
     for name, price in (("a", "1e125"), ("b", "-1e125"), ("c", "1e-130"), ("d", "0.1"), ("e", "0.2")):
@@ -214,6 +221,15 @@ def test_items_of_a_fill_that_have_no_value_are_told():
     assert fact.items == 1
     assert "'cheap'" in fact.first
     assert [row["n"] for row in view.rows.plain()] == [1]
+
+
+def test_a_record_is_not_blamed_for_what_a_fill_has_found_in_its_item():
+    view = Viewed(BY_CATEGORY)
+    good = view.put("a", category="books", price=1)
+    view.deliver()
+    view.put("a", category="books", price="cheap")
+    view.fill()
+    assert not view.deliver([good])["batchItemFailures"]
 
 
 def test_another_sql_forgets_what_groups_add_up_to_but_not_the_versions(tmp_path):

@@ -16,7 +16,7 @@ import msgspec
 
 from headrace.errors import LedgerError
 from headrace.targets.view.contribution import measured
-from headrace.targets.view.definition import Measure, MeasureTotals, Totals
+from headrace.targets.view.totals import Measure, MeasureTotals, Totals
 from headrace.targets.view.value import EXACT, Document, group_values, sortable, unsorted
 
 TABLES: Final = (

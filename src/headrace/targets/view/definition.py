@@ -6,46 +6,16 @@ an item. Everything else is refused, with the reason and the cure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from headrace.attribute import Image
 from headrace.errors import ConfigError
-from headrace.targets.view.expression import Evaluate, compiled, member, truth
-from headrace.targets.view.refused import AGGREGATES, CLOCK, refuse
+from headrace.targets.view.expression import Evaluate, compiled, truth
+from headrace.targets.view.scope import Groups, Items, aggregates, inner_of, nodes
 from headrace.targets.view.syntax import Tree, outline, parsed, written
-from headrace.targets.view.value import Value, quotient, value_of
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What is aggregated of each item of a group. ``adds``: a sum is kept. ``sorts``: least and greatest are."""
-
-    evaluate: Evaluate
-    text: str
-    adds: bool = False
-    sorts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A group, as its row is made of it: the items, and of each measure how many are not NULL, their sum, least and greatest."""
-
-    group: tuple[Value, ...]
-    items: int
-    measures: tuple[MeasureTotals, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureTotals:
-    """See ``Totals``. What is not kept, or is of no values, is None."""
-
-    values: int
-    sum: Decimal | None = None
-    least: Value = None
-    greatest: Value = None
+from headrace.targets.view.totals import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +63,11 @@ def define(sql: str) -> Definition:
     _expect_flat(tree)
     _expect_plain(tree)
     names = _names_of(tree["from_table"])
-    items = _Items(names)
+    items = Items(names)
     where = None if tree.get("where_clause") is None else compiled(tree["where_clause"], items)
     selected: list[Tree] = tree["select_list"]
     groups = _groups(tree, selected)
-    if groups is None and not any(_aggregates(node) for node in selected):
+    if groups is None and not any(aggregates(node) for node in selected):
         return _projection(sql, selected, where, items)
     return _aggregation(sql, selected, where, groups or [], items)
 
@@ -129,15 +99,10 @@ def _expect_flat(tree: Tree) -> None:
     """Raises ConfigError where expressions stand in one another too deeply to be walked."""
     level: list[Any] = [tree]
     for _ in range(_DEEPEST):
-        level = [inner for node in level for inner in _inner(node)]
+        level = [inner for node in level for inner in inner_of(node)]
         if not level:
             return
     raise ConfigError("its expressions are nested too deeply; write less in one another")
-
-
-def _inner(node: Any) -> Iterator[Any]:
-    if isinstance(node, (dict, list)):
-        yield from node.values() if isinstance(node, dict) else node
 
 
 def _expect_plain(tree: Tree) -> None:
@@ -172,172 +137,10 @@ def _names_of(source: Tree) -> frozenset[str]:
     return frozenset({str(source["alias"] or source["table_name"]).casefold()})
 
 
-# Names
-
-
-class _Items:
-    """Names are attributes of an item, as they are written; ``a.b`` is a member of a map."""
-
-    def __init__(self, tables: frozenset[str]) -> None:
-        self._tables = tables
-
-    def taken(self, _: Tree) -> Evaluate | None:
-        """See ``Scope``."""
-        return None
-
-    def path(self, node: Tree) -> tuple[str, ...]:
-        """The attribute that a reference means, and its members."""
-        names = tuple(map(str, node["column_names"]))
-        return names[1:] if len(names) > 1 and names[0].casefold() in self._tables else names
-
-    def reference(self, node: Tree) -> Evaluate:
-        """See ``Scope``."""
-        name, *members = self.path(node)
-        if len(node["column_names"]) == 1 and name.lower() in CLOCK:
-            raise ConfigError(
-                f"{name} is the time in SQL, which changes though no item does; compare with it in the statement that reads the view, or "
-                f"write items.{name} for an attribute of that name, after FROM items"
-            )
-        if not members:
-            return lambda item: value_of(item.get(name))
-
-        def evaluate(item: Image) -> Value:
-            value = value_of(item.get(name))
-            for each in members:
-                value = member(value, each)
-            return value
-
-        return evaluate
-
-    def outline(self, node: Tree) -> Any:
-        """Equal for expressions that mean the same by their writing, with the table's name or without."""
-        return _outlined(outline(node), self)
-
-
-def _outlined(node: Any, items: _Items) -> Any:
-    if isinstance(node, Mapping):
-        if node.get("class") == "COLUMN_REF":
-            return {"class": "COLUMN_REF", "path": items.path(dict(node))}
-        return {name: _outlined(inner, items) for name, inner in node.items()}
-    return [_outlined(inner, items) for inner in node] if isinstance(node, list) else node
-
-
-class _Groups:
-    """Names are those that a group has: what stands in GROUP BY, and aggregates, over Totals."""
-
-    def __init__(self, groups: Sequence[Any], items: _Items) -> None:
-        self._groups = groups
-        self._items = items
-        self._outlines: list[Any] = []
-        self.measures: list[Measure] = []
-        self.aggregated = False
-
-    def group_of(self, node: Tree) -> int | None:
-        """Which expression of GROUP BY this is."""
-        found = self._items.outline(node)
-        return next((place for place, one in enumerate(self._groups) if one == found), None)
-
-    def taken(self, node: Tree) -> Evaluate | None:
-        """See ``Scope``."""
-        place = self.group_of(node)
-        if place is not None:
-            return lambda totals: totals.group[place]
-        if _is_aggregate(node):
-            self.aggregated = True
-            return self._aggregate(node)
-        return None
-
-    def reference(self, node: Tree) -> Evaluate:
-        """See ``Scope``."""
-        raise ConfigError(
-            f"{written(node)} stands neither in GROUP BY nor in an aggregate; put it in GROUP BY, or take min or max of it"
-        )
-
-    def _aggregate(self, node: Tree) -> Evaluate:
-        name = str(node["function_name"]).lower()
-        text = written(node)
-        if node.get("distinct"):
-            raise ConfigError(
-                f"{text}: a view takes no DISTINCT in aggregates; group by it, and count the groups"
-            )
-        if (node.get("order_bys") or {}).get("orders"):
-            raise ConfigError(f"{text}: a view takes no ORDER BY in aggregates; leave it out")
-        arguments = node["children"]
-        if name == "count_star" or (name == "count" and not arguments):
-            if node.get("filter") is None:
-                return lambda totals: Decimal(totals.items)
-            arguments = [node["filter"]]
-        if len(arguments) != 1:
-            raise ConfigError(f"{text}: {name} takes one argument")
-        place = self._measure(arguments[0], node, name)
-        return _AGGREGATED["count" if name == "count_star" else name](place)
-
-    def _measure(self, argument: Tree, node: Tree, name: str) -> int:
-        """The place of what is aggregated: each is kept once, however many aggregates there are of it."""
-        if _aggregates(argument):
-            refuse(argument)
-        condition = node.get("filter")
-        outlined = [
-            self._items.outline(argument),
-            None if condition is None else self._items.outline(condition),
-        ]
-        evaluate = compiled(argument, self._items)
-        if condition is not None:
-            evaluate = _filtered(evaluate, compiled(condition, self._items), is_star=argument is condition)
-        adds, sorts = name in ("sum", "avg"), name in ("min", "max")
-        if outlined not in self._outlines:
-            self._outlines.append(outlined)
-            self.measures.append(Measure(evaluate, written(argument)))
-        place = self._outlines.index(outlined)
-        known = self.measures[place]
-        self.measures[place] = replace(known, adds=known.adds or adds, sorts=known.sorts or sorts)
-        return place
-
-
-def _filtered(evaluate: Evaluate, condition: Evaluate, *, is_star: bool) -> Evaluate:
-    def filtered(item: Any) -> Value:
-        holds = truth(condition(item), "FILTER (WHERE ...)") is True
-        if is_star:
-            return True if holds else None
-        return evaluate(item) if holds else None
-
-    return filtered
-
-
-def _average(measure: MeasureTotals) -> Value:
-    return None if measure.sum is None else quotient(measure.sum, measure.values)
-
-
-_AGGREGATED: Final[dict[str, Callable[[int], Evaluate]]] = {
-    "count": lambda place: lambda totals: Decimal(totals.measures[place].values),
-    "sum": lambda place: lambda totals: totals.measures[place].sum,
-    "avg": lambda place: lambda totals: _average(totals.measures[place]),
-    "min": lambda place: lambda totals: totals.measures[place].least,
-    "max": lambda place: lambda totals: totals.measures[place].greatest,
-}
-
-
-def _is_aggregate(node: Tree) -> bool:
-    name = str(node.get("function_name", "")).lower()
-    return node.get("class") == "FUNCTION" and name in (*AGGREGATES, "count_star")
-
-
-def _aggregates(node: Any) -> bool:
-    """Whether there is an aggregate in it."""
-    return any(_is_aggregate(each) for each in _nodes(node))
-
-
-def _nodes(node: Any) -> Iterator[Tree]:
-    if isinstance(node, dict):
-        yield node
-    for inner in _inner(node):
-        yield from _nodes(inner)
-
-
 # Rows that are items
 
 
-def _projection(sql: str, selected: Sequence[Tree], where: Evaluate | None, items: _Items) -> Definition:
+def _projection(sql: str, selected: Sequence[Tree], where: Evaluate | None, items: Items) -> Definition:
     columns: list[Column] = []
     everything, left_out = False, frozenset[str]()
     for node in selected:
@@ -350,7 +153,7 @@ def _projection(sql: str, selected: Sequence[Tree], where: Evaluate | None, item
     return Definition(sql, tuple(columns), where, everything=everything, left_out=left_out)
 
 
-def _attribute(node: Tree, items: _Items) -> str | None:
+def _attribute(node: Tree, items: Items) -> str | None:
     path = items.path(node) if node["class"] == "COLUMN_REF" else ()
     return path[0] if len(path) == 1 else None
 
@@ -372,7 +175,7 @@ def _groups(tree: Tree, selected: Sequence[Tree]) -> list[Tree] | None:
     """What stands in GROUP BY, positions and names of columns replaced by what they are; None where there is none."""
     given: list[Tree] = tree.get("group_expressions") or []
     if tree.get("aggregate_handling") == "FORCE_AGGREGATES":
-        return [node for node in selected if not _aggregates(node) and _references(node)]
+        return [node for node in selected if not aggregates(node) and _references(node)]
     if not given and not tree.get("group_sets"):
         return None
     return [_grouped_by(node, selected) for node in given]
@@ -396,18 +199,18 @@ def _grouped_by(node: Tree, selected: Sequence[Tree]) -> Tree:
                 "after AS"
             )
         node = named or node
-    if _aggregates(node):
+    if aggregates(node):
         raise ConfigError(f"GROUP BY {written(node)}: an aggregate is of a group, and cannot make one")
     return node
 
 
 def _references(node: Tree) -> set[str]:
     """The names of columns in it."""
-    return {str(each["column_names"][-1]) for each in _nodes(node) if each.get("class") == "COLUMN_REF"}
+    return {str(each["column_names"][-1]) for each in nodes(node) if each.get("class") == "COLUMN_REF"}
 
 
 def _aggregation(
-    sql: str, selected: Sequence[Tree], where: Evaluate | None, grouped: Sequence[Tree], items: _Items
+    sql: str, selected: Sequence[Tree], where: Evaluate | None, grouped: Sequence[Tree], items: Items
 ) -> Definition:
     evaluates: list[Evaluate] = []
     outlines: list[Any] = []
@@ -415,7 +218,7 @@ def _aggregation(
         if items.outline(node) not in outlines:
             outlines.append(items.outline(node))
             evaluates.append(compiled(node, items))
-    scope = _Groups(outlines, items)
+    scope = Groups(outlines, items)
     columns = []
     for node in selected:
         if node["class"] == "STAR":
@@ -434,7 +237,7 @@ def _aggregation(
     return Definition(sql, tuple(columns), where, tuple(evaluates), tuple(scope.measures))
 
 
-def _name(node: Tree, items: _Items) -> str:
+def _name(node: Tree, items: Items) -> str:
     if node.get("alias"):
         return str(node["alias"])
     if node["class"] == "COLUMN_REF":

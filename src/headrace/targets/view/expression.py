@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from headrace.errors import ConfigError
 from headrace.targets.view.functions import FUNCTIONS, Function, cast
+from headrace.targets.view.literal import literal
 from headrace.targets.view.refused import refuse
 from headrace.targets.view.syntax import Tree, written
 from headrace.targets.view.value import Document, Unevaluable, Value, told, value_in
@@ -54,37 +55,8 @@ def truth(value: Value, where: str) -> bool | None:
 
 
 def _constant(node: Tree, _: Scope) -> Evaluate:
-    value = _literal(node)
+    value = literal(node)
     return lambda _: value
-
-
-def _literal(node: Tree) -> Value:
-    given = node["value"]
-    if given.get("is_null"):
-        return None
-    type_, content = given["type"]["id"], given.get("value")
-    match type_:
-        case "VARCHAR" | "BOOLEAN":
-            plain: str | bool = content
-            return plain
-        case "DECIMAL":
-            return Decimal(_integer(content)).scaleb(-int(given["type"]["type_info"]["scale"]))
-        case "DOUBLE" | "FLOAT":
-            raise ConfigError(
-                f"{content!r} is a double, which would round; write numbers in plain digits, at most 38 of them"
-            )
-        case _ if type_.endswith("INT") or type_ == "INTEGER":
-            return Decimal(_integer(content))
-        case _:
-            raise ConfigError(
-                f"{written(node)}: a view has no constants of the type {type_}; there are numbers, texts, true, false and NULL"
-            )
-
-
-def _integer(content: Any) -> int:
-    if isinstance(content, dict):
-        return (int(content["upper"]) << 64) + int(content["lower"])
-    return int(content)
 
 
 _CASTS: Final = ("VARCHAR", "BOOLEAN", "BIGINT", "INTEGER", "DECIMAL")

@@ -11,7 +11,8 @@ from zlib import crc32
 
 from headrace.targets.view.accumulation import ALL, totals_of
 from headrace.targets.view.contribution import Part, measured
-from headrace.targets.view.definition import Definition, Measure, MeasureTotals, Totals
+from headrace.targets.view.definition import Definition
+from headrace.targets.view.totals import Measure, MeasureTotals, Totals
 from headrace.targets.view.value import EXACT, group_values
 
 _PAGE: Final = 2000

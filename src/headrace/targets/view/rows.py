@@ -11,9 +11,10 @@ from headrace.attribute import BrokenValue, Image, key_text
 from headrace.errors import ConfigError, InternalError, TableUnusable
 from headrace.row_table import Row, RowKey
 from headrace.targets.canonical import differing
-from headrace.targets.view.definition import Column, Definition, Totals
+from headrace.targets.view.definition import Column, Definition
 from headrace.targets.view.functions import cast
 from headrace.targets.view.state import ViewState
+from headrace.targets.view.totals import Totals
 from headrace.targets.view.value import (
     Document,
     Unevaluable,

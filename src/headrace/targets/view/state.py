@@ -12,15 +12,16 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from headrace.errors import LedgerError
-from headrace.targets.state_file import StateFile, marks, parts
+from headrace.targets.state_file import StateFile
 from headrace.targets.view.accumulation import ALL, TABLES, Accumulation, totals_of
 from headrace.targets.view.contribution import Part
-from headrace.targets.view.definition import Definition, Totals
+from headrace.targets.view.definition import Definition
+from headrace.targets.view.items import Arrival, Arrived, is_news, item_row, known_outcome, stored_items
+from headrace.targets.view.totals import Totals
 
 _FORMAT: Final = "1"
 _ENDED_AT_ONCE: Final = 2000
@@ -44,33 +45,6 @@ _TABLES: Final = (
     "CREATE INDEX IF NOT EXISTS idle_items ON items (idle) WHERE idle IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS waiting (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An item as a record, or a fill (``version`` None), has it. ``part`` None: it brings nothing; ``error``: that cannot be told."""
-
-    key: str
-    version: str | None
-    part: Part | None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """What became of one. ``row`` is the row to which its item belongs now. ``newer``: a newer change was there already."""
-
-    row: str | None
-    error: str | None
-    newer: bool
-
-
-@dataclass(slots=True)
-class _Stored:
-    version: str
-    epoch: int
-    part: Part | None
-    error: str | None
 
 
 class ViewState:
@@ -118,18 +92,18 @@ class ViewState:
         """Have these, no two of one item, in one transaction. ``now`` is epoch seconds."""
         with self._file.writing() as connection:
             epoch = int(_fact(connection, "epoch") or 0)
-            stored = _stored(connection, [arrival.key for arrival in arrivals])
+            stored = stored_items(connection, [arrival.key for arrival in arrivals])
             groups = Accumulation(connection, self._definition.measures)
             rows: dict[str, None] = {}
             outcomes, kept = [], []
             for arrival in arrivals:
                 known = stored.get(arrival.key)
-                if not _is_news(arrival, known, epoch):
-                    outcomes.append(_known(arrival, known))
+                if not is_news(arrival, known, epoch):
+                    outcomes.append(known_outcome(arrival, known))
                     continue
                 rows |= dict.fromkeys(self._move(groups, known.part if known else None, arrival.part))
                 version = arrival.version or (known.version if known else "")
-                kept.append(_row(arrival, version, epoch, now))
+                kept.append(item_row(arrival, version, epoch, now))
                 row = arrival.part.row if arrival.part else None
                 outcomes.append(Arrived(row, arrival.error, newer=False))
             connection.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
@@ -194,7 +168,7 @@ class ViewState:
                 if of_epoch >= epoch or (name is None and error is None):
                     continue
                 rows |= dict.fromkeys(self._move(groups, None if name is None else Part(name, content), None))
-                gone.append(_row(Arrival(key, version, None), version, epoch, now))
+                gone.append(item_row(Arrival(key, version, None), version, epoch, now))
             connection.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", gone)
             groups.close()
             self._mark(connection, rows)
@@ -284,7 +258,7 @@ class ViewState:
     def parts(self, keys: Sequence[str]) -> dict[str, tuple[str, Part | None]]:
         """What these items bring, each with the version of the item."""
         with self._file.opened("read") as connection:
-            found = _stored(connection, keys)
+            found = stored_items(connection, keys)
         return {key: (stored.version, stored.part) for key, stored in found.items()}
 
     def is_waiting(self, row: str) -> bool:
@@ -295,7 +269,7 @@ class ViewState:
     def contents(self, rows: Iterable[str]) -> dict[str, bytes | None]:
         """These rows that are items, as they are now."""
         with self._file.opened("read") as connection:
-            found = _stored(connection, list(rows))
+            found = stored_items(connection, list(rows))
         return {
             name: stored.part.content if (stored := found.get(name)) and stored.part else None
             for name in rows
@@ -379,41 +353,6 @@ class ViewState:
                 self._waiting[name] = self._turn
         connection.executemany("DELETE FROM waiting WHERE name = ?", [(name,) for name in done])
         connection.executemany("INSERT OR IGNORE INTO waiting VALUES (?)", [(name,) for name in names])
-
-
-def _is_news(arrival: Arrival, known: _Stored | None, epoch: int) -> bool:
-    if arrival.version is not None:
-        return known is None or arrival.version > known.version
-    if known is None:
-        return arrival.part is not None or arrival.error is not None
-    return known.epoch < epoch
-
-
-def _known(arrival: Arrival, known: _Stored | None) -> Arrived:
-    if known is None:
-        return Arrived(None, None, newer=False)
-    is_same = arrival.version == known.version
-    row = known.part.row if known.part else None
-    return Arrived(row, known.error if is_same else None, newer=not is_same)
-
-
-def _row(arrival: Arrival, version: str, epoch: int, now: float) -> tuple[object, ...]:
-    part = arrival.part
-    idle = now if part is None and arrival.error is None else None
-    name, content = (None, None) if part is None else (part.row, part.content)
-    return arrival.key, version, epoch, name, content, arrival.error, idle
-
-
-def _stored(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, _Stored]:
-    found: dict[str, _Stored] = {}
-    for asked in parts(keys):
-        rows = connection.execute(
-            f"SELECT key, version, epoch, name, content, error FROM items WHERE key IN ({marks(len(asked))})",  # noqa: S608 - question marks
-            asked,
-        )
-        for key, version, epoch, name, content, error in rows:
-            found[key] = _Stored(version, epoch, None if name is None else Part(name, content), error)
-    return found
 
 
 def _fact(connection: sqlite3.Connection, name: str) -> str | None:

@@ -24,10 +24,11 @@ from headrace.targets.table import Patience, Table
 from headrace.targets.table_rows import TableRows
 from headrace.targets.view.contribution import Part, parts_of
 from headrace.targets.view.definition import Definition, define
+from headrace.targets.view.items import Arrival, Arrived
 from headrace.targets.view.publication import Publication
 from headrace.targets.view.recomputation import wrong_groups
 from headrace.targets.view.rows import DatasetRows, ItemRows, KeyedGroupRows, Rows, expect_keys, item_key
-from headrace.targets.view.state import Arrival, Arrived, ViewState
+from headrace.targets.view.state import ViewState
 from headrace.targets.view.value import Unevaluable
 from headrace.targets.view.verification import Verification
 from headrace.verified import Verifiable, Verified

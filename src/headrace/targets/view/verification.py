@@ -21,10 +21,11 @@ from headrace.targets.scanned import Row as ScannedRow
 from headrace.targets.table import Table
 from headrace.targets.view.contribution import Part
 from headrace.targets.view.definition import Definition
+from headrace.targets.view.items import Arrival
 from headrace.targets.view.publication import Publication
 from headrace.targets.view.recomputation import pages, wrong_groups
 from headrace.targets.view.rows import Made
-from headrace.targets.view.state import Arrival, ViewState
+from headrace.targets.view.state import ViewState
 from headrace.verified import MOST_TOLD, Difference, RowDifference, Verified
 from headrace.verified import Part as Side
 
