@@ -38,3 +38,11 @@ class Lacking(Protocol):
     def lacks(self) -> str | None:
         """Why it must be filled anew, None where it need not. Asked once the stream is followed. Raises HeadraceError."""
         ...
+
+
+@runtime_checkable
+class Watching(Lacking, Protocol):
+    """A target that may come to lack something at any time, by the hands of others."""
+
+    look_again: float
+    """Seconds after which ``lacks`` is asked again, while nothing is filled."""

@@ -28,7 +28,7 @@ from headrace.attribute import Image
 from headrace.backoff import delay
 from headrace.batch import Batch, Consumer
 from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError
-from headrace.fill import Fillable, Lacking
+from headrace.fill import Fillable, Lacking, Watching
 from headrace.mapping_facts import (
     FillFailed,
     FillFinished,
@@ -210,10 +210,14 @@ class Filling(Consumer):
 
     def _waits(self) -> bool:
         """Until there is something to do; whether there is."""
+        target: object = self._target
+        seconds = target.look_again if self._wanted and isinstance(target, Watching) else None
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopping or (self._stream is not None and (self._asks or self._is_due()))
-            )
+            while not self._changed.wait_for(
+                lambda: self._stopping or (self._stream is not None and (self._asks or self._is_due())),
+                seconds,
+            ):
+                self._asks = True
             return not self._stopping
 
     def _look(self) -> None:

@@ -45,6 +45,15 @@ def test_versions_of_one_item_grow_within_an_event():
     assert {len(version) for version in versions} == {48}
 
 
+def test_records_of_several_streams_are_no_event_and_none_goes_where_it_does_not_belong():
+    told = recorded("insert_modify_remove")
+    other = ARN.replace("table/orders/", "table/payments/")
+    told["Records"][1]["eventSourceARN"] = other
+    with pytest.raises(EventMalformed, match="several streams") as raised:
+        received(told)
+    assert other in str(raised.value)
+
+
 instants = st.datetimes(SINCE.replace(tzinfo=None), LAST.replace(tzinfo=None) - timedelta(seconds=UNIT))
 
 

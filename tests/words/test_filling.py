@@ -134,6 +134,27 @@ def test_a_target_that_has_lost_what_a_fill_brought_is_filled_again(world):
     assert world.of(FillStarted)[-1].why == "its file is gone"
 
 
+def test_a_target_that_comes_to_lack_something_while_it_is_at_work_is_filled_again(world):
+    class Watched(Target):
+        look_again = 0.01
+        missing = None
+
+        def lacks(self):
+            return self.missing
+
+        def begin_fill(self, at):
+            super().begin_fill(at)
+            self.missing = None
+
+    target = Watched()
+    filling = world.started(target)
+    _follows(filling, resumed=False)
+    world.finished()
+    target.missing = "its index is gone"
+    world.finished(2)
+    assert world.of(FillStarted)[-1].why == "its index is gone"
+
+
 def test_what_was_filled_is_not_filled_again_by_the_next_process(world):
     filling = world.started(Target())
     _follows(filling, resumed=False)

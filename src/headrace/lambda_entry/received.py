@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from headrace.batch import Batch
 from headrace.errors import EventMalformed
-from headrace.lambda_event import batch_of
+from headrace.lambda_event import arn_of, batch_of
 from headrace.stream_record import StreamRecord
 
 SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -104,6 +104,15 @@ class Received:
     windowed: bool = False
 
 
+def _expect_one_stream(event: Any, arn: str) -> None:
+    """Raise EventMalformed where records are of several streams: Lambda makes no such event, but whoever puts together what it gave up may."""
+    others = {arn_of(record, arn) for record in event["Records"]} - {arn}
+    if others:
+        raise EventMalformed(
+            f"the event: its records are of several streams, {arn} and {min(others)}; call the function once for each of them"
+        )
+
+
 def received(event: object) -> Received:
     """Raises EventMalformed where it is none of a stream of DynamoDB."""
     batch = batch_of(event, "the event", "")
@@ -111,6 +120,7 @@ def received(event: object) -> Received:
     state = event.get("state", {}) if windowed and isinstance(event, dict) else None
     if not batch.records:
         return Received(ReceivedBatch("", batch.stream_arn, batch.shard, ()), None, state, windowed)
+    _expect_one_stream(event, batch.stream_arn)
     stream = StreamName.of(batch.stream_arn)
     made = ReceivedBatch("", batch.stream_arn, batch.shard, batch.records, stream.generation)
     return Received(made, stream, state, windowed)

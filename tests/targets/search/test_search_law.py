@@ -53,18 +53,37 @@ QUICK, THOROUGH = (
 
 @dataclass
 class Lane:
-    """Records of one item in their order, how many of them are delivered, and were tried at least."""
+    """Records of one item in their order, how many of them are delivered, and were tried at least.
+
+    ``before`` are as many as were delivered when a process died over later ones, up to ``doubt``: until these come again, or a fill has ended,
+    the document may be as it was then.
+    """
 
     records: list[Any] = field(default_factory=list)
     states: list[Any] = field(default_factory=list)
     generations: list[int] = field(default_factory=list)
     done: int = 0
     tried: int = 0
+    before: int | None = None
+    doubt: int = 0
 
     @property
     def acknowledged(self) -> int:
-        """How many states of the item are behind what was delivered."""
-        return self.states[self.done - 1] if self.done else 0
+        """How many states of the item are behind what the document must show."""
+        done = self.done if self.before is None else self.before
+        return self.states[done - 1] if done else 0
+
+    def dies(self, end: int) -> None:
+        """A process has died over what is before ``end``."""
+        if end > self.done:
+            self.before = self.done if self.before is None else self.before
+            self.doubt = max(self.doubt, end)
+
+    def delivers(self, end: int) -> None:
+        """All before ``end`` is delivered."""
+        self.done = max(self.done, end)
+        if self.done >= self.doubt:
+            self.before = None
 
 
 class World:
@@ -121,8 +140,10 @@ class World:
             return
         lane.tried = max(lane.tried, first + len(records))
         with_crash = self._crashing(crash, lambda: self._delivered(records, generation))
-        if not with_crash:
-            lane.done = max(lane.done, first + len(records))
+        if with_crash:
+            lane.dies(first + len(records))
+        else:
+            lane.delivers(first + len(records))
             self.look()
 
     def fill(self, steps: int, crash: tuple[int, bool] | None) -> None:
@@ -148,6 +169,7 @@ class World:
         if lane.records[begin : begin + count]:
             self.gap = True
             lane.tried = min(lane.tried, begin)
+            lane.doubt = len(lane.records)
             for column in (lane.records, lane.states, lane.generations):
                 del column[begin : begin + count]
             # A fill that has begun before may have read what the lost records say too early.
@@ -218,6 +240,8 @@ class World:
             self._page = [] if item is None else [item]
         else:
             target.end_fill()
+            for lane in self.lanes.values():
+                lane.before = None
             self._at = None
             self.gap = False
             return True

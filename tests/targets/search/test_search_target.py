@@ -469,3 +469,64 @@ def test_a_key_that_is_longer_than_an_id_has_a_digest(side, cluster, indexing):
     indexing.fill(1.0)
     assert [found["id"] for found in cluster.documents().values()] == [long + "2"]
     assert json.dumps(cluster.ask("GET", "/orders/_mapping")).count("keyword") > 0
+
+
+def test_an_index_that_is_not_the_one_that_was_filled_lacks_what_the_table_holds(side, cluster, indexing):
+    side.put("a", status="new")
+    assert "there is no index" in indexing.target.lacks()
+    indexing.deliver()
+    assert "does not know of a fill" in indexing.target.lacks()
+    indexing.fill(1.0)
+    indexing.start()
+    assert indexing.target.lacks() is None
+    cluster.ask("DELETE", "/orders")
+    assert "there is no index" in indexing.target.lacks()
+    side.put("b", status="new")
+    indexing.deliver(side.records()[1:])
+    assert "made anew" in indexing.target.lacks()
+    indexing.fill(2.0)
+    assert cluster.documents().keys() == {"a", "b"}
+    assert indexing.target.lacks() is None
+
+
+def test_an_index_that_is_replaced_while_it_is_filled_lacks_what_went_to_the_one_before(
+    side, cluster, indexing
+):
+    side.put("a", status="new")
+    items = images(side.call("Scan", TableName="orders")["Items"])
+    indexing.target.begin_fill(1.0)
+    indexing.start()
+    assert indexing.target.lacks() is None
+    indexing.target.begin_fill(1.0)
+    indexing.target.fill(items)
+    cluster.ask("DELETE", "/orders")
+    side.put("b", status="new")
+    indexing.deliver(side.records()[1:])
+    indexing.start()
+    indexing.target.begin_fill(1.0)
+    indexing.target.end_fill()
+    assert "made anew" in indexing.target.lacks()
+
+
+def test_a_lost_version_book_asks_for_a_fill(side, indexing, tmp_path):
+    side.put("a", status="new")
+    indexing.deliver()
+    indexing.fill(1.0)
+    indexing.stop()
+    for file in tmp_path.glob("find.search.sqlite*"):
+        file.unlink()
+    indexing.start()
+    assert "does not know of a fill" in indexing.target.lacks()
+
+
+def test_while_the_cluster_is_away_nothing_is_known_to_lack(side, indexing):
+    indexing.deliver()
+    indexing.fill(1.0)
+    assert indexing.target.lacks() is None
+    indexing.url = "http://127.0.0.1:9"
+    indexing.target._service._settings = indexing.target._service._settings.__class__(indexing.url, "orders")
+    indexing.target._service.close()
+    assert indexing.target.lacks() is None
+    indexing.start()
+    with pytest.raises(Unavailable):
+        indexing.target.lacks()

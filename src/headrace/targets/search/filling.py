@@ -44,7 +44,7 @@ class Filling:
         self._table = table
         self._under_way = under_way
         self._tell = tell
-        self._fill = book.begin_fill(at)
+        self._fill = book.begin_fill(at, opened.uuid)
         self.counts: Counter[str] = Counter()
 
     def bring(self, items: Sequence[Image]) -> None:

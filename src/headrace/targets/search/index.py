@@ -31,10 +31,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An index that can be written to. ``ours``: it was made for this table, so whatever is in it came from there."""
+    """An index that can be written to. ``ours``: it was made for this table, so whatever is in it came from there. ``uuid`` tells it from others of its name that were or will be."""
 
     documents: Documents
     ours: bool
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,17 @@ class Found:
 _NOTHING: Final = msgspec.Raw(b"")
 
 
+class _Made(msgspec.Struct):
+    uuid: str = ""
+
+
+class _Settings(msgspec.Struct):
+    index: _Made = msgspec.field(default_factory=_Made)
+
+
 class _Index(msgspec.Struct):
     mappings: dict[str, Any] = {}
+    settings: _Settings = msgspec.field(default_factory=_Settings)
 
 
 class _Document(msgspec.Struct):
@@ -108,17 +118,23 @@ class Index:
             found = self._looked_at()
             if found is None:
                 raise Unavailable(f"{self} is made, and not to be seen yet")
-        owner = owner_of(found)
+        mappings = found.mappings
+        owner = owner_of(mappings)
         if owner not in (None, table):
             raise TableUnusable(
                 f"{self} holds the documents of table {owner}; name another index, or delete that one"
             )
-        routing = found.get("_routing")
+        routing = mappings.get("_routing")
         if isinstance(routing, dict) and routing.get("required"):
             raise TableUnusable(
                 f"{self} needs a routing for each document; name an index without `_routing.required`"
             )
-        return Opened(Documents(tuple(keys)), ours=owner is not None)
+        return Opened(Documents(tuple(keys)), ours=owner is not None, uuid=found.settings.index.uuid)
+
+    def uuid(self) -> str | None:
+        """What tells the index that is there from others of its name, empty where the service does not say; None where there is none."""
+        found = self._looked_at()
+        return None if found is None else found.settings.index.uuid
 
     def versions(self, ids: Sequence[str]) -> dict[str, int]:
         """The versions of those of these documents that are there."""
@@ -174,8 +190,8 @@ class Index:
             # It ends by itself.
             return
 
-    def _looked_at(self) -> dict[str, Any] | None:
-        """Its mappings; None where it is missing. An alias of one index is that index."""
+    def _looked_at(self) -> _Index | None:
+        """What it is; None where it is missing. An alias of one index is that index."""
         try:
             found = self._service.ask("GET", quoted_path(self._name), dict[str, _Index])
         except RequestRejected as error:
@@ -186,7 +202,7 @@ class Index:
             raise TableUnusable(
                 f"{self._name} of {self._service} is {len(found)} indexes ({', '.join(sorted(found))}); name one"
             )
-        return next(iter(found.values())).mappings
+        return next(iter(found.values()))
 
     def _made(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
         definition = definition_of(table, keys, self._settings.template)

@@ -17,7 +17,7 @@ from headrace.errors import (
     TableUnusable,
     Unavailable,
 )
-from headrace.fill import Fillable
+from headrace.fill import Fillable, Watching
 from headrace.mapping_facts import DocumentRefused, Indexed
 from headrace.refusal import Place
 from headrace.stream_record import StreamRecord
@@ -41,12 +41,18 @@ PATIENCE: Final = 10.0
 """Seconds that one request waits between its tries before what is left of it is reported as failed."""
 
 
-class SearchTarget(Consumer, Fillable):
+LOOK_AGAIN: Final = 60.0
+"""Seconds between two looks at whether the index is still the one that was filled."""
+
+
+class SearchTarget(Consumer, Fillable, Watching):
     """Brings the changes of the table of ``context`` to the index of ``settings``. Any thread may call.
 
     Of each item the last record of a batch decides. Table and index are looked at by the first batch; the index is made where it is missing.
     ``patience`` as PATIENCE; ``pause`` waits so many seconds.
     """
+
+    look_again = LOOK_AGAIN
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class SearchTarget(Consumer, Fillable):
         self._opening = threading.Lock()
         self._opened: Opened | None = None
         self._filling: Filling | None = None
+        self._has_looked = False
 
     def consume(self, batch: Batch) -> object:
         """Carry out a batch: Lambda's response, the records that failed beside the reason.
@@ -93,8 +100,31 @@ class SearchTarget(Consumer, Fillable):
         self._tell(batch.shard, carried.counts)
         return carried.response(len(batch.records))
 
+    def lacks(self) -> str | None:
+        """See ``Watching``: the index, or the version book, is not the one that the last fill began with."""
+        try:
+            there = self._index.uuid()
+        except HeadraceError:
+            # Whether it can be reached, deliveries tell.
+            if self._has_looked:
+                return None
+            raise
+        filled = self._book.filled_index()
+        self._has_looked = True
+        if there is None:
+            return f"there is no {self._index}"
+        if filled is None:
+            return f"the version book does not know of a fill of {self._index}"
+        return (
+            None
+            if there == filled
+            else f"{self._index} is another one than the last fill began with: it was made anew"
+        )
+
     def begin_fill(self, at: float) -> None:
         """See ``Fillable``."""
+        # It may have been made anew, with what another looks like.
+        self._opened = None
         opened = self._ready()
         self._filling = Filling(
             at, self._index, opened, self._bulk, self._book, self._table, self._under_way, self._refused

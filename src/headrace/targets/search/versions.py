@@ -35,6 +35,7 @@ _SCHEMA: Final = (
     """,
     "CREATE TABLE IF NOT EXISTS numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL, settled INTEGER NOT NULL) STRICT",
     "INSERT OR IGNORE INTO numbers VALUES (1, 0, 0)",
+    "CREATE TABLE IF NOT EXISTS indexes (at REAL PRIMARY KEY, uuid TEXT NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS fills (at REAL PRIMARY KEY, began INTEGER NOT NULL, number INTEGER NOT NULL) STRICT",
 )
 _PUT: Final = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)"
@@ -144,9 +145,14 @@ class VersionBook:
 
     # Fills
 
-    def begin_fill(self, at: float) -> FillNumber:
-        """The number of the fill that began ``at`` (epoch seconds): always the same, and greater than all that were given before."""
+    def begin_fill(self, at: float, index: str = "") -> FillNumber:
+        """The number of the fill that began ``at`` (epoch seconds): always the same, and greater than all that were given before.
+
+        ``index`` is the uuid of the index that it fills; the first that is told for a fill stays.
+        """
         with self._file.writing() as connection:
+            connection.execute("DELETE FROM indexes WHERE at != ?", (at,))
+            connection.execute("INSERT OR IGNORE INTO indexes VALUES (?, ?)", (at, index))
             row = connection.execute("SELECT began, number FROM fills WHERE at = ?", (at,)).fetchone()
             if row is not None:
                 return FillNumber(*row)
@@ -170,6 +176,12 @@ class VersionBook:
         """All items of the fill are written: what changed before it began need not be sent any more."""
         with self._file.writing() as connection:
             connection.execute("UPDATE numbers SET settled = max(settled, ?)", (fill.began,))
+
+    def filled_index(self) -> str | None:
+        """The uuid of the index that the last fill began with; None where the book knows of none."""
+        with self._file.opened("read") as connection:
+            row = connection.execute("SELECT uuid FROM indexes").fetchone()
+            return None if row is None else str(row[0])
 
     def bury(self, ids: Sequence[str], fill: FillNumber) -> list[str]:
         """Note those of these documents as deleted by a fill that have not changed since it began; those that it noted."""
