@@ -148,6 +148,16 @@ def test_a_dataset_of_which_nothing_is_heard_is_not_live():
     assert board.statuses()[0].live
 
 
+def test_a_dataset_that_a_target_writes_stays_live_without_a_word():
+    """It is told of when it is opened; whether records reach it is told by its mapping."""
+    now = [1000.0]
+    board = StatusBoard([replace(ORDERS, fed_by="order-trail")], {}, lambda: now[0])
+    board(ready("orders", lag=None))
+    now[0] += 86_400
+    status = board.statuses()[0]
+    assert (status.status, status.live, status.fresh, status.reason) == (State.READY, True, True, None)
+
+
 def test_readiness_is_told_without_asking_an_engine():
     def hanging():
         raise AssertionError("rows were counted")

@@ -126,7 +126,8 @@ class StatusBoard:
         """Every dataset now: the lag has grown since it was last told, and with ``rows`` they are counted.
 
         A dataset of which nothing was heard for SILENCE is not live, whatever was told last: the thread that
-        replicates it has died, or hangs. Without ``rows`` no engine is asked, so that one that hangs cannot
+        replicates it has died, or hangs. One that a target writes is told of when it is opened, and never again
+        while all is well: whether it moves is its mapping's to tell. Without ``rows`` no engine is asked, so that one that hangs cannot
         keep the answer from coming.
         """
         with self._changed:
@@ -162,7 +163,9 @@ class StatusBoard:
         since = told.watermark_at
         now = self._clock()
         remote = dataset.ready_state is ReadyState.ON_REGISTRATION and not told.ready
-        silent = told.state is not State.ERROR and now - told.told_at > SILENCE
+        # What a target writes has no thread that tells while nothing changes: its mapping's liveness is told.
+        heard_of = dataset.fed_by is None
+        silent = heard_of and told.state is not State.ERROR and now - told.told_at > SILENCE
         reason, columns = told.reason, self._columns[name]
         if silent:
             reason = (
