@@ -52,7 +52,8 @@ class LatestOrders:
             )
 
     def _put(self, key: dict[str, Any], item: dict[str, Any] | None, version: str | None) -> None:
-        status, revision = (item["status"]["S"], int(item["revision"]["N"])) if item else (None, None)
+        # What an order lacks, and all of one that is gone, is NULL.
+        status, revision = (item or {}).get("status", {}).get("S"), (item or {}).get("revision", {}).get("N")
         self._file.execute(
             "INSERT INTO latest VALUES (?1, coalesce(?2, ''), ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET "
             "version = max(version, excluded.version), filled = ?3, status = ?4, revision = ?5 "

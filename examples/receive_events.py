@@ -52,7 +52,7 @@ class Orders:
             if not new:
                 return  # It has come before: what should happen once, such as a mail, belongs behind this line.
             data = event["data"]
-            revision = data["new"]["revision"] if data["op"] != "removed" else None
+            revision = data["new"].get("revision") if data["op"] != "removed" else None
             # An older event may come after a newer one, when what failed is sent again: sequence tells. A removed order keeps its row.
             orders.execute(
                 "INSERT INTO orders VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, "

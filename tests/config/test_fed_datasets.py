@@ -58,6 +58,13 @@ def test_only_targets_that_write_rows_feed_a_dataset(tmp_path, calls):
         _load(tmp_path, FED, mappings=[feed])
 
 
+def test_of_a_target_that_is_refused_itself_nobody_says_that_it_writes_no_rows(tmp_path):
+    feed = {"name": "feed", "from": "dynamodb:orders", "target": {"view": {"sqll": "SELECT id FROM orders"}}}
+    with pytest.raises(ConfigError, match="there is no such key") as refused:
+        _load(tmp_path, FED, mappings=[feed])
+    assert "writes no rows" not in str(refused.value)
+
+
 def test_no_mapping_reads_a_dataset_that_has_no_table(tmp_path):
     with pytest.raises(ConfigError, match="is written by a target, and has no table"):
         _load(tmp_path, FED, mappings=[FEED, {"name": "x", "dataset": "kept", "function": "m:f"}])

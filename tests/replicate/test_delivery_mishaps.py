@@ -136,6 +136,9 @@ def test_a_batch_that_failed_until_it_was_too_old_is_no_reason_any_more():
     world.put("a")
     world.run(50.0)
     assert _status(world).status is State.ERROR
+    reason = _status(world).reason or ""
+    assert "a batch of shard" in reason
+    assert reason.endswith("ValueError: a record is wrong"), "what the consumer said"
     world.run(40.0)
     assert len(world.failures) == 1
     assert (_status(world).status, _status(world).reason) == (State.READY, None)

@@ -102,6 +102,9 @@ def test_what_it_raises_is_a_failure_unless_it_says_that_it_could_not_try(opened
     ):
         with pytest.raises(becomes, match=says):
             call()
+    with pytest.raises(becomes) as failed:
+        target.fill([])
+    assert str(failed.value) in {"KeyError: 'price'", "not now"}, "of a fill the text is all that is shown"
     assert not issubclass(ConsumerFailed, ConsumerUnavailable)
 
 

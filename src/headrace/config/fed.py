@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from headrace.config.document import Document
+from headrace.config.mappings import NOTHING
 from headrace.config.problem import KeyPath, Problem, nearest, written
 from headrace.dataset import Dataset, Mode
 from headrace.event_source_mapping import EventSourceMapping
@@ -50,7 +51,7 @@ def fed_problems(
             yield document.at_value(
                 (*path, "from"), f"there is no event source mapping '{dataset.fed_by}'; {known}"
             )
-        elif not isinstance(consumer, _WRITERS):
+        elif not isinstance(consumer, _WRITERS) and consumer is not NOTHING:
             yield document.at_value(
                 (*path, "from"),
                 f"{dataset.fed_by} writes no rows; audit, view and custom do: name a mapping with one of these targets",

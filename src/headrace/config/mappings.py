@@ -29,8 +29,8 @@ PATH: Final = "event_source_mappings"
 LEDGER: Final = Path(".headrace") / "data" / "events.sqlite"
 """What is durable of deliveries, from the Spicepod's folder."""
 
-_NOTHING: Final = Replica("")
-"""Stands for a target in which something is wrong."""
+NOTHING: Final = Replica("")
+"""Stands for a target in which something is wrong, which has been said."""
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_FUNCTIONS: Final = ("timeout", "memory_size", "processes", "environment")
@@ -168,7 +168,7 @@ class Mapped:
         for key in _OF_FUNCTIONS:
             if targets and self.document.at((*path, key)) is not None:
                 self.problems.append(self.document.at_key((*path, key), "belongs to a function; remove it"))
-        return self._target((*path, "target"), entry.name, table, access) if targets else _NOTHING
+        return self._target((*path, "target"), entry.name, table, access) if targets else NOTHING
 
     def _target(self, path: KeyPath, name: str, table: str, access: AwsAccess) -> Target:
         given = self.document.at(path)
@@ -177,7 +177,7 @@ class Mapped:
             names = ", ".join(kind.name for kind in (found or KINDS))
             said = f"names {len(found)} ({names}); keep one" if found else f"names none; write one of {names}"
             self._refuse(path, said)
-            return _NOTHING
+            return NOTHING
         kind = found[0]
         block = TargetBlock(
             self.document,
@@ -192,7 +192,7 @@ class Mapped:
         self.problems += block.problems
         self.warnings += block.warnings
         self.unbuilt += block.unbuilt
-        return _NOTHING if target is None else target
+        return NOTHING if target is None else target
 
     def _function(self, path: KeyPath, entry: MappingEntry) -> Function:
         reference = entry.function or ""

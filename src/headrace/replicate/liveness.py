@@ -52,10 +52,14 @@ SUBJECTS: dict[type[Request], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One thing that is expected to make progress, and the time at which it last did, or began to be expected."""
+    """One thing that is expected to make progress, and the time at which it last did, or began to be expected.
+
+    ``why`` is what stands in its way, where that is known to nobody but whoever expects it.
+    """
 
     what: str
     since: float
+    why: str | None = None
 
 
 class Liveness:
@@ -81,7 +85,8 @@ class Liveness:
             return None
         seconds = now - worst.since
         fault = self._health.faults.get(worst.what)
-        why = f": {fault.error}" if fault is not None else ""
+        known = worst.why if fault is None else str(fault.error)
+        why = "" if known is None else f": {known}"
         if self._told != worst.what:
             self._told = worst.what
             self._outbox.tell(Stalled(self._dataset, worst.what, seconds))

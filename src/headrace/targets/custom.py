@@ -74,17 +74,17 @@ class _FillableGuard(_Guard):
 
     def begin_fill(self, at: float) -> None:
         """See ``Fillable``."""
-        with _failing():
+        with _failing(named=True):
             self._made.begin_fill(at)
 
     def fill(self, items: Any) -> None:
         """See ``Fillable``."""
-        with _failing():
+        with _failing(named=True):
             self._made.fill(items)
 
     def end_fill(self) -> None:
         """See ``Fillable``."""
-        with _failing():
+        with _failing(named=True):
             self._made.end_fill()
 
 
@@ -93,16 +93,18 @@ class _LackingGuard(_FillableGuard):
 
     def lacks(self) -> str | None:
         """See ``Lacking``."""
-        with _failing():
+        with _failing(named=True):
             lacking: str | None = self._made.lacks()
             return lacking
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
+def _failing(*, named: bool = False) -> Iterator[None]:
+    """Exceptions of the class as ConsumerFailed. ``named``: with their type in the text, where a text is all that is shown."""
     try:
         yield
     except HeadraceError:
         raise
     except Exception as error:
-        raise ConsumerFailed(type(error).__name__, str(error)) from error
+        kind = type(error).__name__
+        raise ConsumerFailed(kind, f"{kind}: {error}" if named else str(error)) from error

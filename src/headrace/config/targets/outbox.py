@@ -260,6 +260,7 @@ def _facts(target: Target) -> Iterator[tuple[str, str]]:
     elif target.kind != "file":
         how = f", {credentials_of(target.access)}"
     yield "to", f"{target.kind}: {target.shown}{how}"
+    yield "view type", "NEW_AND_OLD_IMAGES"
 
 
 OUTBOX: Final = TargetKind(

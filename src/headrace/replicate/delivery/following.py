@@ -300,7 +300,7 @@ class Following:
                 if lane.untried_since is not None:
                     yield Pulse(CONSUMER, lane.untried_since)
                 elif lane.failing_since is not None:
-                    yield Pulse(f"a batch of {shard(feed.id)}", lane.failing_since)
+                    yield Pulse(f"a batch of {shard(feed.id)}", lane.failing_since, lane.why_failing)
 
     def opened(self, request: OpenIterator, iterator: str, now: float) -> Gap | None:
         """An iterator was given."""

@@ -180,6 +180,13 @@ class Lane:
 
     # What came of it
 
+    @property
+    def why_failing(self) -> str | None:
+        """What the consumer said of the portion that is tried again, None where none is."""
+        faults = (portion.fault for portion in self._portions if portion.fault is not None)
+        fault = next(faults, None)
+        return None if fault is None else f"{fault.type}: {fault.message}"
+
     def settle(self, verdict: Verdict, now: float) -> Settlement:
         """The consumer took the portion that was handed over, and this is what it says."""
         portion, settled = self._portions.popleft(), Settlement()

@@ -185,8 +185,8 @@ class SearchService:
             raise PackageMissing(
                 f"opensearch-py, which target search needs, cannot be imported ({error}); pip install 'headrace[search]'"
             ) from error
-        # It warns of every failure on stderr where nobody listens; what is to be told is told by us.
-        logging.getLogger("opensearch").addHandler(logging.NullHandler())
+        # It warns of every failure, with a trace; what is to be told is told by us.
+        logging.getLogger("opensearch").setLevel(logging.CRITICAL)
 
         class Text(JSONSerializer):
             """Leaves answers as they are: decoded, numbers would lose digits."""
