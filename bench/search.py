@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
+from opensearchpy import OpenSearch, helpers
 from osmem_server import OsmemServer
 
 import report
@@ -30,12 +31,6 @@ from headrace.stream_record import StreamRecord
 from headrace.target import SearchIndex
 from headrace.target_context import TargetContext
 from headrace.targets.search import SearchTarget
-
-# The client needs another module `events` than the one in this folder.
-_HERE = sys.path.pop(0)
-from opensearchpy import OpenSearch, helpers  # noqa: E402
-
-sys.path.insert(0, _HERE)
 
 TURNS = 3
 ITEMS = 5_000

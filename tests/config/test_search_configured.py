@@ -31,6 +31,22 @@ def load(tmp_path):
     return loaded
 
 
+def test_one_mapping_alone_writes_to_an_index(tmp_path):
+    def written(*indexes):
+        mappings = [
+            {"name": f"m{at}", "from": f"dynamodb:table{at}", "target": {"search": {**LOCAL, "index": index}}}
+            for at, index in enumerate(indexes)
+        ]
+        (tmp_path / "spicepod.yaml").write_text(json.dumps({"event_source_mappings": mappings}))
+        return load_pod(tmp_path, {}, tmp_path)
+
+    assert len(written("orders", "users").mappings) == 2
+    with pytest.raises(
+        ConfigError, match=r"\[1\].*index: event_source_mappings\[0\] writes to orders already"
+    ):
+        written("orders", "orders")
+
+
 def test_an_index_is_reached_with_user_and_password(load, tmp_path):
     (tmp_path / "ca.pem").write_text("x")
     (tmp_path / "index.json").write_text('{"settings": {"number_of_shards": 3}}')

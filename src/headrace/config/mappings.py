@@ -61,6 +61,7 @@ class Mapped:
         self._expect_other_names()
         for index, mapping in enumerate(made):
             self._expect_no_circle((PATH, index), mapping, made)
+            self._expect_an_index_of_its_own((PATH, index), mapping, made[:index])
         return tuple(made)
 
     def _mapping(self, path: KeyPath, entry: MappingEntry) -> EventSourceMapping:
@@ -283,6 +284,21 @@ class Mapped:
                     (*path, "target", "replicate"),
                     f"{written((PATH, index))} replicates {one.table} back, and changes would go around without end; write "
                     "two_way: true in both",
+                )
+
+    def _expect_an_index_of_its_own(
+        self, path: KeyPath, mapping: EventSourceMapping, earlier: Sequence[EventSourceMapping]
+    ) -> None:
+        """Refuse a second mapping to one index: their documents would get versions past each other."""
+        one = mapping.consumer
+        if not isinstance(one, SearchIndex):
+            return
+        for index, other in enumerate(earlier):
+            there = other.consumer
+            if isinstance(there, SearchIndex) and (there.url, there.index) == (one.url, one.index):
+                self._refuse(
+                    (*path, "target", "search", "index"),
+                    f"{written((PATH, index))} writes to {one.index} already; one mapping alone writes to an index: name another",
                 )
 
     def _refuse(self, path: KeyPath, message: str) -> None:

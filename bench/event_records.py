@@ -1,6 +1,6 @@
 """Pages of 1,000 stream records made into the records of Lambda's events: Headrace, and by way of Python's objects.
 
-    python bench/events.py [--rounds N]
+    python bench/event_records.py [--rounds N]
 
 Both make of the same bytes, in turns and in one process, for each record its text with the stream's ARN, its number,
 its time and a canonical text of its key; the other by ``json.loads`` of the page and ``json.dumps`` of each record. The
