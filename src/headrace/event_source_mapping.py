@@ -94,6 +94,7 @@ class FailureDestination:
 class EventSourceMapping:
     """One mapping. ``dataset`` names the dataset of which it takes the table; ``consumer`` is a function or a target.
 
+    ``read_units`` a second are what reading the table beside its stream may consume, together with the dataset; None is no bound.
     ``filters`` are alternatives; none lets every record through. ``ledger`` is the file of what is durable, absolute; it is one for a whole Spicepod.
     """
 
@@ -103,6 +104,7 @@ class EventSourceMapping:
     ledger: Path
     access: AwsAccess = field(default_factory=AwsAccess)
     dataset: str | None = None
+    read_units: int | None = None
     delivering: Delivering = field(default_factory=Delivering)
     filters: tuple[Pattern, ...] = ()
     on_failure: FailureDestination | None = None

@@ -27,7 +27,7 @@ import msgspec
 from headrace.attribute import Image
 from headrace.backoff import delay
 from headrace.batch import Batch, Consumer
-from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError
+from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError, Unavailable
 from headrace.fill import Fillable, Lacking, Watching
 from headrace.mapping_facts import (
     FillFailed,
@@ -143,6 +143,12 @@ class Filling(Consumer):
     def ask(self) -> None:
         """Begin a fill as soon as the stream is followed; one that runs begins anew."""
         self._want(ASKED)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as a page of the fill does. Raises Unavailable once the fill is over, or another one is due."""
+        with self._changed:
+            if self._changed.wait_for(self._is_over, seconds):
+                raise Unavailable(f"{self._mapping}: its fill has ended")
 
     def hear(self, fact: MappingFact | Observation) -> None:
         """Take note of what happens to the mapping."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from headrace.mapping_facts import FiltersUnmet, MappingFact, MappingObserver
 from headrace.metrics.mapping_prometheus import MappingMetrics
 from headrace.metrics.mapping_status import MappingBoard, mapping_of
 from headrace.observe import Observation
+from headrace.read_budget import ReadBudget
 from headrace.replicate.delivery.commands import Settled
 from headrace.replicate.delivery.machine import DeliveryMachine
 from headrace.replicate.delivery.runner import DeliveryRunner
@@ -49,7 +49,8 @@ OPERATOR_PATIENCE: Final = 60.0
 class Mappings:
     """``mappings``, each over the transport that ``reach`` gives for a table and how to reach it.
 
-    ``dataset`` opens the dataset that is read from a mapping, None where there is none.
+    ``dataset`` opens the dataset that is read from a mapping, None where there is none. ``budget`` says within which one a
+    mapping's table is read.
 
     ``observers`` hear every fact; ``registry`` publishes what is counted; ``salt`` spreads backoff over processes.
     Raises ConfigError for what only the rooms can tell to be wrong.
@@ -63,10 +64,12 @@ class Mappings:
         registry: CollectorRegistry,
         salt: str,
         dataset: Callable[[str], Callable[[RowKey], RowTable] | None] = lambda _: None,
+        budget: Callable[[EventSourceMapping], ReadBudget | None] = lambda _: None,
     ) -> None:
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._reach = reach
         self._dataset = dataset
+        self._budget = budget
         self._salt = salt
         self._board = MappingBoard(mappings)
         metrics = MappingMetrics(registry, mappings)
@@ -240,6 +243,7 @@ class Mappings:
                 mapping.ledger,
                 self._dataset(mapping.name),
                 sign=request_signer,
+                budget=self._budget(mapping),
             ),
         )
         if isinstance(target, Verifiable):
@@ -248,11 +252,15 @@ class Mappings:
 
     def _filled(self, mapping: EventSourceMapping, target: FilledTarget) -> Filling:
         reach = self._reach(mapping.access, mapping.table)
-        patience = Patience(FILL_PATIENCE, self._salt, time.sleep)
+
+        def pause(seconds: float) -> None:
+            self._fillings[mapping.name].pause(seconds)
+
+        patience = Patience(FILL_PATIENCE, self._salt, pause)
         filling = self._fillings[mapping.name] = Filling(
             mapping.name,
             target,
-            Table(reach, mapping.table, place_of(mapping.access), patience),
+            Table(reach, mapping.table, place_of(mapping.access), patience, self._budget(mapping)),
             mapping.ledger.with_name(f"{mapping.name}.fill.json"),
             self._observe,
             self._salt,

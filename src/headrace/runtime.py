@@ -144,6 +144,7 @@ class Runtime:
             self._prometheus.registry,
             self._salt,
             self._kept.of,
+            self._remote.budget,
         )
         self._runners: dict[str, ThreadRunner] = {}
         self._refreshes = Refreshes(pod.datasets, self._views, self._kept, self._runners, self._parser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from headrace.dataset import AwsAccess, Dataset, ReadyState
@@ -10,7 +10,6 @@ from headrace.dynamodb import (
     DynamoDBSource,
     Follower,
     Probe,
-    ReadBudget,
     ServedTable,
     SharedStreams,
     TableLeaf,
@@ -18,6 +17,7 @@ from headrace.dynamodb import (
 )
 from headrace.event_source_mapping import EventSourceMapping
 from headrace.observe import Observer, StatusChanged
+from headrace.read_budget import ReadBudget
 from headrace.replicate.reader import idle_ceiling
 from headrace.replicate.scan import choose_segments
 from headrace.wire import Transport
@@ -40,7 +40,7 @@ class Tables:
         datasets: Iterable[Dataset],
         connect: Callable[[AwsAccess], Transport],
         observe: Observer,
-        mappings: Iterable[EventSourceMapping] = (),
+        mappings: Collection[EventSourceMapping] = (),
     ) -> None:
         self._observe = observe
         self._datasets = {dataset.name: dataset for dataset in datasets}
@@ -59,11 +59,9 @@ class Tables:
             for name, dataset in self._datasets.items()
         }
         self._budgets = {
-            name: None
-            if dataset.reads.units_per_second is None
-            else ReadBudget(dataset.reads.units_per_second)
-            for name, dataset in self._datasets.items()
+            name: _budget(dataset.reads.units_per_second) for name, dataset in self._datasets.items()
         }
+        self._budgets_beside = {mapping.name: _budget(mapping.read_units) for mapping in mappings}
         self.sources = {name: self._source(dataset) for name, dataset in self._datasets.items()}
         self.leaves = {
             name: self._leaf(dataset)
@@ -79,6 +77,12 @@ class Tables:
             for name, dataset in self._datasets.items()
             if dataset.acceleration is None
         ]
+
+    def budget(self, mapping: EventSourceMapping) -> ReadBudget | None:
+        """Within which the mapping's table is read: that of its dataset, or one of its own."""
+        if mapping.dataset in self._budgets:
+            return self._budgets[mapping.dataset]
+        return self._budgets_beside[mapping.name]
 
     def _source(self, dataset: Dataset) -> DynamoDBSource:
         place = place_of(dataset.access)
@@ -115,3 +119,7 @@ class Tables:
             budget=self._budgets[dataset.name],
             observe=self._observe,
         )
+
+
+def _budget(units: int | None) -> ReadBudget | None:
+    return None if units is None else ReadBudget(units)

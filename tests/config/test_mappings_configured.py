@@ -181,6 +181,19 @@ def test_a_mapping_may_take_its_table_from_a_dataset(load):
     ).mappings
     assert (mapping.dataset, mapping.table) == ("orders", "orders_of_2026")
     assert mapping.access == AwsAccess("us-east-1")
+    assert mapping.read_units is None
+
+
+def test_what_reading_a_table_may_consume_stands_with_the_table(load, only):
+    params = {"aws_region": "us-east-1", "dynamodb_max_read_capacity_units": 200}
+    assert only(params=params).read_units == 200
+    dataset = {"from": "dynamodb:orders", "name": "orders", "params": params}
+    [mapping] = load(
+        {"name": "m", "dataset": "orders", "function": "handlers:on_change"}, datasets=[dataset]
+    ).mappings
+    assert mapping.read_units == 200
+    with pytest.raises(ConfigError, match=r"params.max_read_capacity_units: .* from 1 up"):
+        only(params={"max_read_capacity_units": 0})
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ import pytest
 
 from headrace.accelerators.duckdb import DuckDBInstance
 from headrace.column_type import LONG
-from headrace.dynamodb import ReadBudget, ServedTable, TableLeaf, asking
+from headrace.dynamodb import ServedTable, TableLeaf, asking
 from headrace.errors import QueryError, QueryFault
 from headrace.mapping import Declared, Mapping
 from headrace.observe import ItemsLeftOut, TransientFault
 from headrace.query.catalog import TableFacts
 from headrace.query.engine import QueryEngine
 from headrace.query.watch import Bounds
+from headrace.read_budget import ReadBudget
 from headrace.simulator import Simulator
 from headrace.simulator.faults import Alter, Amend, EmptyScanPage, Refuse
 from headrace.wire import Response

@@ -11,8 +11,9 @@ import pytest
 from headrace.batch import Batch
 from headrace.errors import ConsumerUnavailable, LedgerError, Unavailable
 from headrace.filling import ANOTHER, ASKED, FIRST, Filling
-from headrace.mapping_facts import FillFailed, FillFinished, FillStarted, MappingStarted
+from headrace.mapping_facts import FillFailed, FillFinished, FillProgressed, FillStarted, MappingStarted
 from headrace.observe import GapFound
+from headrace.read_budget import ReadBudget
 from headrace.refusal import Place
 from headrace.targets.table import Patience, Table
 from support.deadline import eventually
@@ -72,8 +73,11 @@ class World:
         self.facts = []
         self.lives = []
 
-    def started(self, target, **more):
-        table = Table(self.side, "orders", Place(None, None), Patience(0.0, "salt", lambda _: None))
+    def started(self, target, budget=None, **more):
+        def pause(seconds):
+            filling.pause(seconds)
+
+        table = Table(self.side, "orders", Place(None, None), Patience(0.0, "salt", pause), budget)
         filling = Filling(
             "copy", target, table, self.path, self.facts.append, "salt", clock=lambda: self.now, **more
         )
@@ -112,6 +116,18 @@ def test_all_items_come_once_the_stream_is_followed_and_no_sooner(world):
     assert target.told[1] == ("begin", NOW)
     assert target.told[-1] == ("end",)
     assert [fact.why for fact in world.of(FillStarted)] == [FIRST]
+
+
+def test_a_fill_that_waits_for_read_units_ends_at_once_when_it_must_and_goes_on_later(world):
+    filling = world.started(Target(), ReadBudget(1))
+    _follows(filling, resumed=False)
+    # A page of a megabyte is paid for in four minutes.
+    eventually(lambda: world.of(FillProgressed), within=20, what="a first page")
+    filling.close()
+    assert world.of(FillFinished) == world.of(FillFailed) == []
+    filling = world.started(Target())
+    _follows(filling)
+    assert world.finished() == 30
 
 
 def test_a_target_that_has_lost_what_a_fill_brought_is_filled_again(world):

@@ -107,13 +107,16 @@ def _comparison(mapping: EventSourceMapping, replica: Replica, segments: int) ->
     import time
 
     from headrace.dynamodb import botocore_transport, place_of
+    from headrace.read_budget import ReadBudget
     from headrace.targets.replication import ReplicaComparison
     from headrace.targets.table import Patience, Table
 
     patience = Patience(PATIENCE, f"verify {mapping.name}", time.sleep)
-    reached = ((mapping.table, mapping.access), (replica.table, replica.access))
+    budget = None if mapping.read_units is None else ReadBudget(mapping.read_units)
+    reached = ((mapping.table, mapping.access, budget), (replica.table, replica.access, None))
     source, target = (
-        Table(botocore_transport(access), table, place_of(access), patience) for table, access in reached
+        Table(botocore_transport(access), table, place_of(access), patience, budget)
+        for table, access, budget in reached
     )
     return ReplicaComparison(source, target, replica, segments=segments)
 

@@ -140,6 +140,7 @@ def _comparison(
     from contextlib import contextmanager
 
     from headrace.dynamodb import botocore_transport, place_of, request_signer
+    from headrace.read_budget import ReadBudget
     from headrace.targets.comparison import Comparison
     from headrace.targets.search.bulk import Bulk
     from headrace.targets.search.comparison import IndexPair
@@ -150,7 +151,9 @@ def _comparison(
     @contextmanager
     def opened() -> Iterator[Comparison]:
         patience = Patience(PATIENCE, f"verify {mapping.name}", time.sleep)
-        table = Table(botocore_transport(mapping.access), mapping.table, place_of(mapping.access), patience)
+        budget = None if mapping.read_units is None else ReadBudget(mapping.read_units)
+        transport = botocore_transport(mapping.access)
+        table = Table(transport, mapping.table, place_of(mapping.access), patience, budget)
         sign: Any = None if settings.service is None else request_signer(settings.service, settings.access)
         service = SearchService(settings, sign)
         try:

@@ -22,6 +22,9 @@ ACCESS: Final[tuple[Parameter[object], ...]] = (
 )
 """The parameters that say so, in the order of documentation."""
 
+OF_MAPPINGS: Final = (*ACCESS, connector.MAX_READ_CAPACITY_UNITS)
+"""Those of the table of an event source mapping."""
+
 
 @dataclass(slots=True)
 class Reaching:

@@ -139,7 +139,7 @@ MAX_READ_CAPACITY_UNITS = Parameter(
     "max_read_capacity_units",
     integer(1),
     "The most read units a second that reading the table may consume: Scans that make a copy, and statements that "
-    "DynamoDB answers itself, together. It holds on average: what a request consumes is known once it is answered, and then "
+    "DynamoDB answers itself, and fills and comparisons of targets, together. It holds on average: what a request consumes is known once it is answered, and then "
     "the next one waits. Without it, DynamoDB is read as fast as it answers.",
 )
 LIST_TYPE = Parameter(

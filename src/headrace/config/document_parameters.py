@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from headrace.config.acceleration import ENGINES, EVERY_ENGINE
 from headrace.config.acceleration_model import AccelerationEntry
-from headrace.config.aws_access import ACCESS
+from headrace.config.aws_access import OF_MAPPINGS
 from headrace.config.column_types import TYPE_NAMES
 from headrace.config.connector import CONNECTOR
 from headrace.config.entry import Entry, Key
@@ -176,7 +176,7 @@ def configuration_page() -> str:
         _section("`acceleration` of a view", "", _keys(ViewAccelerationEntry)),
         _section("An event source mapping", _OF_MAPPINGS, _keys(MappingEntry)),
         _section(
-            "`params` of a mapping", "As of a dataset, with or without `dynamodb_`.", _parameters(ACCESS)
+            "`params` of a mapping", "As of a dataset, with or without `dynamodb_`.", _parameters(OF_MAPPINGS)
         ),
         _section("`filter_criteria` of a mapping", "", _keys(FilterCriteriaEntry)),
         _section(

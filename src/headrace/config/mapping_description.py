@@ -43,6 +43,9 @@ def mapping_facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:
     else:
         yield from kind_of(consumer).facts(consumer)
     yield from _delivered(mapping.delivering, windows=isinstance(consumer, Function))
+    if mapping.read_units is not None:
+        shared = "" if mapping.dataset is None else f", together with dataset {mapping.dataset}"
+        yield "budget", f"{mapping.read_units:,} read units a second beside the stream{shared}"
     count = len(mapping.filters)
     yield "filters", f"{count}: records that one of them lets through" if count else "none: every record"
     yield from _failures(mapping.delivering, mapping.on_failure)

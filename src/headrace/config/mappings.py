@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from headrace.config.aws_access import ACCESS, Reaching
+from headrace.config import connector
+from headrace.config.aws_access import OF_MAPPINGS, Reaching
 from headrace.config.delivering import Batching
 from headrace.config.document import Document
 from headrace.config.environment import Environment, UnresolvedError
@@ -16,7 +17,7 @@ from headrace.config.failure_places import FailurePlace
 from headrace.config.mapping_model import MappingEntry
 from headrace.config.model import DatasetEntry
 from headrace.config.module_there import is_there
-from headrace.config.parameter import PREFIX, ParameterReader, Settings
+from headrace.config.parameter import PREFIX, ParameterReader
 from headrace.config.problem import KeyPath, Problem, nearest, written
 from headrace.config.quantity import SECOND
 from headrace.config.targets import KINDS, TargetBlock
@@ -34,6 +35,15 @@ NOTHING: Final = Replica("")
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_FUNCTIONS: Final = ("timeout", "memory_size", "processes", "environment")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a mapping reads, and at how many read units a second beside the stream."""
+
+    table: str
+    access: AwsAccess = field(default_factory=AwsAccess)
+    read_units: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,19 +75,20 @@ class Mapped:
         return tuple(made)
 
     def _mapping(self, path: KeyPath, entry: MappingEntry) -> EventSourceMapping:
-        table, access = self._source(path, entry)
+        source = self._source(path, entry)
         batching = Batching(self.document, path, entry, self.now)
         delivering = batching.delivering()
         self.problems += batching.problems
         self.warnings += batching.warnings
-        consumer = self._consumer(path, entry, table, access)
+        consumer = self._consumer(path, entry, source.table, source.access)
         return EventSourceMapping(
             name=entry.name,
-            table=table,
+            table=source.table,
             consumer=consumer,
             ledger=self.folder / LEDGER,
-            access=access,
+            access=source.access,
             dataset=entry.dataset,
+            read_units=source.read_units,
             delivering=delivering,
             filters=self._filters(path, entry, consumer),
             on_failure=self._destination(path, entry),
@@ -85,13 +96,13 @@ class Mapped:
 
     # What is read
 
-    def _source(self, path: KeyPath, entry: MappingEntry) -> tuple[str, AwsAccess]:
+    def _source(self, path: KeyPath, entry: MappingEntry) -> _Source:
         if (entry.from_ is None) == (entry.dataset is None):
             said = "from and dataset both name its table; keep one" if entry.from_ else "reads no table"
             self._refuse(path, f"{said}; write from: dynamodb:TABLE, or dataset: NAME")
-            return entry.from_ or "", AwsAccess()
+            return _Source(entry.from_ or "")
         if entry.from_ is not None:
-            return entry.from_, self._access((*path, "params"))
+            return self._reached(entry.from_, (*path, "params"))
         if self.document.at((*path, "params")) is not None:
             self.problems.append(
                 self.document.at_key(
@@ -104,7 +115,7 @@ class Mapped:
                 (*path, "dataset"), "is written by a target, and has no table; name a dataset of a table"
             )
         if found is not None:
-            return found.table, found.access
+            return _Source(found.table, found.access, found.reads.units_per_second)
         names = [dataset.name for dataset in self.listed]
         if entry.dataset not in names:
             guess = nearest(entry.dataset or "", names)
@@ -116,20 +127,19 @@ class Mapped:
                 else "there is none"
             )
             self._refuse((*path, "dataset"), f"there is no dataset '{entry.dataset}'; {known}")
-        return "", AwsAccess()
+        return _Source("")
 
-    def _access(self, path: KeyPath) -> AwsAccess:
-        settings, wrong = ParameterReader(self.document, self.environment, ACCESS, PREFIX).read(path)
+    def _reached(self, table: str, path: KeyPath) -> _Source:
+        settings, wrong = ParameterReader(self.document, self.environment, OF_MAPPINGS, PREFIX).read(path)
         self.problems += wrong
-        return AwsAccess() if wrong else self._reached(path, settings)
-
-    def _reached(self, path: KeyPath, settings: Settings) -> AwsAccess:
+        if wrong:
+            return _Source(table)
         reaching = Reaching(self.document, path, settings)
         access = reaching.access()
         self.problems += reaching.problems
         self.warnings += reaching.warnings
-        self.unbuilt += settings.unbuilt(ACCESS, written(path))
-        return access
+        self.unbuilt += settings.unbuilt(OF_MAPPINGS, written(path))
+        return _Source(table, access, settings.get(connector.MAX_READ_CAPACITY_UNITS))
 
     def _filters(
         self, path: KeyPath, entry: MappingEntry, consumer: Function | Target

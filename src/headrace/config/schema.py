@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.config.acceleration import ACCELERATION
-from headrace.config.aws_access import ACCESS
+from headrace.config.aws_access import ACCESS, OF_MAPPINGS
 from headrace.config.connector import CONNECTOR
 from headrace.config.kind import or_reference
 from headrace.config.model import Spicepod
@@ -29,7 +29,7 @@ def json_schema() -> dict[str, Any]:
     definitions = schema["$defs"]
     definitions["DatasetEntry"]["properties"]["params"] = _block(CONNECTOR, PREFIX)
     definitions["AccelerationEntry"]["properties"]["params"] = _block(ACCELERATION, "")
-    definitions["MappingEntry"]["properties"]["params"] = _block(ACCESS, PREFIX)
+    definitions["MappingEntry"]["properties"]["params"] = _block(OF_MAPPINGS, PREFIX)
     definitions["MappingEntry"]["properties"]["environment"] = _VARIABLES
     for kind in KINDS:
         definitions["TargetEntry"]["properties"][kind.name] = _block(kind.parameters, "")

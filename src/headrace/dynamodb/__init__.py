@@ -1,6 +1,5 @@
 """Scan and Streams -> ChangeBatch. The only room that knows AWS."""
 
-from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.credentials import explicit_keys, open_session, place_of
 from headrace.dynamodb.events import TableEvents
 from headrace.dynamodb.key import Key
@@ -19,7 +18,6 @@ __all__ = [
     "Follower",
     "Key",
     "Probe",
-    "ReadBudget",
     "ServedTable",
     "SharedStreams",
     "TableEvents",

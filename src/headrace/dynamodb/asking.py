@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from headrace.backoff import delay
-from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.capacity import consumed
 from headrace.errors import QueryError, QueryFault, Throttled, Unavailable
 from headrace.observe import Observer, TableAsked, TransientFault
+from headrace.read_budget import ReadBudget
 from headrace.wire import Response
 
 PATIENCE: Final = 30.0

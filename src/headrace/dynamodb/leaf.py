@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from headrace.change import ScanPage
 from headrace.dynamodb.asking import Asking
-from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.fetching import MOST_READERS, Fetching
 from headrace.dynamodb.known_columns import KnownColumns
 from headrace.dynamodb.paging import Paging, most_items
@@ -30,6 +29,7 @@ from headrace.errors import (
 )
 from headrace.leaf import Condition, Fit, RemoteLeaf, RemoteReading
 from headrace.observe import ItemsLeftOut, Observation, Observer
+from headrace.read_budget import ReadBudget
 from headrace.schema import TableSchema
 from headrace.table_shape import Shelf, TableShape
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from headrace.attribute import BrokenValue
 from headrace.change import DeadLetter, RecordsPage, Redriven, ScanPage
-from headrace.dynamodb.budget import ReadBudget
 from headrace.dynamodb.calls import service_time
 from headrace.dynamodb.capacity import consumed
 from headrace.dynamodb.compare import differences
@@ -22,6 +21,7 @@ from headrace.dynamodb.stream import TableStream
 from headrace.errors import SourceError
 from headrace.explanation import StoredKey, TableItem
 from headrace.mapping import Mapping as ColumnMapping
+from headrace.read_budget import ReadBudget
 from headrace.schema import TableSchema
 from headrace.source import Source, SourceTable
 from headrace.wire import Response, Transport

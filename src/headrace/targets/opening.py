@@ -31,6 +31,7 @@ def open_target(target: Target, context: TargetContext) -> Consumer:
                 table=context.table,
                 access=context.access,
                 observe=context.observe,
+                budget=context.budget,
             )
         case AuditTrail():
             from headrace.targets.audit import AuditTarget

@@ -14,6 +14,7 @@ import msgspec
 from headrace.attribute import Image, key_text
 from headrace.backoff import delay
 from headrace.errors import SourceError, TableUnusable, Throttled, Unavailable
+from headrace.read_budget import ReadBudget
 from headrace.refusal import Place
 from headrace.table_requests import TableRequests
 from headrace.wire import Transport
@@ -24,6 +25,9 @@ MOST_GETS: Final = 100
 MOST_PUTS: Final = 25
 """Requests of one BatchWriteItem."""
 
+LONGEST_PAUSE: Final = 1.0
+"""Seconds after which who waits for a budget is asked whether to go on."""
+
 FAILED_CHECK: Final = "ConditionalCheckFailedException"
 """The code of a RequestRejected whose request had a condition that does not hold."""
 
@@ -32,19 +36,39 @@ _READABLE: Final = ("ACTIVE", "UPDATING")
 T = TypeVar("T")
 
 
-class _Page(msgspec.Struct, rename={"items": "Items", "last": "LastEvaluatedKey"}):
+class _Consumed(msgspec.Struct, rename={"units": "CapacityUnits"}):
+    units: float = 0.0
+
+
+class _Page(
+    msgspec.Struct, rename={"items": "Items", "last": "LastEvaluatedKey", "consumed": "ConsumedCapacity"}
+):
     items: list[Image]
     last: Image | None = None
+    consumed: _Consumed | None = None
+
+    @property
+    def units(self) -> float:
+        return 0.0 if self.consumed is None else self.consumed.units
 
 
 class _Keys(msgspec.Struct, rename={"keys": "Keys"}):
     keys: list[Image]
 
 
-class _Got(msgspec.Struct, rename={"found": "Responses", "left": "UnprocessedKeys"}):
+class _Got(
+    msgspec.Struct, rename={"found": "Responses", "left": "UnprocessedKeys", "consumed": "ConsumedCapacity"}
+):
     found: dict[str, list[Image]]
     left: dict[str, _Keys] = {}
+    consumed: list[_Consumed] = []
 
+    @property
+    def units(self) -> float:
+        return sum(table.units for table in self.consumed)
+
+
+Read = TypeVar("Read", _Page, _Got)
 
 _PAGE: Final = msgspec.json.Decoder(_Page)
 _GOT: Final = msgspec.json.Decoder(_Got)
@@ -62,6 +86,11 @@ class Patience:
         self._salt = salt
         self._pause = pause
 
+    def spare(self, budget: ReadBudget) -> None:
+        """Wait until ``budget`` allows a request, however long that is."""
+        while (seconds := budget.pause()) > 0:
+            self._pause(min(seconds, LONGEST_PAUSE))
+
     def rest(self, error: SourceError, attempt: int, waited: float) -> float:
         """Wait before the next try; gives what was waited in all. Raises ``error`` where there is none any more."""
         seconds = delay(error, attempt, f"{self._salt}/{threading.get_ident()}")
@@ -72,11 +101,22 @@ class Patience:
 
 
 class Table:
-    """``name``, over ``transport``. Any thread may call. Every method raises the SourceErrors."""
+    """``name``, over ``transport``. Any thread may call. Every method raises the SourceErrors.
 
-    def __init__(self, transport: Transport, name: str, place: Place, patience: Patience) -> None:
+    What is read of its items is taken from ``budget``, and waits for it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        name: str,
+        place: Place,
+        patience: Patience,
+        budget: ReadBudget | None = None,
+    ) -> None:
         self._requests = TableRequests(transport, name, place)
         self._patience = patience
+        self._budget = budget
         self.name = name
 
     def __str__(self) -> str:
@@ -159,8 +199,13 @@ class Table:
                 waited = self.rest(attempt, waited) if attempt else 0.0
             keys = left
 
-    def _decoded(self, operation: str, body: Mapping[str, Any], decoder: msgspec.json.Decoder[T]) -> T:
-        def ask() -> T:
+    def _decoded(self, operation: str, body: Mapping[str, Any], decoder: msgspec.json.Decoder[Read]) -> Read:
+        budget = self._budget
+        if budget is not None:
+            self._patience.spare(budget)
+            body = {**body, "ReturnConsumedCapacity": "TOTAL"}
+
+        def ask() -> Read:
             response = self._requests.ask(operation, body)
             try:
                 return decoder.decode(response.body)
@@ -169,7 +214,10 @@ class Table:
                     f"an answer of {len(response.body)} bytes is not whole ({error})"
                 ) from error
 
-        return self._again(ask)
+        read = self._again(ask)
+        if budget is not None:
+            budget.spend(read.units)
+        return read
 
     def _again(self, ask: Callable[[], T]) -> T:
         attempt, waited = 0, 0.0

@@ -24,6 +24,7 @@ from headrace.errors import (
     Unavailable,
 )
 from headrace.mapping_facts import ItemsFetched, MappingObserver, Replicated
+from headrace.read_budget import ReadBudget
 from headrace.refusal import Place
 from headrace.stream_record import StreamRecord
 from headrace.target import Replica
@@ -55,7 +56,8 @@ class ReplicaTarget(Consumer):
 
     Of each item the last record of a batch decides. ``state`` is the file of what is remembered of deleted items, None in
     memory; it belongs to this mapping. ``access`` says where the source is, in messages. Both tables are described by the first batch.
-    ``clock`` gives epoch seconds, ``pause`` waits so many. Raises ConfigError for settings that exclude each other.
+    ``clock`` gives epoch seconds, ``pause`` waits so many. Items are fetched within ``budget``. Raises ConfigError for settings that
+    exclude each other.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class ReplicaTarget(Consumer):
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] | None = None,
+        budget: ReadBudget | None = None,
     ) -> None:
         if replica.two_way and not replica.conditional:
             raise ConfigError("two_way needs conditional: true, whose versions tell who wrote an item")
@@ -82,7 +85,7 @@ class ReplicaTarget(Consumer):
         self._clock = clock
         self._closing = threading.Event()
         waiting = Patience(patience, mapping, pause or self._pause)
-        self._source = Table(source, table, _place(access or AwsAccess()), waiting)
+        self._source = Table(source, table, _place(access or AwsAccess()), waiting, budget)
         self._target = Table(transport, replica.table, _place(replica.access), waiting)
         self._remembered = Remembered(state, replica.tombstones)
         self._workers = ThreadPoolExecutor(writers, thread_name_prefix=f"headrace-replicate {mapping}")

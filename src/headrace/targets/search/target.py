@@ -70,7 +70,7 @@ class SearchTarget(Consumer, Fillable, Watching):
         waiting = Patience(patience, context.mapping, pause or self._pause)
         self._bulk = Bulk(self._service, settings.index, waiting)
         place = Place(context.access.region, context.access.endpoint_url)
-        self._table = Table(context.source, context.table, place, waiting)
+        self._table = Table(context.source, context.table, place, waiting, context.budget)
         self._book = VersionBook(context.file("search"), settings.tombstones, context.clock)
         self._under_way = UnderWay()
         self._writer = Writer(self._index, self._bulk, self._book, self._under_way)

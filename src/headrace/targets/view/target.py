@@ -70,7 +70,7 @@ class ViewTarget(Consumer, Fillable, Lacking, Verifiable):
         self._may_be_another = False
         place = Place(context.access.region, context.access.endpoint_url)
         patience = Patience(PATIENCE, context.mapping, self._pause)
-        self._source = Table(context.source, context.table, place, patience)
+        self._source = Table(context.source, context.table, place, patience, context.budget)
 
     # Records
 
