@@ -289,13 +289,23 @@ def filters_of(mapping: EventSourceMapping) -> Filters | None:
 def warnings_of(mappings: Sequence[EventSourceMapping]) -> Mapping[str, tuple[str, ...]]:
     """What the filters of mappings can never let through, by the mappings' names.
 
-    Raises ConfigError as ``filters_of``, and for a view whose SQL is not taken.
+    Raises ConfigError as ``filters_of``, and for a view whose SQL is not taken, or is of another table.
     """
     for mapping in mappings:
         if isinstance(mapping.consumer, MaterializedView):
             # It brings DuckDB, which other mappings can do without.
             from headrace.targets.view import defined
 
-            defined(mapping.consumer, mapping.name)
+            _expect_its_table(mapping, defined(mapping.consumer, mapping.name).source)
     compiled = {mapping.name: filters_of(mapping) for mapping in mappings}
     return {name: filters.warnings for name, filters in compiled.items() if filters is not None}
+
+
+def _expect_its_table(mapping: EventSourceMapping, source: str) -> None:
+    names = [name for name in (mapping.dataset, mapping.table) if name is not None]
+    if source.casefold() not in {name.casefold() for name in names}:
+        quoted = names[0] if names[0].isidentifier() else f'"{names[0]}"'
+        raise ConfigError(
+            f"event_source_mappings: {mapping.name}: target.view.sql: FROM {source}: the mapping's records are of table {mapping.table}; "
+            f"write FROM {quoted}"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,19 @@ def test_sql_that_is_not_taken_is_refused_before_anything_runs(load):
         ConfigError, match=r"event_source_mappings: stats: target.view.sql: .* it takes no DISTINCT"
     ):
         warnings_of(pod.mappings)
+
+
+def test_sql_over_another_table_is_refused_before_anything_runs(load):
+    pod = load({"sql": SQL.replace("orders", "customers"), "table": "stats"})
+    with pytest.raises(
+        ConfigError,
+        match=r"stats: target.view.sql: FROM customers: .* are of table orders; write FROM orders",
+    ):
+        warnings_of(pod.mappings)
+
+
+def test_sql_may_call_the_table_by_the_name_of_its_dataset(load):
+    [mapping] = load({"sql": SQL.replace("orders", "Bought"), "table": "stats"}).mappings
+    assert warnings_of([replace(mapping, dataset="bought")]) == {}
+    with pytest.raises(ConfigError, match='write FROM "bought-2026"'):
+        warnings_of([replace(mapping, dataset="bought-2026")])

@@ -1,13 +1,13 @@
 """What a view is: its SQL, checked and compiled.
 
-Taken is one SELECT over one table, of whatever name, with WHERE. With GROUP BY or aggregates each row is a group; without, each row is
+Taken is one SELECT over one table, with WHERE. With GROUP BY or aggregates each row is a group; without, each row is
 an item. Everything else is refused, with the reason and the cure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from headrace.attribute import Image
@@ -37,6 +37,7 @@ class Definition:
     """A view. ``columns`` are computed from Totals with ``groups``, from an item without (None).
 
     ``everything``: an item's attributes are all columns, without those in ``left_out``. ``groups`` () is one row for all items.
+    ``source`` is what FROM calls the table.
     """
 
     sql: str
@@ -46,6 +47,7 @@ class Definition:
     measures: tuple[Measure, ...] = ()
     everything: bool = False
     left_out: frozenset[str] = frozenset()
+    source: str = ""
 
     @property
     def is_grouped(self) -> bool:
@@ -62,14 +64,16 @@ def define(sql: str) -> Definition:
     tree = parsed(sql)
     _expect_flat(tree)
     _expect_plain(tree)
-    names = _names_of(tree["from_table"])
-    items = Items(names)
+    source: Tree = tree["from_table"]
+    items = Items(_names_of(source))
     where = None if tree.get("where_clause") is None else compiled(tree["where_clause"], items)
     selected: list[Tree] = tree["select_list"]
     groups = _groups(tree, selected)
     if groups is None and not any(aggregates(node) for node in selected):
-        return _projection(sql, selected, where, items)
-    return _aggregation(sql, selected, where, groups or [], items)
+        made = _projection(sql, selected, where, items)
+    else:
+        made = _aggregation(sql, selected, where, groups or [], items)
+    return replace(made, source=str(source["table_name"]))
 
 
 # What is not taken
@@ -115,10 +119,7 @@ def _expect_plain(tree: Tree) -> None:
         _MODIFIERS.get(each["type"], (each["type"], "leave it out")) for each in tree.get("modifiers") or ()
     ]
     source = tree["from_table"]
-    if source["type"] != "BASE_TABLE":
-        refused.append(_SOURCES.get(source["type"], (source["type"], "select from one table alone")))
-    elif source.get("column_name_alias") or source.get("at_clause"):
-        refused.append(("columns renamed in FROM, and AT", "use AS in the SELECT list"))
+    refused += _refused_of(source)
     if tree.get("having") is not None:
         refused.append(("HAVING", "filter the rows in the statement that reads the view"))
     if tree.get("qualify") is not None:
@@ -131,6 +132,17 @@ def _expect_plain(tree: Tree) -> None:
     if refused:
         what = "; ".join(f"it takes no {name}: {cure}" for name, cure in refused)
         raise ConfigError(f"{_ONE}; {what}")
+
+
+def _refused_of(source: Tree) -> list[tuple[str, str]]:
+    if source["type"] != "BASE_TABLE":
+        return [_SOURCES.get(source["type"], (source["type"], "select from one table alone"))]
+    refused = []
+    if source.get("column_name_alias") or source.get("at_clause"):
+        refused.append(("columns renamed in FROM, and AT", "use AS in the SELECT list"))
+    if source.get("schema_name") or source.get("catalog_name"):
+        refused.append(("schemas", "write the table's name alone"))
+    return refused
 
 
 def _names_of(source: Tree) -> frozenset[str]:

@@ -14,7 +14,7 @@ from headrace.errors import ConfigError
 from headrace.targets.view.functions import FUNCTIONS, Function, cast
 from headrace.targets.view.literal import literal
 from headrace.targets.view.refused import refuse
-from headrace.targets.view.syntax import Tree, written
+from headrace.targets.view.syntax import Tree, is_of_schema, written
 from headrace.targets.view.value import Document, Unevaluable, Value, told, value_in
 
 Evaluate = Callable[[Any], Value]
@@ -282,7 +282,8 @@ _OPERATORS: Final[dict[str, Callable[[Tree, Sequence[Evaluate]], Evaluate]]] = {
 
 def _function(node: Tree, scope: Scope) -> Evaluate:
     name = str(node["function_name"]).lower()
-    if node.get("distinct") or node.get("filter") or (node.get("order_bys") or {}).get("orders"):
+    said = any(node.get(key) for key in ("distinct", "filter", "export_state"))
+    if said or is_of_schema(node) or (node.get("order_bys") or {}).get("orders"):
         refuse(node)
     if name not in FUNCTIONS and name not in LAZY:
         refuse(node)

@@ -11,7 +11,7 @@ from headrace.attribute import Image
 from headrace.errors import ConfigError
 from headrace.targets.view.expression import Evaluate, compiled, member, truth
 from headrace.targets.view.refused import AGGREGATES, CLOCK, refuse
-from headrace.targets.view.syntax import Tree, outline, written
+from headrace.targets.view.syntax import Tree, is_of_schema, outline, written
 from headrace.targets.view.totals import Measure, MeasureTotals
 from headrace.targets.view.value import Value, quotient, value_of
 
@@ -103,6 +103,10 @@ class Groups:
             )
         if (node.get("order_bys") or {}).get("orders"):
             raise ConfigError(f"{text}: a view takes no ORDER BY in aggregates; leave it out")
+        if node.get("export_state") or is_of_schema(node):
+            raise ConfigError(
+                f"{text}: of an aggregate, a view takes no EXPORT_STATE and no schema; leave it out"
+            )
         arguments = node["children"]
         if name == "count_star" or (name == "count" and not arguments):
             if node.get("filter") is None:

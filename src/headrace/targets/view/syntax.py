@@ -82,3 +82,8 @@ def _duckdb() -> duckdb.DuckDBPyConnection:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def is_of_schema(function: Tree) -> bool:
+    """Whether it is called by a schema's name. DuckDB's parser gives ``main`` to what SQL spells in a way of its own: ``substring(x FROM 2)``."""
+    return function.get("schema") not in ("", "main", None) or bool(function.get("catalog"))
