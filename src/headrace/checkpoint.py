@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from headrace.decoding import decoded
 from headrace.errors import AcceleratorError
 from headrace.position import Position, SequenceNumber
 
@@ -98,7 +99,7 @@ class Checkpoint:
     def decode(cls, text: str) -> Checkpoint:
         """From ``encode``'s text. Raises AcceleratorError if it is not one, or of a newer format."""
         try:
-            checkpoint = msgspec.json.decode(text, type=cls)
+            checkpoint = decoded(text, cls)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             message = (
                 f"the stored checkpoint cannot be read ({error}); delete the accelerator's file to start over"

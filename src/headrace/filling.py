@@ -27,6 +27,7 @@ import msgspec
 from headrace.attribute import Image
 from headrace.backoff import delay
 from headrace.batch import Batch, Consumer
+from headrace.decoding import decoded
 from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError, Unavailable
 from headrace.fill import Fillable, Lacking, Watching
 from headrace.mapping_facts import (
@@ -360,7 +361,7 @@ def _read(path: Path | None) -> Progress | None:
     if path is None:
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Progress)
+        return decoded(path.read_bytes(), Progress)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:

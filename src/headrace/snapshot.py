@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from headrace.checkpoint import Checkpoint
+from headrace.decoding import decoded
 from headrace.errors import SnapshotRefused
 from headrace.schema import TableSchema
 
@@ -105,12 +106,12 @@ class Manifest:
     def decode(cls, text: bytes) -> Manifest:
         """From ``encode``'s text. Raises SnapshotRefused if it is not one, or of a newer format."""
         try:
-            told = msgspec.json.decode(text, type=_Format).format
+            told = decoded(text, _Format).format
             if told > FORMAT:
                 raise SnapshotRefused(
                     f"its manifest has format {told}, this Headrace knows up to {FORMAT}; use the newer Headrace"
                 )
-            return msgspec.json.decode(text, type=cls)
+            return decoded(text, cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SnapshotRefused(f"its manifest cannot be read ({error})") from None
 

@@ -16,10 +16,11 @@ import msgspec
 import pyarrow as pa
 
 from headrace.accelerators.value_text import texts
+from headrace.decoding import json_decoder
 from headrace.schema import TableSchema
 
-_KEY = msgspec.json.Decoder(dict[str, dict[str, str]])
-_PARTS = msgspec.json.Decoder(list[str])
+_KEY = json_decoder(dict[str, dict[str, str]])
+_PARTS = json_decoder(list[str])
 
 
 def keys_of_rows(rows: pa.RecordBatch, schema: TableSchema) -> list[str]:

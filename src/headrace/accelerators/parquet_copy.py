@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from headrace.accelerators import disk
 from headrace.accelerators.exports import expect_dataset, expect_format, unusable
+from headrace.decoding import decoded
 from headrace.errors import AcceleratorError
 
 FORMAT: Final = 1
@@ -76,7 +77,7 @@ def read_facts(folder: Path, engine: str, dataset: str) -> CopyFacts:
     with disk.translated(f"cannot read {path}"):
         text = path.read_bytes()
     try:
-        facts = msgspec.json.decode(text, type=CopyFacts)
+        facts = decoded(text, CopyFacts)
     except msgspec.MsgspecError as error:
         raise unusable(dataset, f"its {FACTS} cannot be read ({error})") from error
     expect_format(dataset, facts.format, FORMAT, FORMAT)

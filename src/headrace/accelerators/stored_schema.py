@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from headrace.column_type import ColumnType, Digits, Kind, Member, Times
+from headrace.decoding import json_decoder
 from headrace.errors import AcceleratorError
 from headrace.schema import Column, Origin, TableSchema
 
@@ -26,7 +27,7 @@ class _Column(msgspec.Struct, omit_defaults=True):
     fixed: bool = False
 
 
-_COLUMNS = msgspec.json.Decoder(list[_Column])
+_COLUMNS = json_decoder(list[_Column])
 
 
 def encode_schema(schema: TableSchema) -> str:

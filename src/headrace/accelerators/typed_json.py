@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from headrace.accelerators.nested import Lists
 from headrace.accelerators.value_text import digits, enclosed, objects, quoted, texts
 from headrace.column_type import ColumnType, Kind, Times
+from headrace.decoding import json_decoder
 from headrace.time_layout import Layout
 from headrace.time_text import format_all, parse_all
 from headrace.time_token import offset_of, zone_of
@@ -134,7 +135,7 @@ def _read(given: Sequence[str | None], python: Any) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _decoder(python: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(list[python])
+    return json_decoder(list[python])
 
 
 @lru_cache(maxsize=256)

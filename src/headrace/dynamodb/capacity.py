@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from headrace.decoding import json_decoder
 from headrace.errors import Unavailable
 
 
@@ -18,7 +19,7 @@ class _Answer(msgspec.Struct, rename={"consumed": "ConsumedCapacity"}):
     consumed: _Units | list[_Units] | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER = json_decoder(_Answer)
 
 
 def consumed(body: bytes) -> float:

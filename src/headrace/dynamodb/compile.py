@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from headrace.column_name import Path
+from headrace.decoding import json_decoder
 from headrace.dynamodb.form_choice import Tags, declarable
 from headrace.dynamodb.item_columns import ItemColumns, item_columns
 from headrace.dynamodb.leftovers import joined, leftovers
@@ -109,7 +110,7 @@ def compile_schema(
         _columns=columns,
         _keys=tuple((f"f{number}", names[key]) for number, key in enumerate(keys)),
         _item=item,
-        _items=msgspec.json.Decoder(list[item]) if rest else None,  # type: ignore[valid-type]  # Made at run time.
+        _items=json_decoder(list[item]) if rest else None,  # type: ignore[valid-type]  # Made at run time.
         _unread=frozenset(by_attribute.keys() - columns.keys()),
     )
 
@@ -125,4 +126,4 @@ def _struct(name: str, fields: Mapping[str, tuple[Any, ...]]) -> Any:
 
 def _answer(rows: str, row: Any, following: tuple[Any, ...]) -> msgspec.json.Decoder[Any]:
     answer = _struct("Answer", {"rows": (rows, list[row]), "next": following})
-    return msgspec.json.Decoder(answer)
+    return json_decoder(answer)

@@ -17,6 +17,7 @@ import msgspec
 
 from headrace.attribute import BrokenValue, key_text
 from headrace.change import DeadLetter
+from headrace.decoding import json_decoder
 from headrace.dynamodb.calls import service_time
 from headrace.dynamodb.generic import is_number, split
 from headrace.dynamodb.letter import RECORDS, Provenance, not_whole
@@ -52,8 +53,8 @@ class _Record(
     arn: msgspec.Raw = ABSENT
 
 
-_RECORD: Final = msgspec.json.Decoder(_Record, strict=False)
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RECORD: Final = json_decoder(_Record, strict=False)
+_MEMBERS: Final = json_decoder(dict[str, msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
 
 

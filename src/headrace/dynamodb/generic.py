@@ -15,13 +15,14 @@ import pyarrow as pa
 from headrace.attribute import AttributeValue, BrokenValue, plain_json
 from headrace.column_name import Path
 from headrace.column_type import NULL, ColumnType
+from headrace.decoding import json_decoder
 from headrace.dynamodb.raw import ABSENT
 from headrace.dynamodb.reader import Item, ItemReader
 from headrace.schema import REST, Column, TableSchema, rest_column
 
 _T = TypeVar("_T")
 
-_ITEM = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_ITEM = json_decoder(dict[str, dict[str, Any]])
 
 
 class Image(msgspec.Struct, rename={"keys": "Keys", "image": "NewImage"}):
@@ -51,8 +52,8 @@ class Placed(msgspec.Struct, rename={"place": "dynamodb"}):
     place: Place | None = None
 
 
-_CHANGE = msgspec.json.Decoder(Change)
-_PLACED = msgspec.json.Decoder(Placed, strict=False)
+_CHANGE = json_decoder(Change)
+_PLACED = json_decoder(Placed, strict=False)
 
 
 @dataclass(slots=True)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
+from headrace.decoding import json_decoder
 from headrace.dynamodb.forms import Mismatch
 from headrace.dynamodb.plain import plain_maps
 
-_ITEMS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_ITEMS = json_decoder(list[dict[str, msgspec.Raw]])
 
 
 def leftovers(items: bytes, known: frozenset[str], unread: frozenset[str]) -> pa.StringArray:

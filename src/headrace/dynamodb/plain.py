@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.attribute import plain_json
+from headrace.decoding import json_decoder
 
 _NUMBER: Final = r'\{"N":"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"\}'
 _NUMBER_SHRINKS: Final = len('{"N":""}')
@@ -29,7 +29,7 @@ _SETS: Final = (('{"SS":[', "\x06"),)
 _SETS_BACK: Final = (("\x06", "["),)
 _LISTS: Final = (('{"L":[', "["),)
 
-_MAP: Final = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_MAP: Final = json_decoder(dict[str, dict[str, Any]])
 
 
 def plain_maps(contents: Sequence[bytes | None]) -> pa.StringArray:

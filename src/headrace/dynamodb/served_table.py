@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.change import ScanPage
+from headrace.decoding import json_decoder
 from headrace.dynamodb.asking import Asking
 from headrace.dynamodb.calls import Calls, service_time
 from headrace.dynamodb.decode import DEFAULT, Decoder
@@ -51,8 +52,8 @@ class _Got(msgspec.Struct, rename={"found": "Responses", "left": "UnprocessedKey
     left: dict[str, msgspec.Raw] = {}  # msgspec makes a new one for each.
 
 
-_COUNTED: Final = msgspec.json.Decoder(_Counted)
-_GOT: Final = msgspec.json.Decoder(_Got)
+_COUNTED: Final = json_decoder(_Counted)
+_GOT: Final = json_decoder(_Got)
 
 
 class ServedTable:

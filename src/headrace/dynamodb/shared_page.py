@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from headrace.decoding import json_decoder
 from headrace.dynamodb.generic import place_of
 from headrace.dynamodb.raw import ABSENT
 from headrace.wire import Response
@@ -29,7 +30,7 @@ _OURS: Final = "headrace/"
 _LOOKED_BACK: Final = 4
 """Pages that may overlap; beyond these, a request is cheaper than a search."""
 
-_Token = msgspec.json.Decoder(tuple[str, str, str, str, float])
+_Token = json_decoder(tuple[str, str, str, str, float])
 
 
 class Standing(NamedTuple):
@@ -174,8 +175,8 @@ def read_page(response: Response, standing: Standing, since: float) -> Page | No
     return Page(standing.where, low, numbers, tuple(raws), answer.array, following, since, size, date)
 
 
-decode_answer = msgspec.json.Decoder(Answer).decode
-_RECORDS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+decode_answer = json_decoder(Answer).decode
+_RECORDS: Final = json_decoder(list[msgspec.Raw])
 
 
 class Pages:

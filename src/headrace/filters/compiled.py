@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from headrace.decoding import json_decoder
 from headrace.filters.arrays import Leaf, holds, value_holds
 from headrace.filters.checks import Check, check_of
 from headrace.filters.operators import Changed
@@ -97,7 +98,7 @@ class Matcher:
             self._decode: Callable[[bytes], Record] = msgspec.json.decode
             self._asks = [branch_asks(branch) for branch in branches]
         else:
-            self._decode = msgspec.json.Decoder(shape.struct()).decode
+            self._decode = json_decoder(shape.struct()).decode
             self._asks = [tuple(_struct_asks(branch, shape)) for branch in branches]
         self._whole = [branch_asks(branch) for branch in branches]
 

@@ -13,6 +13,7 @@ import msgspec
 from headrace.batch import Batch
 from headrace.config import load_pod
 from headrace.dataset import AwsAccess
+from headrace.decoding import json_decoder
 from headrace.dynamodb import botocore_transport, service_client
 from headrace.errors import ConsumerFailed, ConsumerUnavailable, HeadraceError, TableUnusable
 from headrace.lambda_entry.received import Received, StreamName, received
@@ -41,7 +42,7 @@ class _Viewed(msgspec.Struct, rename={"change": "dynamodb"}):
     change: _View
 
 
-_VIEWED: Final = msgspec.json.Decoder(_Viewed)
+_VIEWED: Final = json_decoder(_Viewed)
 
 
 class LambdaFunction:

@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.batch import Batch
+from headrace.decoding import json_decoder
 from headrace.errors import EventMalformed
 from headrace.lambda_event import arn_of, batch_of
 from headrace.stream_record import StreamRecord
@@ -77,7 +78,7 @@ class _Identified(msgspec.Struct, rename={"id": "eventID"}):
     id: str
 
 
-_RECORD: Final = msgspec.json.Decoder(_Identified)
+_RECORD: Final = json_decoder(_Identified)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from headrace.decoding import decoded, msgpack_decoder
 from headrace.errors import LedgerError
 from headrace.ledger import Failure
 from headrace.position import SequenceNumber
@@ -17,6 +18,8 @@ from headrace.stream_record import StreamRecord
 _LEVEL: Final = 1
 
 T = TypeVar("T")
+
+_ROWS: Final = msgpack_decoder(list[tuple[str, float, str, bytes]])
 
 
 def sortable(number: SequenceNumber) -> str:
@@ -34,7 +37,7 @@ def pack(records: Sequence[StreamRecord]) -> bytes:
 def unpack(packed: bytes) -> tuple[StreamRecord, ...]:
     """What ``pack`` was given. Raises LedgerError where it is something else."""
     try:
-        rows = msgspec.msgpack.decode(zlib.decompress(packed), type=list[tuple[str, float, str, bytes]])
+        rows = _ROWS.decode(zlib.decompress(packed))
     except (zlib.error, msgspec.MsgspecError) as error:
         raise _damaged(error) from error
     return tuple(
@@ -60,7 +63,7 @@ def text(value: object) -> str:
 def value(stored: str, type_: type[T]) -> T:
     """What ``text`` was given. Raises LedgerError where it is something else."""
     try:
-        return msgspec.json.decode(stored, type=type_)
+        return decoded(stored, type_)
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
 

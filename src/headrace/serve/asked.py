@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from headrace.decoding import decoded
 from headrace.errors import QueryError, QueryFault
 from headrace.limits import Freshness
 from headrace.serve.media import is_json
@@ -43,7 +44,7 @@ def read_asked(body: bytes, content_type: str) -> Asked:
         except UnicodeDecodeError:
             raise QueryError(QueryFault.INVALID, "the statement is not UTF-8 text") from None
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        read = decoded(body, _Body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise QueryError(QueryFault.INVALID, f"the body is not JSON of the form {_FORM}: {error}") from None
     return Asked(read.sql, tuple(_scalar(n, value) for n, value in enumerate(read.parameters, start=1)))

@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import JSONResponse
 
 from headrace.accelerator import LetterOutcome, Which
+from headrace.decoding import decoded
 from headrace.errors import QueryError, QueryFault
 from headrace.serve.media import is_json
 from headrace.serve.running import Running
@@ -46,7 +47,7 @@ def _asked(form: str, body: bytes, content_type: str) -> _Asked:
     if not is_json(content_type):
         raise QueryError(QueryFault.INVALID, f"send JSON with Content-Type: application/json, {form}")
     try:
-        asked = msgspec.json.decode(body, type=_Asked)
+        asked = decoded(body, _Asked)
     except msgspec.MsgspecError as error:
         raise QueryError(QueryFault.INVALID, f"the body is not {form}: {error}") from None
     named = asked.letters is not None

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from headrace.decoding import decoded
 from headrace.errors import QueryError, QueryFault
 from headrace.ledger import FailureOutcome, ParkedKey, StoredFailure
 from headrace.serve.explanation import time_text
@@ -206,7 +207,7 @@ def _ids(body: bytes, content_type: str) -> tuple[str, ...] | None:
     if not is_json(content_type):
         raise QueryError(QueryFault.INVALID, f"send JSON with Content-Type: application/json, {_FORM}")
     try:
-        asked = msgspec.json.decode(body, type=_Asked)
+        asked = decoded(body, _Asked)
     except msgspec.MsgspecError as error:
         raise QueryError(QueryFault.INVALID, f"the body is not {_FORM}: {error}") from None
     if (asked.failures is not None) == asked.all or asked.failures == []:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import JSONResponse
 
+from headrace.decoding import decoded
 from headrace.errors import QueryError, QueryFault
 from headrace.refresh import RefreshAsked
 from headrace.serve.fault import Missing
@@ -72,6 +73,6 @@ def outcome(running: Running, dataset: str, number: str) -> JSONResponse:
 
 def _decoded(body: bytes, type_: type[Any], form: str) -> Any:
     try:
-        return msgspec.json.decode(body, type=type_)
+        return decoded(body, type_)
     except msgspec.MsgspecError as error:
         raise QueryError(QueryFault.INVALID, f"the body is not {form}: {error}") from None

@@ -6,14 +6,13 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
-
+from headrace.decoding import json_decoder
 from headrace.simulator.items import Item
 from headrace.simulator.keys import RING, Key
 
 _BUCKET_BITS = 12
 _SHIFT = 64 - _BUCKET_BITS
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode = json_decoder(dict[str, Any]).decode
 
 
 class StoredItem(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.attribute import BrokenValue, Image
+from headrace.decoding import json_decoder
 from headrace.errors import HeadraceError, RequestRejected
 from headrace.row_table import Row
 from headrace.targets.table import MOST_PUTS, Table, key_of
@@ -19,7 +20,7 @@ from headrace.targets.table import MOST_PUTS, Table, key_of
 _MOST_BYTES: Final = 15 * 2**20
 """Of one request, of which the frame takes some too."""
 
-_IMAGE: Final = msgspec.json.Decoder(Image)
+_IMAGE: Final = json_decoder(Image)
 
 
 class BatchWrites:

@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from headrace.attribute import AttributeValue, Image, base64_of, digits_of, tag_of
+from headrace.decoding import json_decoder
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
-_VALUE: Final = msgspec.json.Decoder(dict[str, Any])
+_VALUE: Final = json_decoder(dict[str, Any])
 
 
 def digest(item: Image, without: str | None) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from headrace.attribute import Image
+from headrace.decoding import json_decoder
 from headrace.errors import ConsumerFailed
 from headrace.stream_record import StreamRecord
 
@@ -29,7 +30,7 @@ class _Record(msgspec.Struct, rename={"event": "eventName", "images": "dynamodb"
     images: _Images
 
 
-_RECORD: Final = msgspec.json.Decoder(_Record)
+_RECORD: Final = json_decoder(_Record)
 
 
 @dataclass(frozen=True, slots=True)

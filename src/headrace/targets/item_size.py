@@ -9,16 +9,15 @@ from collections import abc
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from headrace.attribute import AttributeValue, Image, binary_of, number_of, tag_of
+from headrace.decoding import json_decoder
 
 MOST_BYTES: Final = 400 * 1024
 """Of an item."""
 
 _CONTAINER: Final = 3
 _ELEMENT: Final = 1
-_VALUE: Final = msgspec.json.Decoder(dict[str, Any])
+_VALUE: Final = json_decoder(dict[str, Any])
 
 
 def item_size(item: Image) -> int:

@@ -18,6 +18,7 @@ from headrace.attribute import (
     quoted,
     tag_of,
 )
+from headrace.decoding import json_decoder
 
 Plain = str | dict[str, "Plain"] | list["Plain"]
 """A JSON value: a scalar as its text, an object with its members by name, an array."""
@@ -25,7 +26,7 @@ Plain = str | dict[str, "Plain"] | list["Plain"]
 NULL: Final = "null"
 """The item that is not there."""
 
-_VALUE: Final = msgspec.json.Decoder(dict[str, Any])
+_VALUE: Final = json_decoder(dict[str, Any])
 _DIGITS: Final = frozenset("-0123456789")
 
 

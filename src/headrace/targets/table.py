@@ -13,6 +13,7 @@ import msgspec
 
 from headrace.attribute import Image, key_text
 from headrace.backoff import delay
+from headrace.decoding import json_decoder
 from headrace.errors import SourceError, TableUnusable, Throttled, Unavailable
 from headrace.read_budget import ReadBudget
 from headrace.refusal import Place
@@ -70,9 +71,9 @@ class _Got(
 
 Read = TypeVar("Read", _Page, _Got)
 
-_PAGE: Final = msgspec.json.Decoder(_Page)
-_GOT: Final = msgspec.json.Decoder(_Got)
-_KEY_PART: Final = msgspec.json.Decoder(dict[str, str])
+_PAGE: Final = json_decoder(_Page)
+_GOT: Final = json_decoder(_Got)
+_KEY_PART: Final = json_decoder(dict[str, str])
 
 
 class Patience:

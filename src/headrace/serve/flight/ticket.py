@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
+from headrace.decoding import msgpack_decoder
+
 ANY_SCHEMA: Final = b""
 """The digest where the client was told no schema."""
 
@@ -34,12 +36,15 @@ class StatementTicket(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
         return _signature(content, key) + content
 
 
+_TICKET: Final = msgpack_decoder(StatementTicket)
+
+
 def decoded(data: bytes, key: bytes) -> StatementTicket | None:
     """The ticket in ``data``; None if it is none that was signed with ``key``."""
     signature, content = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
     if not hmac.compare_digest(signature, _signature(content, key)):
         return None
-    return msgspec.msgpack.decode(content, type=StatementTicket)
+    return _TICKET.decode(content)
 
 
 def _signature(content: bytes, key: bytes) -> bytes:

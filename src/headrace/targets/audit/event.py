@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from headrace.attribute import Image
+from headrace.decoding import json_decoder
 from headrace.errors import ConsumerFailed
 from headrace.stream_record import StreamRecord
 
@@ -57,7 +58,7 @@ class _Record(
     identity: _Identity | None = None
 
 
-_RECORD: Final = msgspec.json.Decoder(_Record)
+_RECORD: Final = json_decoder(_Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import msgspec
 
 from headrace.attribute import Image
 from headrace.batch import Batch
+from headrace.decoding import json_decoder
 from headrace.errors import ConsumerFailed
 from headrace.stream_record import StreamRecord
 from headrace.targets.plain import plain
@@ -38,7 +39,7 @@ class _Record(
     identity: dict[str, msgspec.Raw] | None = None
 
 
-_RECORD: Final = msgspec.json.Decoder(_Record)
+_RECORD: Final = json_decoder(_Record)
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from headrace.attribute import BrokenValue, Image
+from headrace.decoding import json_decoder
 from headrace.errors import Unavailable
 from headrace.target import Replica
 from headrace.targets.canonical import differing, digest
@@ -23,7 +24,7 @@ from headrace.targets.replication.sides import Sides, looked_at
 from headrace.targets.scanned import Row
 from headrace.targets.table import Table, key_of
 
-_KEY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY: Final = json_decoder(dict[str, msgspec.Raw])
 
 
 class ReplicaComparison:

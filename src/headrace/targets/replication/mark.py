@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from headrace.decoding import json_decoder
 from headrace.table_shape import identity_of
 
 VERSION_DIGITS: Final = 48
@@ -35,7 +36,7 @@ class _Text(msgspec.Struct, rename={"text": "S"}, forbid_unknown_fields=True):
     text: str
 
 
-_VALUE: Final = msgspec.json.Decoder(_Text)
+_VALUE: Final = json_decoder(_Text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.attribute import Image
+from headrace.decoding import json_decoder
 from headrace.errors import RequestRejected
 from headrace.target import Replica
 from headrace.targets.canonical import differing
@@ -23,7 +24,7 @@ from headrace.targets.table import FAILED_CHECK, Table
 _MOST_CHECKED: Final = 150
 """Attributes that a condition names: an expression has at most 4 KB and 300 operators (DynamoDB Developer Guide, "Quotas")."""
 
-_KEY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY: Final = json_decoder(dict[str, msgspec.Raw])
 
 
 class Repair:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from headrace.attribute import BrokenValue, Image
+from headrace.decoding import json_decoder
 from headrace.errors import HeadraceError, TableUnusable, Unavailable
 from headrace.table_shape import keys_of
 from headrace.targets.comparison import Kind, Look, Pair
@@ -20,7 +21,7 @@ from headrace.targets.search.documents import differing, digest, document_of
 from headrace.targets.search.index import Found, Index
 from headrace.targets.table import Table
 
-_KEY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY: Final = json_decoder(dict[str, msgspec.Raw])
 
 _STRANGE: Final = "="
 """Before the id of a document that can be of no key: no key's text begins so."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.attribute import BrokenValue, Image, base64_of, binary_of, digits_of, key_text, number_of
+from headrace.decoding import json_decoder
 from headrace.targets.plain import NULL, Plain, alike, plain, same_member, text_of
 
 LONGEST_ID: Final = 512
@@ -25,7 +26,7 @@ _DIGESTED: Final = "sha256~"
 
 _BOTH: Final = re.compile(r"((?:[^\\|]|\\[\\|])*)\|(.*)", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\([\\|])")
-_KEY_PART: Final = msgspec.json.Decoder(dict[str, str])
+_KEY_PART: Final = json_decoder(dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from headrace.decoding import decoded
 from headrace.errors import (
     AccessDenied,
     ConfigError,
@@ -125,7 +126,7 @@ class SearchService:
         """
         text = self._asked(method, path, body, params, kind)
         try:
-            return msgspec.json.decode(text, type=type_)
+            return decoded(text, type_)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise Unavailable(
                 f"{self}: the answer to {method} {path} is not whole ({error}); it is asked again"
@@ -249,8 +250,8 @@ def quoted_path(*parts: str) -> str:
 def _cause(info: Any, code: Any) -> ErrorCause:
     """What an error answer says, whoever gave it: OpenSearch, AWS before it, a proxy."""
     try:
-        answer = msgspec.convert(info, _ErrorAnswer)
-    except msgspec.ValidationError:
+        answer = decoded(msgspec.json.encode(info), _ErrorAnswer)
+    except (msgspec.MsgspecError, TypeError):
         return ErrorCause("", str(info if isinstance(info, str) else code)[:200])
     if isinstance(answer.error, ErrorCause):
         return answer.error

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from headrace.decoding import json_decoder
 from headrace.errors import LedgerError
 from headrace.targets.view.contribution import measured
 from headrace.targets.view.totals import Measure, MeasureTotals, Totals
@@ -42,7 +43,7 @@ ALL: Final = "[]"
 """The one group of a view without GROUP BY, which is there without items too."""
 
 _Kept = list[tuple[int, str | None]]
-_KEPT: Final = msgspec.json.Decoder(_Kept)
+_KEPT: Final = json_decoder(_Kept)
 
 
 class Accumulation:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.attribute import Image
+from headrace.decoding import json_decoder
 from headrace.row_table import RowKey
 from headrace.targets.view.definition import Definition
 from headrace.targets.view.value import (
@@ -27,7 +28,7 @@ from headrace.targets.view.value import (
 )
 
 _SORTED: Final = msgspec.json.Encoder(order="deterministic")
-_ATTRIBUTES: Final = msgspec.json.Decoder(list[dict[str, Any] | None])
+_ATTRIBUTES: Final = json_decoder(list[dict[str, Any] | None])
 _LONGEST_NULL: Final = 64
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from headrace.attribute import BrokenValue, Image, key_text
+from headrace.decoding import json_decoder
 from headrace.errors import ConfigError, InternalError, TableUnusable
 from headrace.row_table import Row, RowKey
 from headrace.targets.canonical import differing
@@ -34,8 +35,8 @@ VIEW_KEY: Final = "view_key"
 Made = Row | Unevaluable | None
 """A row as it is to be; why it cannot be; or None: there is none, and none can be there."""
 
-_IMAGE: Final = msgspec.json.Decoder(Image)
-_KEY_PART: Final = msgspec.json.Decoder(dict[str, str])
+_IMAGE: Final = json_decoder(Image)
+_KEY_PART: Final = json_decoder(dict[str, str])
 
 
 class Rows(Protocol):

@@ -33,6 +33,7 @@ from headrace.attribute import (
     quoted,
     tag_of,
 )
+from headrace.decoding import json_decoder
 
 MOST_DIGITS: Final = 38
 """Significant digits of a number (Amazon DynamoDB developer guide, "Supported data types and naming rules": Number)."""
@@ -56,7 +57,7 @@ _SHOWN: Final = Context(
     Emin=-999_999,
     traps=[InvalidOperation, DivisionByZero],
 )
-_VALUE: Final = msgspec.json.Decoder(dict[str, Any])
+_VALUE: Final = json_decoder(dict[str, Any])
 
 
 class Unevaluable(ValueError):

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from headrace.attribute import Image
+from headrace.decoding import json_decoder
 from headrace.row_table import Row
 from headrace.targets.canonical import digest
 from headrace.targets.comparison import Comparison, ItemDifference, Kind, Look
@@ -33,8 +34,8 @@ SEGMENTS: Final = 4
 """Parts of the table that are read at once."""
 
 _NOTHING: Final = ("", None)
-_IMAGE: Final = msgspec.json.Decoder(Image)
-_DECODED: Final = msgspec.json.Decoder(dict[str, dict[str, str]])
+_IMAGE: Final = json_decoder(Image)
+_DECODED: Final = json_decoder(dict[str, dict[str, str]])
 
 
 class Verification:
