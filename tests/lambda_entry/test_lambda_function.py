@@ -85,6 +85,92 @@ def test_with_reports_the_lowest_failure_is_named_by_its_sequence_number_and_not
     assert response == {"batchItemFailures": [{"itemIdentifier": str(FIRST + 1)}]}
 
 
+def many(count, keys=1000):
+    return event(*(change(number, f"o{number % keys}", {}) for number in range(count)))
+
+
+def sizes(taker):
+    return [len(batch.records) for batch in taker.takers[0].batches]
+
+
+def taking(package, each, response=None):
+    """An answer that takes ``each`` seconds for a record."""
+
+    def answer(batch):
+        package.now += each * len(batch.records)
+        return (response or (lambda _: {}))(batch)
+
+    return answer
+
+
+def test_a_batch_that_takes_too_long_is_done_as_far_as_time_goes(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    function = package.function(HEADRACE_PARTIAL_RESPONSES="on")
+    taker.answers += [taking(package, 0.5)] * 100
+    (failure,) = function(many(1000), Context(60.0))["batchItemFailures"]
+    done = sum(sizes(taker))
+    assert failure == {"itemIdentifier": str(FIRST + done)}
+    assert 80 < done < 120
+    assert package.now < 60
+    numbers = [record.sequence.text for batch in taker.takers[0].batches for record in batch.records]
+    assert numbers == [str(FIRST + number) for number in range(done)]
+
+
+def test_a_fast_target_gets_a_batch_in_two_pieces(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    taker.answers += [taking(package, 0.001)] * 2
+    assert package.function()(many(1000), Context(60.0)) == {"batchItemFailures": []}
+    assert sizes(taker) == [20, 980]
+
+
+def test_without_reports_a_batch_that_takes_too_long_says_what_to_do(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    taker.answers += [taking(package, 1.0)] * 100
+    with pytest.raises(
+        ConsumerFailed,
+        match=r"of 1000 records were done in the 60 s that there were; with a smaller BatchSize",
+    ):
+        package.function()(many(1000), Context(60.0))
+
+
+def test_however_little_time_there_is_something_is_tried(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    taker.answers.append(taking(package, 0.01))
+    function = package.function(HEADRACE_PARTIAL_RESPONSES="on")
+    assert function(many(30), Context(1.0)) == {"batchItemFailures": [{"itemIdentifier": str(FIRST + 20)}]}
+
+
+def test_a_failure_in_one_piece_keeps_only_its_own_item_from_the_next(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    taker.answers += [taking(package, 0.001, failing(19))]
+    function = package.function(HEADRACE_PARTIAL_RESPONSES="on")
+    # Ten items in turns; the last record of the first piece fails.
+    assert function(many(100, keys=10), Context(60.0)) == {
+        "batchItemFailures": [{"itemIdentifier": str(FIRST + 19)}]
+    }
+    _, after = taker.takers[0].batches
+    assert {record.key for record in after.records} == {
+        f'{{"id":{{"S":"o{number}"}}}}' for number in range(9)
+    }
+
+
+def test_what_a_target_raises_later_leaves_done_what_was_done(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped()])
+    taker.answers += [taking(package, 0.001), raising(Throttled("too fast"))]
+    function = package.function(HEADRACE_PARTIAL_RESPONSES="on")
+    assert function(many(100), Context(60.0)) == {"batchItemFailures": [{"itemIdentifier": str(FIRST + 20)}]}
+
+
+def test_each_of_several_mappings_has_its_part_of_the_time(package, taker, mapped):
+    package.spicepod(event_source_mappings=[mapped("one"), mapped("two")])
+    taker.answers += [taking(package, 1.0)] * 100
+    function = package.function(HEADRACE_PARTIAL_RESPONSES="on")
+    function(many(1000), Context(60.0))
+    one, two = ([len(batch.records) for batch in each.batches] for each in taker.takers)
+    assert 20 < sum(one) < 30
+    assert 20 < sum(two) < 40
+
+
 def test_a_target_that_names_no_record_of_the_batch_fails_all_of_it(package, taker, mapped):
     package.spicepod(event_source_mappings=[mapped()])
     taker.answers.append(lambda _: {"batchItemFailures": [{"itemIdentifier": "an eventID"}]})

@@ -76,12 +76,13 @@ def event(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 class Package:
-    """What ``pip install -t`` and a Spicepod leave in ``folder``; ``transport`` stands for AWS."""
+    """What ``pip install -t`` and a Spicepod leave in ``folder``; ``transport`` stands for AWS. Time goes by as ``now`` is set."""
 
     def __init__(self, folder: Path, transport: Transport | None = None) -> None:
         self.folder = folder
         self._transport = transport
         self._functions: list[LambdaFunction] = []
+        self.now = 0.0
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(textwrap.dedent(text))
@@ -92,7 +93,9 @@ class Package:
     def function(self, **environ: str) -> LambdaFunction:
         """A new execution environment."""
         settings = read_settings({"LAMBDA_TASK_ROOT": str(self.folder), **environ})
-        made = LambdaFunction.opened(settings, environ, connect=self._connect, client=_no_client)
+        made = LambdaFunction.opened(
+            settings, environ, connect=self._connect, client=_no_client, clock=lambda: self.now
+        )
         self._functions.append(made)
         return made
 

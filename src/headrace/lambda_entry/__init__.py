@@ -5,6 +5,8 @@ their filters, and the datasets that are kept in PostgreSQL.
 
 received   event       -> Batch
 served     Spicepod    -> what takes the batches of a table
+handed     Batch       -> a mapping's target, in pieces that a Pace makes
+copied     Batch       -> a dataset in PostgreSQL
 function   Batch       -> all of that, and Lambda's response
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from headrace.accelerators.postgres.pushed import PushedCopy
@@ -12,13 +11,11 @@ from headrace.dataset import Dataset
 from headrace.dynamodb import DynamoDBSource, place_of
 from headrace.dynamodb.pushed import PushedRecords
 from headrace.errors import ConfigError
+from headrace.lambda_entry.pace import MARGIN
 from headrace.ledger import Fault
 from headrace.stream_record import StreamRecord
 from headrace.target import NEW_IMAGES
 from headrace.wire import Transport
-
-MARGIN: Final = 2.0
-"""Seconds before the function's end in which nothing is waited for."""
 
 LEAST: Final = 1.0
 """Seconds that a statement is given in any case."""
@@ -27,24 +24,23 @@ _LOG: Final = logging.getLogger("headrace")
 
 
 class CopyPart:
-    """The copy of ``dataset``; ``transport`` reaches its table, ``remaining`` gives the seconds that are left for the event."""
+    """The copy of ``dataset``; ``transport`` reaches its table."""
 
     views = NEW_IMAGES
 
-    def __init__(self, dataset: Dataset, transport: Transport, remaining: Callable[[], float]) -> None:
+    def __init__(self, dataset: Dataset, transport: Transport) -> None:
         acceleration = dataset.acceleration
         if acceleration is None or acceleration.postgres is None:
             raise ConfigError(f"dataset {dataset.name} is not in PostgreSQL")
         self.name = f"dataset {dataset.name}"
         self._dataset = dataset
         self._transport = transport
-        self._remaining = remaining
         self._copy = PushedCopy(dataset.name, acceleration.postgres, acceleration.indexes)
         self._records = PushedRecords(dataset.table, dataset.mapping, self._source)
 
-    def hand_over(self, batch: Batch) -> tuple[StreamRecord, Fault] | None:
+    def hand_over(self, batch: Batch, seconds: float) -> tuple[StreamRecord, Fault] | None:
         """All of the batch, or nothing: a record that cannot be stored is kept as a dead letter. Raises AcceleratorError, SourceError."""
-        rest = max(LEAST, self._remaining() - MARGIN)
+        rest = max(LEAST, seconds - MARGIN)
         outcome = self._copy.apply(batch, self._records, patience=rest / 2, rest=rest)
         if outcome.created:
             _LOG.warning(

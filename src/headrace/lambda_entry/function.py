@@ -48,13 +48,13 @@ _VIEWED: Final = json_decoder(_Viewed)
 class LambdaFunction:
     """Hands each event to all that the Spicepod has for its table, one after the other.
 
-    ``open_served`` makes that, given who hears what targets tell, and the seconds that are left for an event. ``partial``: failures of single
-    records are reported, see ``Settings``. ``clock`` counts seconds.
+    ``open_served`` makes that, given who hears what targets tell. ``partial``: failures of single records are reported, see ``Settings``.
+    ``clock`` counts seconds.
     """
 
     def __init__(
         self,
-        open_served: Callable[[Callable[[MappingFact | Observation], None], Callable[[], float]], Served],
+        open_served: Callable[[Callable[[MappingFact | Observation], None]], Served],
         *,
         partial: bool,
         clock: Callable[[], float] = time.monotonic,
@@ -63,7 +63,7 @@ class LambdaFunction:
         self._clock = clock
         self._until = 0.0
         self._asked = False
-        self._served = open_served(_tell, lambda: self._until - self._clock())
+        self._served = open_served(_tell)
 
     @classmethod
     def opened(
@@ -73,14 +73,14 @@ class LambdaFunction:
         *,
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
         client: Callable[[str, AwsAccess], Any] = service_client,
+        clock: Callable[[], float] = time.monotonic,
     ) -> LambdaFunction:
         """By the Spicepod that ``settings`` name. Raises ConfigError."""
         pod = load_pod(settings.spicepod, environ, settings.root)
         return cls(
-            lambda observe, remaining: Served(
-                pod, settings.names, observe, remaining, connect=connect, client=client
-            ),
+            lambda observe: Served(pod, settings.names, observe, connect=connect, client=client, clock=clock),
             partial=settings.partial,
+            clock=clock,
         )
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
@@ -114,9 +114,11 @@ class LambdaFunction:
         failed: dict[StreamRecord, list[str]] = {}
         raised: list[tuple[Part, HeadraceError]] = []
         # One that fails keeps nothing from the others: all of them take again what comes again.
-        for part in parts:
+        for place, part in enumerate(parts):
+            # Whoever comes first leaves as much time to the others.
+            seconds = (self._until - self._clock()) / (len(parts) - place)
             try:
-                found = part.hand_over(batch)
+                found = part.hand_over(batch, seconds)
             except HeadraceError as error:
                 raised.append((part, error))
             else:

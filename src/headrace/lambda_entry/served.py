@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from headrace.batch import Batch, Consumer
+from headrace.batch import Batch
 from headrace.config.pod import Pod
 from headrace.dataset import AwsAccess, Dataset, Engine
 from headrace.dynamodb import botocore_transport, request_signer, service_client
@@ -15,10 +15,10 @@ from headrace.errors import ConfigError
 from headrace.event_source_mapping import Delivering, EventSourceMapping, Function
 from headrace.fill import Fillable
 from headrace.filters import Filters
+from headrace.lambda_entry.handed import TargetPart
 from headrace.lambda_entry.received import StreamName
 from headrace.ledger import Fault
 from headrace.mapping_facts import MappingObserver
-from headrace.replicate.delivery.response import judge
 from headrace.stream_record import StreamRecord
 from headrace.target import MaterializedView, Outbox, Replica, SearchIndex, Target
 from headrace.target_context import TargetContext
@@ -56,8 +56,11 @@ class Part(Protocol):
         """The view types of streams that it can do with, None all of them."""
         ...
 
-    def hand_over(self, batch: Batch) -> tuple[StreamRecord, Fault] | None:
-        """The first record that failed, and why; None where none did. Raises HeadraceError where the whole batch must come again."""
+    def hand_over(self, batch: Batch, seconds: float) -> tuple[StreamRecord, Fault] | None:
+        """The first record that failed, or for which ``seconds`` were too short, and why; None where all are done.
+
+        Raises HeadraceError where the whole batch must come again.
+        """
         ...
 
     def close(self) -> None:
@@ -65,37 +68,11 @@ class Part(Protocol):
         ...
 
 
-class TargetPart:
-    """A mapping's target behind its filters."""
-
-    def __init__(self, mapping: EventSourceMapping, filters: Filters, target: Consumer) -> None:
-        self.name = f"event source mapping {mapping.name}"
-        assert not isinstance(mapping.consumer, Function), "functions are Lambda's own"
-        self.views = mapping.consumer.views
-        self._mapping = mapping.name
-        self._filters = filters
-        self._target = target
-
-    def hand_over(self, batch: Batch) -> tuple[StreamRecord, Fault] | None:
-        """See ``Part``. What the filters leave out is done."""
-        records = tuple(record for record in batch.records if self._filters.passes(record.text))
-        if not records:
-            return None
-        # The response of a target is judged as that of a function is, without a window.
-        given = replace(batch, mapping=self._mapping, records=records, window=None)
-        verdict = judge(given, self._target.consume(given), reports=True)
-        return None if verdict.fault is None else (records[verdict.done], verdict.fault)
-
-    def close(self) -> None:
-        """See ``Part``."""
-        self._target.close()
-
-
 class Served:
     """The parts of ``pod`` by the tables of their records; each is opened when its first record comes.
 
     ``names`` are those of mappings and datasets to serve, empty for all. ``connect`` makes a transport, ``client`` a client of botocore for any
-    service; ``observe`` hears what targets tell. ``remaining`` gives the seconds that are left for the event. Raises ConfigError for a name that nothing has.
+    service; ``observe`` hears what targets tell; ``clock`` counts seconds. Raises ConfigError for a name that nothing has.
     """
 
     def __init__(
@@ -103,15 +80,15 @@ class Served:
         pod: Pod,
         names: frozenset[str],
         observe: MappingObserver,
-        remaining: Callable[[], float],
         *,
         connect: Callable[[AwsAccess], Transport] = botocore_transport,
         client: Callable[[str, AwsAccess], Any] = service_client,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pod = pod
         self._names = names
         self._observe = observe
-        self._remaining = remaining
+        self._clock = clock
         self._connect = connect
         self._client = client
         self._transports: dict[AwsAccess, Transport] = {}
@@ -196,7 +173,7 @@ class Served:
                 "event source mapping %s: what the table held before is not brought from here; start `headrace run` once for that",
                 mapping.name,
             )
-        return TargetPart(mapping, filters, target)
+        return TargetPart(mapping, filters, target, self._clock)
 
     def _copy(self, dataset: Dataset) -> Part | None:
         acceleration = dataset.acceleration
@@ -209,7 +186,7 @@ class Served:
             return None
         from headrace.lambda_entry.copied import CopyPart
 
-        return CopyPart(dataset, self._reach(dataset.access), self._remaining)
+        return CopyPart(dataset, self._reach(dataset.access))
 
     def _is_chosen(self, name: str) -> bool:
         return not self._names or name in self._names

@@ -59,6 +59,12 @@ def judge(batch: Batch, response: object, *, reports: bool) -> Verdict:
     return Verdict(verdict.done, verdict.fault, verdict.named, state)
 
 
+def named_in(response: object) -> frozenset[str]:
+    """The sequence numbers of all records that a response reports, where ``judge`` found it ``named``."""
+    failures = response[FAILURES] if isinstance(response, Mapping) else ()
+    return frozenset(str(failure[IDENTIFIER]) for failure in failures)
+
+
 def _reported(batch: Batch, response: object) -> Verdict:
     count = len(batch.records)
     if response in _NONE:
