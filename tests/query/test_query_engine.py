@@ -255,14 +255,21 @@ def test_what_the_engine_finds_wrong_with_a_statement_is_told(make_engine, sql, 
 def test_an_error_after_rows_have_been_given_is_raised_at_its_batch(make_engine):
     sql = "SELECT CASE WHEN i = 3000000 THEN error('too far') ELSE i END FROM range(5000000) t(i)"
     engine = make_engine()
-    with engine.query(sql) as statement:
-        statement.run()
-        batches = statement.batches()
-        assert next(batches).num_rows > 0
-        with pytest.raises(QueryError, match="too far") as caught:
-            list(batches)
-    assert caught.value.fault is QueryFault.INVALID
-    assert engine.running == 0
+
+    def failed():
+        with engine.query(sql) as statement:
+            statement.run()
+            batches = statement.batches()
+            assert next(batches).num_rows > 0
+            with pytest.raises(QueryError) as caught:
+                list(batches)
+        assert engine.running == 0
+        return caught.value
+
+    # Once in some hundred times DuckDB knows only that it was interrupted: the statement is sent again, as it says.
+    found = next(error for error in (failed() for _ in range(5)) if error.fault is not QueryFault.BUSY)
+    assert found.fault is QueryFault.INVALID
+    assert "too far" in str(found)
 
 
 ENGINE_FAULTS = [

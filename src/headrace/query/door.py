@@ -79,8 +79,11 @@ def fault_of(error: Exception, sql: str, tables: Collection[str] = ()) -> QueryE
     match = _KIND.match(text)
     kind = match["kind"] if match else ""
     if kind == "INTERRUPT":
+        # Whoever ends a statement on purpose says why himself. Of two threads of DuckDB that end one together, because it fails
+        # in the first, the second is heard now and then: the reason is lost.
         return QueryError(
-            QueryFault.BUSY, "the statement was interrupted because a dataset was opened anew; send it again"
+            QueryFault.BUSY,
+            "the statement was interrupted: it failed, or a dataset was opened anew, at this moment; send it again",
         )
     if kind == "Out of Memory":
         return QueryError(
