@@ -12,24 +12,21 @@ has brought.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
-
-import msgspec
 
 from headrace.attribute import Image
 from headrace.backoff import delay
 from headrace.batch import Batch, Consumer
-from headrace.decoding import decoded
 from headrace.errors import ConsumerUnavailable, HeadraceError, InternalError, LedgerError, Unavailable
 from headrace.fill import Fillable, Lacking, Watching
+from headrace.fill_progress import Progress, read_progress, write_progress
 from headrace.mapping_facts import (
     FillFailed,
     FillFinished,
@@ -41,7 +38,7 @@ from headrace.mapping_facts import (
 )
 from headrace.observe import GapFound, Observation
 from headrace.replicate.scan import choose_segments
-from headrace.targets.table import Table
+from headrace.targets.table import PAGE_UNITS, Table
 
 MOST_SEGMENTS: Final = 8
 """Parts of a table that are read at once."""
@@ -56,23 +53,6 @@ ASKED: Final = "somebody asked for it"
 
 class FilledTarget(Consumer, Fillable, Protocol):
     """A target that is filled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A fill. ``at`` is as in ``Fillable``; ``stream`` the ARN of what was followed when it began.
-
-    ``cursors`` are where the next page of each segment begins, "" at a segment's beginning, None where it is read. ``due`` says why
-    another one must follow.
-    """
-
-    at: float
-    stream: str
-    why: str
-    cursors: tuple[str | None, ...] = ()
-    items: int = 0
-    done: bool = False
-    due: str | None = None
 
 
 class Filling(Consumer):
@@ -115,7 +95,7 @@ class Filling(Consumer):
 
     def start(self) -> None:
         """Go on where an earlier process was. Raises LedgerError where that cannot be read."""
-        self._progress = _read(self._path)
+        self._progress = read_progress(self._path)
         if self._progress is not None:
             self._due = self._progress.due
             self._interrupted = self._progress.at
@@ -310,7 +290,10 @@ class Filling(Consumer):
     def _segments(self) -> int:
         described = self._table.describe()
         chosen = choose_segments(described.get("ItemCount", 0), described.get("TableSizeBytes", 0))
-        return min(chosen, MOST_SEGMENTS)
+        units = self._table.read_units
+        # Their first pages are asked for at once, before anything is known to be spent.
+        within = MOST_SEGMENTS if units is None else max(1, units // PAGE_UNITS)
+        return min(chosen, within, MOST_SEGMENTS)
 
     def _read_all(self, progress: Progress, readers: ThreadPoolExecutor) -> Progress | None:
         """Every page that is left; None where the fill was ended, or another one is due."""
@@ -351,49 +334,7 @@ class Filling(Consumer):
     def _write(self, progress: Progress, *, durable: bool) -> Progress:
         with self._changed:
             progress = replace(progress, due=self._due)
-        _write(self._path, progress, durable=durable)
+        write_progress(self._path, progress, durable=durable)
         with self._changed:
             self._progress = progress
         return progress
-
-
-def _read(path: Path | None) -> Progress | None:
-    if path is None:
-        return None
-    try:
-        return decoded(path.read_bytes(), Progress)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise LedgerError(
-            f"cannot read {path}, which says how far the target was filled: {error}; if it is damaged, remove it: the target is "
-            "filled anew"
-        ) from error
-
-
-def _write(path: Path | None, progress: Progress, *, durable: bool) -> None:
-    if path is None:
-        return
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(msgspec.json.encode(progress))
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        beside.replace(path)
-        if durable:
-            _sync(path.parent)
-    except OSError as error:
-        raise LedgerError(
-            f"cannot write {path}: {error}; its folder must be writable, and the disk have room"
-        ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

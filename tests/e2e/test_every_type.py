@@ -128,7 +128,7 @@ def until_rows(process, expected, statement="SELECT * FROM orders ORDER BY id"):
 @pytest.mark.parametrize(
     ("engine", "mode", "way"),
     [
-        ("duckdb", "memory", "bootstrap"),
+        pytest.param("duckdb", "memory", "bootstrap", marks=pytest.mark.long),
         pytest.param("duckdb", "memory", "stream", marks=pytest.mark.long),
         pytest.param("duckdb", "file", "bootstrap", marks=pytest.mark.long),
         ("duckdb", "file", "stream"),

@@ -44,8 +44,8 @@ INDEXES = ", indexes: {revision: enabled, '(created, QUANTITY)': enabled, '(revi
 @pytest.mark.parametrize(
     ("endpoint", "engine"),
     [
-        ("simulator", "duckdb"),
         ("ministack", "duckdb"),
+        pytest.param("simulator", "duckdb", marks=pytest.mark.long),
         pytest.param("simulator", "sqlite", marks=pytest.mark.long),
         pytest.param("simulator", "postgres", marks=pytest.mark.long),
     ],
@@ -97,12 +97,12 @@ def test_a_kill_during_the_bootstrap_resumes_the_scan_and_does_not_repeat_it(pod
     gate = ScanGate(pages=3)
     with SimulatorServer(Simulator(time.time, initial_shards=2, faults=gate), "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)
-        table.fill(12_000)
+        table.fill(1_000, padding=5_000)
         folder = pod(server.url, more=", scan_segments: 2")
         first = headrace(folder)
         eventually(lambda: first.events("transient_fault"), within=30, what="the throttle is met")
         eventually(lambda: first.dataset("orders")["rows"], within=30, what="the pages that came are durable")
-        table.change(500, seed=1)
+        table.change(200, seed=1)
         first.kill()
 
         before, gate.begun, gate.pages = gate.begun, [], 10**6
@@ -118,7 +118,7 @@ def test_a_kill_during_the_bootstrap_resumes_the_scan_and_does_not_repeat_it(pod
         second.stop()
 
 
-@pytest.mark.parametrize("mode", ["memory", "file"])
+@pytest.mark.parametrize("mode", ["file", pytest.param("memory", marks=pytest.mark.long)])
 def test_a_write_is_visible_in_sql_soon_after_put_item_returns(pod, headrace, mode):
     with SimulatorServer(Simulator(time.time), "127.0.0.1", 0) as server:
         table = TableUnderTest(server.url)

@@ -129,8 +129,8 @@ def test_the_same_seed_gives_the_same_trace():
 @pytest.mark.parametrize(
     "engine",
     [
-        "duckdb-file",
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("memory", "sqlite-file", "cayenne")),
+        "memory",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("duckdb-file", "sqlite-file", "cayenne")),
     ],
 )
 def test_the_trace_does_not_depend_on_the_process(engine):

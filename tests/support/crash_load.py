@@ -65,7 +65,7 @@ class CrashLoad:
     a key's versions only grow, deletions included.
     """
 
-    def __init__(self, simulator: Simulator, names: tuple[str, ...], seed: int, rate: float = 300) -> None:
+    def __init__(self, simulator: Simulator, names: tuple[str, ...], seed: int, rate: float = 200) -> None:
         self.tables = [CrashTable(simulator, name) for name in names]
         self.writes = 0
         self.wrote_at = 0.0

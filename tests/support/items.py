@@ -153,9 +153,10 @@ class TableUnderTest:
         )
         self.client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
 
-    def fill(self, count: int) -> None:
-        """Put items 0 to ``count`` - 1 in their first revision."""
-        self._write([("put", make_item(number, 0)) for number in range(count)])
+    def fill(self, count: int, padding: int = 0) -> None:
+        """Put items 0 to ``count`` - 1 in their first revision, each longer by ``padding`` bytes."""
+        more = {"padding": {"S": "x" * padding}} if padding else {}
+        self._write([("put", make_item(number, 0) | more) for number in range(count)])
 
     def change(self, count: int, seed: int) -> None:
         """``count`` mixed changes: replaced, updated in place, deleted, new."""

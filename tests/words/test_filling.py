@@ -130,6 +130,14 @@ def test_a_fill_that_waits_for_read_units_ends_at_once_when_it_must_and_goes_on_
     assert world.finished() == 30
 
 
+@pytest.mark.parametrize(("units", "parts"), [(100, 1), (600, 2), (None, 2)])
+def test_a_table_is_read_in_no_more_parts_than_a_second_can_pay_for(world, units, parts):
+    filling = world.started(Target(), None if units is None else ReadBudget(units))
+    _follows(filling, resumed=False)
+    eventually(lambda: world.of(FillProgressed), within=20, what="a first page")
+    assert len(json.loads(world.path.read_bytes())["cursors"]) == parts
+
+
 def test_a_target_that_has_lost_what_a_fill_brought_is_filled_again(world):
     class Lacking(Target):
         missing = None

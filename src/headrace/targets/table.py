@@ -26,6 +26,9 @@ MOST_GETS: Final = 100
 MOST_PUTS: Final = 25
 """Requests of one BatchWriteItem."""
 
+PAGE_UNITS: Final = 256
+"""Read units of a whole page of a consistent Scan: 1 MB, a unit for 4 KB."""
+
 LONGEST_PAUSE: Final = 1.0
 """Seconds after which who waits for a budget is asked whether to go on."""
 
@@ -122,6 +125,11 @@ class Table:
 
     def __str__(self) -> str:
         return f"table {self.name} in {self._requests.place}"
+
+    @property
+    def read_units(self) -> int | None:
+        """How many a second may be consumed; None for no bound."""
+        return None if self._budget is None else int(self._budget.units)
 
     @property
     def options(self) -> str:
