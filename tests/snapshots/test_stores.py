@@ -2,6 +2,7 @@ import errno
 import os
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import botocore.session
@@ -177,6 +178,19 @@ def test_a_file_that_is_half_written_has_no_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SnapshotUnavailable, match="No space left"):
         store.put("orders/1/copy", tmp_path / "source")
+    assert named(store) == {}
+
+
+def test_what_others_remove_as_soon_as_it_has_its_name_was_written_all_the_same(tmp_path, monkeypatch):
+    store, other = FolderStore(tmp_path / "kept"), FolderStore(tmp_path / "kept")
+    replace = Path.replace
+
+    def replaced(path, target):
+        replace(path, target)
+        other.remove("orders/1/manifest.json")
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    store.write("orders/1/manifest.json", b"{}")
     assert named(store) == {}
 
 

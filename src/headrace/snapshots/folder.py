@@ -105,7 +105,9 @@ class FolderStore:
             partial.unlink(missing_ok=True)
             raise
         for folder in target.parents:
-            _sync(folder)
+            # It was there: somebody for whom it is one too many may have removed it already.
+            with suppress(FileNotFoundError):
+                _sync(folder)
             if folder == self._folder:
                 break
 
