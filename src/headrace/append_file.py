@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from headrace.durable import sync
+
 _BLOCK: Final = 64 * 2**10
 
 
@@ -49,7 +51,7 @@ class AppendFile:
             os.ftruncate(file, end)
             raise
         if end == 0:
-            _sync(self._path.parent)
+            sync(self._path.parent)
 
     def _mended(self, file: int) -> int:
         """Have the file end with a whole line; its size.
@@ -79,11 +81,3 @@ def _last_line(file: int, size: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

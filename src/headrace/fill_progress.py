@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from headrace.decoding import decoded
+from headrace.durable import sync
 from headrace.errors import LedgerError
 
 
@@ -58,16 +59,8 @@ def write_progress(path: Path | None, progress: Progress, *, durable: bool) -> N
                 os.fsync(file.fileno())
         beside.replace(path)
         if durable:
-            _sync(path.parent)
+            sync(path.parent)
     except OSError as error:
         raise LedgerError(
             f"cannot write {path}: {error}; its folder must be writable, and the disk have room"
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

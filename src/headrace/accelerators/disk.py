@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from headrace.durable import sync
 from headrace.errors import AcceleratorError, AcceleratorFull
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -29,15 +30,6 @@ def told(doing: str, text: str, number: int | None) -> AcceleratorError:
     if number in _NO_ROOM:
         return AcceleratorFull(f"{doing}: {text}; make room on the disk; nothing was written")
     return AcceleratorError(f"{doing}: {text}")
-
-
-def sync(path: Path) -> None:
-    """Have a file's content, or the names in a folder, outlive a loss of power. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def put(source: Path, target: Path) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from headrace.accelerators import disk
 from headrace.accelerators.exports import expect_dataset, expect_format, unusable
 from headrace.decoding import decoded
+from headrace.durable import sync
 from headrace.errors import AcceleratorError
 
 FORMAT: Final = 1
@@ -66,7 +67,7 @@ def write_facts(folder: Path, facts: CopyFacts) -> None:
     with disk.translated(f"cannot write {path}"):
         path.write_bytes(msgspec.json.encode(facts))
         for file in (*folder.iterdir(), folder):
-            disk.sync(file)
+            sync(file)
 
 
 def read_facts(folder: Path, engine: str, dataset: str) -> CopyFacts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from headrace.durable import sync
 from headrace.errors import LedgerError
 from headrace.file_lock import FileLock
 from headrace.ledgers.door import translated
@@ -182,11 +183,7 @@ class LedgerFile:
         # SQLite's own files beside it have the same permissions.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync(path.parent)
 
     def _disconnect(self) -> None:
         if self._connection is not None:

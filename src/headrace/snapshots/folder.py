@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from headrace.durable import sync
 from headrace.errors import SnapshotError, SnapshotGone, SnapshotUnavailable
 from headrace.snapshots.store import Stored
 
@@ -53,14 +54,14 @@ class FolderStore:
                 os.link(path, partial)
             except OSError:
                 self._copy(path, partial)
-            _sync(partial)
+            sync(partial)
 
     def write(self, name: str, content: bytes) -> None:
         """Store a small object."""
         target = self._folder / name
         with self._door(f"cannot write {target}"), self._named(target) as partial:
             partial.write_bytes(content)
-            _sync(partial)
+            sync(partial)
 
     def fetch(self, name: str, path: Path) -> None:
         """Copy an object; never a link, since what is fetched may be written to."""
@@ -107,7 +108,7 @@ class FolderStore:
         for folder in target.parents:
             # It was there: somebody for whom it is one too many may have removed it already.
             with suppress(FileNotFoundError):
-                _sync(folder)
+                sync(folder)
             if folder == self._folder:
                 break
 
@@ -129,11 +130,3 @@ class FolderStore:
         except (OSError, shutil.Error) as error:
             kind = SnapshotError if error.errno in _PERMANENT else SnapshotUnavailable
             raise kind(f"{doing}: {error.strerror or error}") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

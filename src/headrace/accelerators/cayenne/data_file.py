@@ -29,8 +29,8 @@ from headrace.accelerators.cayenne.forms import ROW, file_column, from_file, in_
 from headrace.accelerators.cayenne.key_hash import hash_keys
 from headrace.accelerators.cayenne.key_index import Flags, Hashes, KeyIndex, Positions, encoded
 from headrace.accelerators.cayenne.statistics import Statistics
-from headrace.accelerators.disk import sync
 from headrace.dataset import Compression
+from headrace.durable import sync
 from headrace.errors import AcceleratorError
 from headrace.schema import TableSchema
 

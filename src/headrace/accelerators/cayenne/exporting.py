@@ -12,10 +12,11 @@ from headrace.accelerator import Target
 from headrace.accelerators.cayenne.file_record import FileRecord, damage, data_path, keys_path
 from headrace.accelerators.cayenne.metastore import FORMAT, NAME, Metastore
 from headrace.accelerators.cayenne.transaction import CopyState
-from headrace.accelerators.disk import put, sync
+from headrace.accelerators.disk import put
 from headrace.accelerators.exports import Exports, expect_format, unusable
 from headrace.accelerators.sqlite.backup import backed_up, expect_live, keep_live
 from headrace.accelerators.sqlite.tables import SQLiteCopy
+from headrace.durable import sync
 from headrace.snapshot import Exported
 
 TABLES: Final = ("headrace_checkpoint", "headrace_metastore", "headrace_copy", "headrace_file")

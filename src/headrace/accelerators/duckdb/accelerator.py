@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from headrace.accelerator import Applied, Notes, Stored, StoredLetter, Target, Which, Work
-from headrace.accelerators.disk import sync
 from headrace.accelerators.disk import translated as disk_translated
 from headrace.accelerators.duckdb import exporting, letters, rows
 from headrace.accelerators.duckdb import tables as ddl
@@ -39,6 +38,7 @@ from headrace.accelerators.merge import join_schemas, merge
 from headrace.accelerators.refused import apply_the_rest
 from headrace.accelerators.stored_schema import decode_schema, encode_schema
 from headrace.checkpoint import Checkpoint
+from headrace.durable import sync
 from headrace.errors import AcceleratorError
 from headrace.explanation import ItemKey, StoredKey
 from headrace.schema import TableSchema

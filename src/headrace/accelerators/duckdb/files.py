@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from headrace.accelerators.disk import sync
 from headrace.accelerators.duckdb.door import literal
 from headrace.accelerators.duckdb.limits import DATA_SUFFIXES
+from headrace.durable import sync
 from headrace.errors import AcceleratorError, AcceleratorLocked
 
 _COMING = ".restored"

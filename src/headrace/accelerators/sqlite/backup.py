@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from headrace.accelerator import Target
-from headrace.accelerators.disk import sync
 from headrace.accelerators.exports import Exports, expect_dataset, expect_format, unusable
 from headrace.accelerators.relational import CopyRow
 from headrace.accelerators.sqlite.tables import FORMAT, SQLiteCopy, read_copy
 from headrace.checkpoint import Checkpoint
+from headrace.durable import sync
 from headrace.errors import AcceleratorError
 
 _STEP_PAGES: Final = 1024
