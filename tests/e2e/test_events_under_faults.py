@@ -38,7 +38,13 @@ def _live(tmp_path, headrace, seed, lives, record_property):
                 break
             process.kill() if dice.random() < 0.7 else process.stop()
         story.weather.calm()
-        eventually(story.is_settled, within=90, what="every change delivered or kept, every target right")
+        try:
+            # Each life leaves some fifty shards, and each of ten mappings reads all of them.
+            eventually(
+                story.is_settled, within=30 * lives, what="every change delivered or kept, every target right"
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{story.unsettled()}") from error
         assert process.stop() == 0
         story.expect()
 

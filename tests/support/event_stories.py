@@ -178,6 +178,13 @@ class Story:
             one.is_settled(self) for one in self._checked
         )
 
+    def unsettled(self) -> str:
+        """What has not come to whom, for whoever waited for it in vain."""
+        behind = [one for one in self.statuses() if any(one["shards"].values()) or one["reason"]]
+        waiting = [type(one).__name__ for one in self._checked if not one.is_settled(self)]
+        log = [] if self.process is None else self.process.log[-30:]
+        return "\n".join([f"not settled: {waiting}", *(json.dumps(one) for one in behind), *log])
+
     def expect(self) -> None:
         """Fail unless each target is right."""
         for one in self._checked:
